@@ -1,0 +1,11 @@
+"""Run one benchmark, a sweep, or a sub-command: ``python run.py --help``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # this checkout, whatever else is installed
+
+from frostmark.cli import main
+
+if __name__ == "__main__":
+    main()

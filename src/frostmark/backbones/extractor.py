@@ -1,0 +1,106 @@
+"""The backbone cut behind its deepest tap, with the pools inside: images in, rows out.
+
+extractor = Extractor(model, [Tap(survey.resolve("last_conv"), "gap")])
+rows, = extractor(images)            # (N, 3, S, S) float → (N, D) float32
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from frostmark.backbones.pooling import check_pool, pool_rows, row_width
+from frostmark.backbones.taps import Node, trace, without_inplace
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A node and the pool that makes rows of it.
+
+    Raises:
+        ConfigError: if the pool does not fit the node.
+    """
+
+    node: Node
+    pool: str
+
+    def __post_init__(self) -> None:
+        check_pool(self.node, self.pool)
+
+    @property
+    def width(self) -> int:
+        """Number of features D of a row."""
+        return row_width(self.node, self.pool)
+
+
+class Extractor(nn.Module):
+    """Rows of every tap in one forward pass; what lies behind the deepest tap is cut off.
+
+    Args:
+        model: the backbone; it is put into eval mode and its in-place activations are switched off.
+        taps: what to read, in the order of the rows returned.
+    """
+
+    def __init__(self, model: nn.Module, taps: Sequence[Tap]) -> None:
+        super().__init__()
+        self.taps = tuple(taps)
+        self.body = _cut(model, [t.node.name for t in taps])
+        # Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same.
+        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, S, S) normalised images → for every tap its rows (N, D), float32."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        return [pool_rows(x, t.node, t.pool) for x, t in zip(self.body(images), self.taps, strict=True)]
+
+
+def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:
+    graph, names = trace(without_inplace(model))
+    by_name = {name: node for node, name in names.items()}
+    (output,) = [n for n in graph.nodes if n.op == "output"]
+    output.args = (tuple(by_name[name] for name in wanted),)
+    _forbid_inplace(graph)
+    body = fx.GraphModule(model, graph)
+    body.graph.eliminate_dead_code()
+    body.recompile()
+    body.delete_all_unused_submodules()
+    return body
+
+
+def _forbid_inplace(graph: fx.Graph) -> None:
+    """Replace operations that overwrite their input: they would change a tap after it was read.
+
+    Modules are dealt with by their ``inplace`` attribute; this is for what a forward writes itself: ``out += x``,
+    ``x.relu_()``, ``F.relu(x, inplace=True)``.
+    """
+    for node in graph.nodes:
+        if node.op == "call_function":
+            node.target = _NOT_INPLACE.get(node.target, node.target)
+            _clear_inplace_argument(node)
+        elif node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
+            node.target = node.target.rstrip("_")
+
+
+_NOT_INPLACE: dict[Any, Any] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+}
+
+
+def _clear_inplace_argument(node: fx.Node) -> None:
+    try:
+        signature = inspect.signature(node.target)  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # built-in functions have none
+        return
+    if "inplace" in signature.parameters:
+        bound = signature.bind(*node.args, **node.kwargs)
+        bound.arguments["inplace"] = False
+        node.args, node.kwargs = bound.args, bound.kwargs

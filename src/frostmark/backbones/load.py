@@ -1,0 +1,155 @@
+"""A backbone by name and weights.
+
+backbone = TorchvisionBackbone("resnet18", weights="IMAGENET1K_V1")
+backbone.survey().taps                   # no weights needed
+model = backbone.load(seed=0)            # eval mode, float32, on the CPU
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
+from torchvision.transforms._presets import ImageClassification
+
+from frostmark.backbones.taps import Survey, survey_backbone, without_inplace
+from frostmark.backbones.weights import fetch_weights, load_strictly, read_weights
+from frostmark.errors import ConfigError, nearest
+
+UNTRAINED = "untrained"
+_FILES = (".safetensors", ".pth", ".pt")
+_NEED_CLASSIFIER = ("penultimate", "logits")
+
+
+@dataclass(frozen=True)
+class TorchvisionBackbone:
+    """A classification network of torchvision.
+
+    Args:
+        name: its name in torchvision, e.g. ``resnet18``.
+        weights: a name of the network's weights enum (``IMAGENET1K_V1``, ``DEFAULT``), ``untrained`` (seeded
+            initialisation: the control), or a file (.safetensors, .pth, .pt).
+
+    Raises:
+        ConfigError: if torchvision has no such network or the network no such weights.
+    """
+
+    name: str
+    weights: str = "DEFAULT"
+
+    def __post_init__(self) -> None:
+        known = [n for n in list_models(module=torchvision.models) if not n.startswith("quantized_")]
+        if self.name not in known:
+            raise ConfigError(
+                f"torchvision has no classification network '{self.name}'. Nearest: {nearest(self.name, known)}",
+                fix=f"backbone.name={nearest(self.name, known, most=1).split(' ')[0]}",
+            )
+        if self.weights != UNTRAINED and self.file is None and self.weights not in self._enum_names():
+            raise ConfigError(
+                f"{self.name} has no weights '{self.weights}'. Valid: "
+                f"{', '.join(self._enum_names())}, {UNTRAINED}, or a file ending in {', '.join(_FILES)}",
+                fix=f"backbone.weights={nearest(self.weights, self._enum_names(), most=1).split(' ')[0]}",
+            )
+
+    def _enum_names(self) -> list[str]:
+        return list(get_model_weights(self.name).__members__)
+
+    @property
+    def file(self) -> Path | None:
+        """The user's own weights file, if that is what ``weights`` names."""
+        return Path(self.weights) if Path(self.weights).suffix in _FILES else None
+
+    @property
+    def family(self) -> str:
+        """The module of torchvision that the network stands in: ``resnet``, ``vgg`` …"""
+        module: str = torchvision.models.get_model_builder(self.name).__module__
+        return module.rsplit(".", 1)[-1]
+
+    @cached_property
+    def enum(self) -> WeightsEnum:
+        """The published weights; for a file or an untrained network those it is a drop-in for."""
+        names = self._enum_names()
+        published = "IMAGENET1K_V1" if "IMAGENET1K_V1" in names else "DEFAULT"
+        return get_model_weights(self.name)[self.weights if self.weights in names else published]
+
+    @cached_property
+    def preset(self) -> ImageClassification:
+        """The transforms that the published weights were evaluated with."""
+        return self.enum.transforms()
+
+    @property
+    def native_size(self) -> int:
+        """Edge in pixels of the images that the weights were evaluated with."""
+        return int(self.preset.crop_size[0])
+
+    def survey(self, size: int | None = None) -> Survey:
+        """Nodes and taps, without weights.
+
+        Taps are derived at the native size, where every stage has a resolution of its own; ``size`` gives the
+        shapes and costs at another one.
+        """
+        native = survey_backbone(self.architecture(), self.native_size)
+        if size is None or size == native.size:
+            return native
+        resized = survey_backbone(self.architecture(), size)
+        # Which axis holds the channels is read at the native size: at others it may be ambiguous (96×96×96).
+        nodes = {
+            name: type(node)(name, node.shape, node.flops, native.nodes[name].channels_last)
+            for name, node in resized.nodes.items()
+            if name in native.nodes
+        }
+        return Survey(nodes, native.taps, native.aliases, resized.flops, size)
+
+    def architecture(self) -> nn.Module:
+        """The network on the meta device: shapes without memory."""
+        try:
+            with torch.device("meta"):
+                return self._build()
+        except NotImplementedError:  # RegNet computes its widths with tensors while it is built
+            with torch.random.fork_rng(devices=[]):
+                return self._build().to("meta")
+
+    def _build(self) -> nn.Module:
+        model: nn.Module = get_model(self.name, weights=None)
+        if hasattr(model, "transform_input"):
+            # GoogLeNet and Inception: their published weights expect it, and torchvision sets it with them.
+            setattr(model, "transform_input", True)  # noqa: B010 (no attribute that nn.Module declares)
+        return without_inplace(model).eval()
+
+    def check_layer(self, tap: str) -> None:
+        """Refuse taps that these weights leave meaningless.
+
+        Raises:
+            ConfigError: for the classifier of weights that were published without one.
+        """
+        headless = self.weights in self._enum_names() and self.enum.meta.get("categories") is None
+        if tap in _NEED_CLASSIFIER and headless:
+            raise ConfigError(
+                f"layer={tap} needs a classifier, and {self.enum} has no valid one",
+                fix="layer=last_conv, or weights with a classifier (backbone.weights=DEFAULT)",
+            )
+
+    def load(self, seed: int) -> nn.Module:
+        """The network with its weights, in eval mode, float32, on the CPU.
+
+        Args:
+            seed: of the initialisation, for ``untrained``; the global generator is left as it was.
+
+        Raises:
+            DataError: if the weights are missing, damaged, or of another architecture.
+        """
+        if self.weights == UNTRAINED:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                return self._build()
+        model = self.architecture()
+        if self.file is not None:
+            load_strictly(model, read_weights(self.file), origin=str(self.file))
+        else:
+            load_strictly(model, fetch_weights(self.enum), origin=str(self.enum))
+        return model.eval()

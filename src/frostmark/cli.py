@@ -1,0 +1,276 @@
+"""The command line: the only Hydra entry.
+
+python run.py [overrides]            one benchmark
+python run.py -m [overrides]         a sweep
+python run.py layers backbone=vgg16  what can be tapped
+python run.py ui                     browse the runs in MLflow
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from frostmark.errors import ConfigError, FrostmarkError, Terminated, nearest
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from frostmark.experiment import Result
+    from frostmark.sweep import Finished
+
+OVERRIDE_MARKS = ("=", "~", "+")
+
+
+def main() -> None:
+    """Entry of ``python run.py`` and of ``frostmark``."""
+    signal.signal(signal.SIGTERM, _terminate)
+    arguments = sys.argv[1:]
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    sys.exit(_guarded(lambda: command(arguments[1:]) if command else _hydra(arguments)))
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def conf_dir() -> Path:
+    """The folder of YAMLs: inside the installed package, or ``conf/`` of a checkout."""
+    here = Path(__file__).parent
+    packaged = here / "conf"
+    return packaged if packaged.is_dir() else here.parents[1] / "conf"
+
+
+# ---------------------------------------------------------------- benchmark and sweep
+
+
+def _hydra(arguments: list[str]) -> int:
+    _refuse_unknown_words(arguments)
+    # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    import hydra
+
+    from frostmark import sweep
+    from frostmark.config import register_schema
+
+    register_schema()
+    errors: list[Exception] = []
+    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_job(errors))
+    interrupted = True
+    try:
+        run()
+        interrupted = False
+    except Exception:
+        interrupted = False
+        raise
+    finally:
+        finished = sweep.finish(interrupted)
+        if finished is not None:
+            _print_sweep(finished)
+    if errors:
+        raise errors[0]
+    return finished.code if finished is not None else 0
+
+
+def _refuse_unknown_words(arguments: list[str]) -> None:
+    """Words that are neither options nor overrides: Hydra would answer with a grammar."""
+    takes_value = False
+    for word in arguments:
+        if not takes_value and not word.startswith("-") and not any(mark in word for mark in OVERRIDE_MARKS):
+            raise ConfigError(
+                f"unknown command '{word}'",
+                fix=f"one of {nearest(word, COMMANDS)}, or overrides like backbone=vgg16; --help tells more",
+            )
+        # The only options of Hydra whose value is a word of its own.
+        takes_value = word in {
+            "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path", "-c", "--cfg", "-p", "--package",
+            "--info", "-i", "--experimental-rerun",
+        }  # fmt: skip
+
+
+def _job(errors: list[Exception]) -> Callable[[DictConfig], None]:
+    """What Hydra calls. A single run leaves its error in ``errors``: Hydra would print one more line of its own."""
+
+    def benchmark(config: DictConfig) -> None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            _job_of_sweep(config, folder, " ".join(HydraConfig.get().overrides.task))
+            return
+        try:
+            result = _benchmark(config, folder, parent=None)
+        except Exception as error:
+            errors.append(error)
+            return
+        if result is not None:
+            _print_result(result, config)
+
+    return benchmark
+
+
+def _benchmark(config: DictConfig, folder: Path, parent: str | None) -> Result | None:
+    from omegaconf import OmegaConf
+
+    from frostmark.config import flattened, typed, without_secrets
+    from frostmark.experiment import run_benchmark
+
+    checked = typed(config)
+    shown = without_secrets(config)
+    return run_benchmark(checked, folder, OmegaConf.to_yaml(shown, resolve=True), flattened(shown), parent)
+
+
+def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
+    """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
+    from frostmark.sweep import Outcome, parent_run
+
+    print(f"\n▸ {choices}", file=sys.stderr, flush=True)
+    Outcome(choices, choices, code=None).write(folder)
+    found: list[Result | None] = []
+    told: list[str] = []
+    try:
+        code = _guarded(lambda: found.append(_benchmark(config, folder, parent_run())), told)
+    except (KeyboardInterrupt, Terminated) as stop:
+        Outcome(choices, choices, 143 if isinstance(stop, Terminated) else 130, "interrupted").write(folder)
+        raise
+    result = found[0] if found else None
+    if result is None:
+        Outcome(choices, choices, code, told[0] if told else "").write(folder)
+        return
+    _print_result(result, config, with_link=False)
+    accuracy = result.values.get("test/neighbours/knn_accuracy")
+    Outcome(choices, result.title, 0, "", result.run_id, accuracy).write(folder)
+
+
+# ---------------------------------------------------------------- sub-commands
+
+
+def _layers(arguments: list[str]) -> int:
+    """List taps and nodes of a backbone, without its weights."""
+    from frostmark.config import build, compose
+    from frostmark.report.layers import layers_table
+
+    all_nodes = "--nodes" in arguments
+    overrides = [a for a in arguments if a != "--nodes"]
+    config = compose(conf_dir(), overrides)
+    backbone = build(config.backbone)
+    asked = any(a.startswith("preprocess.size=") for a in overrides)
+    survey = backbone.survey(build(config.preprocess).pipeline(backbone.preset).size if asked else None)
+    _console().print(layers_table(backbone.name, survey.size, survey.rows(all_nodes)))
+    if not all_nodes:
+        print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")
+    return 0
+
+
+def _ui(arguments: list[str]) -> int:
+    """Open MLflow's pages on mlruns/."""
+    from frostmark.config import Config, Paths
+    from frostmark.tracking.mlflow import MlflowStore, serve, serving_environment
+
+    parser = argparse.ArgumentParser(prog="run.py ui", description="Browse the runs in MLflow.")
+    parser.add_argument("root", nargs="?", default="paths.root=.", help="paths.root=<folder that holds mlruns/>")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5000)
+    options = parser.parse_args(arguments)
+    mlruns = Config(paths=Paths(options.root.removeprefix("paths.root="))).mlruns
+    MlflowStore.local(mlruns, "frostmark").connect()
+    command = serve(mlruns, options.host, options.port)
+    print(f"MLflow on {mlruns}: http://{options.host}:{options.port} (Ctrl-C stops it)", flush=True)
+    os.execve(command[0], command, {**os.environ, **serving_environment()})
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"layers": _layers, "ui": _ui}
+
+
+# ---------------------------------------------------------------- errors
+
+
+def _guarded(work: Callable[[], Any], tell: list[str] | None = None) -> int:
+    """Run ``work`` and return an exit code; problems are printed as one paragraph (and kept in ``tell``).
+
+    In a sweep (``tell`` given) Ctrl-C and SIGTERM are passed on: they end more than this job.
+    """
+    try:
+        result = work()
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, Terminated) as stop:
+        if tell is not None:
+            raise
+        print("\nStopped. Nothing that was finished is lost.", file=sys.stderr)
+        return 143 if isinstance(stop, Terminated) else 130
+    except Exception as error:
+        problem = _explained(error)
+        if os.environ.get("FROSTMARK_DEBUG") == "1":
+            traceback.print_exc()
+        print(f"Error: {problem}", file=sys.stderr, flush=True)
+        if tell is not None:
+            tell.append(problem.problem.splitlines()[0])
+        return problem.code
+
+
+def _explained(error: Exception) -> FrostmarkError:
+    """The error in our words: what a configuration library says of a wrong word is a wrong command."""
+    if isinstance(error, FrostmarkError):
+        return error
+    from frostmark.config import explain_hydra
+
+    explained = explain_hydra(error)
+    if explained is not None:
+        return explained
+    return FrostmarkError(
+        f"this is a bug in Frostmark: {type(error).__name__}: {error}",
+        fix="run it again with FROSTMARK_DEBUG=1 for the traceback, and report it",
+    )
+
+
+# ---------------------------------------------------------------- output
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110)
+
+
+def _print_result(result: Result, config: DictConfig, with_link: bool = True) -> None:
+    from frostmark.report.tables import metrics_table
+
+    console = _console()
+    console.print()
+    console.print(metrics_table(result.values, result.undefined, result.title))
+    for key, reason in result.undefined.items():
+        console.print(f"undefined: {key} ({reason})", highlight=False, markup=False)
+    print(f"Files: {result.folder}")
+    if with_link:
+        print(_how_to_open(result.link, config.tracking.uri, config.paths.root))
+
+
+def _how_to_open(link: str | None, uri: str | None, root: str) -> str:
+    if link is None:
+        return "Not tracked (tracking=none): the files above are all there is."
+    if uri:
+        from frostmark.tracking.tracker import without_secrets
+
+        return f"Open it in MLflow: {without_secrets(uri)}/{link}"
+    where = "" if root == "." else f" paths.root={root}"
+    return f"Open it in MLflow: python run.py ui{where}, then http://127.0.0.1:5000/{link}"
+
+
+def _print_sweep(finished: Finished) -> None:
+    from frostmark.report.tables import sweep_table
+
+    console = _console()
+    console.print()
+    console.print(sweep_table([(o.title, o.job, o.code, o.problem, o.accuracy) for o in finished.outcomes]))
+    root = str(finished.mlruns.parent)
+    where = "." if root == str(Path.cwd()) else root
+    name = f"Sweep {finished.run_id or finished.folder.name}"
+    print(f"{name} · {_how_to_open(finished.link, finished.uri, where)}")

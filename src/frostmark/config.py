@@ -1,0 +1,243 @@
+"""The configuration: its schema, what must fit together in it, and how objects are made of it.
+
+    config = typed(hydra_config)                 # Config, or ConfigError
+    backbone = build(config.backbone)            # only targets inside Frostmark's own rooms
+
+Groups with a ``_target_`` take the arguments of that class as keys: its signature is their schema.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from frostmark.errors import ConfigError, nearest
+
+ROOMS = ("backbones", "data", "metrics", "reducers")
+"""Rooms whose classes a configuration may name."""
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+@dataclass
+class Paths:
+    """``root`` holds ``mlruns/``."""
+
+    root: str = "."
+
+
+@dataclass
+class Layer:
+    """What is read: a tap, or an exact node, and the pool that makes rows of it."""
+
+    tap: str | None = None
+    node: str | None = None
+    pool: str = "gap"
+
+
+@dataclass
+class TrainerChoice:
+    """Where and how the forward pass runs."""
+
+    accelerator: str = "auto"
+    devices: Any = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    batch_size: int = 32
+    num_workers: int | None = None
+
+
+@dataclass
+class Tracking:
+    """Where runs are kept: ``local``, ``server`` or ``none``."""
+
+    kind: str = "local"
+    uri: str | None = None
+    experiment: str = "frostmark"
+
+
+@dataclass
+class Config:
+    """One benchmark."""
+
+    seed: int = 0
+    paths: Paths = field(default_factory=Paths)
+    backbone: dict[str, Any] = MISSING
+    layer: Layer = field(default_factory=Layer)
+    preprocess: dict[str, Any] = MISSING
+    dataset: dict[str, Any] = MISSING
+    reducer: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    trainer: TrainerChoice = field(default_factory=TrainerChoice)
+    tracking: Tracking = field(default_factory=Tracking)
+
+    @property
+    def mlruns(self) -> Path:
+        """The folder of all run-time state."""
+        return Path(self.paths.root).expanduser().absolute() / "mlruns"
+
+
+def register_schema() -> None:
+    """Make the schema known to Hydra under the name that ``config.yaml`` asks for."""
+    ConfigStore.instance().store(name="frostmark_schema", node=Config)
+
+
+def typed(config: DictConfig) -> Config:
+    """The composed configuration as an object, checked.
+
+    Raises:
+        ConfigError: if a value is missing, of a wrong kind, or does not fit another one.
+    """
+    try:
+        result = OmegaConf.to_object(config)
+    except OmegaConfBaseException as problem:
+        raise ConfigError(
+            f"the configuration is incomplete: {str(problem).splitlines()[0]}",
+            fix="`python run.py --cfg job` shows what it holds",
+        ) from problem
+    assert isinstance(result, Config)
+    check(result)
+    return result
+
+
+def check(config: Config) -> None:
+    """What no single value can know.
+
+    Raises:
+        ConfigError: naming the values that do not fit.
+    """
+    layer, trainer, tracking = config.layer, config.trainer, config.tracking
+    if (layer.tap is None) == (layer.node is None):
+        raise ConfigError(
+            "layer=node needs the name of the node" if layer.tap is None else "layer.node goes with layer=node",
+            fix="layer=node layer.node=<name>; `python run.py layers backbone=…` lists the nodes",
+        )
+    if trainer.precision not in PRECISIONS:
+        raise ConfigError(
+            f"trainer.precision={trainer.precision} is unknown",
+            fix=f"trainer.precision={nearest(trainer.precision, PRECISIONS, most=1).split(' ')[0]} "
+            f"(valid: {', '.join(PRECISIONS)})",
+        )
+    if trainer.batch_size < 1:
+        raise ConfigError(f"trainer.batch_size={trainer.batch_size} holds no image", fix="trainer.batch_size=32")
+    if not 0 <= config.seed < 2**32:
+        raise ConfigError(f"seed={config.seed} is no seed", fix="seed=0 (0 to 4294967295)")
+    if tracking.kind == "server" and not tracking.uri:
+        raise ConfigError("tracking=server needs its address", fix="tracking.uri=http://host:5000")
+
+
+def build(node: Mapping[str, Any]) -> Any:
+    """The object that a group describes: its ``_target_`` called with its other keys.
+
+    Raises:
+        ConfigError: if the target is outside Frostmark's rooms, or takes no such keys.
+    """
+    target = _allowed(node.get("_target_"))
+    arguments = {k: _built(v) for k, v in node.items() if k != "_target_"}
+    parameters = [p for p in inspect.signature(target).parameters if p != "self"]
+    for key in arguments:
+        if key not in parameters:
+            raise ConfigError(
+                f"{target.__name__} takes no '{key}'",
+                fix=f"one of: {nearest(key, parameters, most=12)}" if parameters else "leave it out",
+            )
+    return target(**arguments)
+
+
+def _built(value: Any) -> Any:
+    return build(value) if isinstance(value, Mapping) and "_target_" in value else value
+
+
+def _allowed(target: Any) -> Any:
+    """The object behind a dotted name, if it was defined in one of :data:`ROOMS`.
+
+    The name alone proves nothing (``frostmark.data.folder.hashlib`` leads elsewhere): where the object was defined
+    decides.
+    """
+    refusal = ConfigError(
+        f"_target_={target} is not allowed",
+        fix=f"a class of Frostmark's own, in {', '.join(f'frostmark.{room}' for room in ROOMS)}",
+    )
+    prefixes = tuple(f"frostmark.{room}." for room in ROOMS)
+    if not isinstance(target, str) or not target.startswith(prefixes):
+        raise refusal
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as problem:
+        raise refusal from problem
+    if not (inspect.isclass(found) and found.__module__.startswith(prefixes)):
+        raise refusal
+    return found
+
+
+def compose(folder: Path, overrides: list[str]) -> Config:
+    """The configuration that ``overrides`` make of the YAMLs in ``folder``, without running anything.
+
+    Raises:
+        ConfigError: if an override is wrong.
+    """
+    import hydra
+
+    register_schema()
+    try:
+        with hydra.initialize_config_dir(str(folder), version_base="1.3"):
+            return typed(hydra.compose("config", overrides))
+    except (HydraException, OmegaConfBaseException) as problem:
+        raise explain_hydra(problem) or problem from problem
+
+
+def explain_hydra(error: Exception) -> ConfigError | None:
+    """What Hydra or OmegaConf found wrong, in one paragraph with the nearest valid words; None for other errors."""
+    if isinstance(error, MissingConfigException):
+        option = (error.missing_cfg_file or "").removesuffix(".yaml")
+        group, _, word = option.rpartition("/")
+        known = error.options or []
+        close = nearest(word, known, most=1).split(" and ")[0]
+        return ConfigError(
+            f"there is no {group} '{word}'. Nearest: {nearest(word, known)}" if known else str(error).splitlines()[0],
+            fix=f"{group}={close}" if known else "`python run.py --help` lists the choices",
+        )
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        lines = [line.strip() for e in (error, error.__cause__) if e for line in str(e).splitlines() if line.strip()]
+        told = [
+            line
+            for line in lines
+            if not line.startswith(("To append", "Set the environment", "full_key", "object_type"))
+        ]
+        return ConfigError(
+            " ".join(told[:3]), fix="`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+        )
+    return None
+
+
+def without_secrets(config: DictConfig) -> DictConfig:
+    """A copy without the user name and password that a tracking address may carry."""
+    from frostmark.tracking.tracker import without_secrets as clean
+
+    shown = config.copy()
+    if shown.tracking.uri:
+        shown.tracking.uri = clean(shown.tracking.uri)
+    return shown
+
+
+def flattened(config: DictConfig) -> dict[str, str]:
+    """Every leaf of the configuration by its dotted key: what MLflow keeps as params."""
+    return {key: str(value) for key, value in _leaves(OmegaConf.to_container(config, resolve=True), "")}
+
+
+def _leaves(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node

@@ -1,0 +1,45 @@
+"""Whether a download can begin at all, answered within seconds.
+
+    require_reachable("https://example.org/file.gz")      # UnreachableError after at most 6 s
+
+The libraries' own downloads wait for minutes on a machine without a network; this asks first.
+"""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+
+PATIENCE_S = 6.0
+"""Seconds to wait for an answer: the user is told within ten what is missing."""
+
+
+class UnreachableError(Exception):
+    """No answer from where a file would come from."""
+
+
+def require_reachable(url: str) -> None:
+    """Ask the server for the file's head, and give up after :data:`PATIENCE_S` seconds, name look-up included.
+
+    Raises:
+        UnreachableError: with the reason in a few words.
+    """
+    problem: list[str] = [f"no answer within {PATIENCE_S:.0f} s"]
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "frostmark"})
+            with urllib.request.urlopen(request, timeout=PATIENCE_S):
+                problem.clear()
+        except urllib.error.HTTPError as error:
+            problem[0] = f"the server answered {error.code}"
+        except (OSError, ValueError) as error:
+            problem[0] = str(getattr(error, "reason", error)) or type(error).__name__
+
+    # A thread, because resolving a name has no timeout of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PATIENCE_S)
+    if problem:
+        raise UnreachableError(problem[0])

@@ -1,0 +1,65 @@
+"""Errors that a user can mend: what is wrong, and how to fix it.
+
+    raise ConfigError("unknown backbone 'resnt18'", fix="backbone=resnet18")
+
+Every room may raise them; the command line prints them as one paragraph, without a traceback, and exits with
+their code. Any other exception is a bug of ours (exit code 1).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FrostmarkError(Exception):
+    """A problem the user can mend.
+
+    Args:
+        problem: what is wrong and where, naming the bad value.
+        fix: the command or key to change; printed behind ``Fix:``.
+    """
+
+    code = 1
+
+    def __init__(self, problem: str, *, fix: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.problem}\nFix: {self.fix}"
+
+
+class ConfigError(FrostmarkError):
+    """A wrong command or configuration."""
+
+    code = 2
+
+
+class DataError(FrostmarkError):
+    """Data or weights that are missing, damaged or refused; rows that are not numbers."""
+
+    code = 3
+
+
+class TrackingError(FrostmarkError):
+    """The tracking store cannot be reached."""
+
+    code = 4
+
+
+class Terminated(SystemExit):
+    """SIGTERM, raised where the main thread stood so that everything open is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
+
+
+def nearest(word: str, valid: Iterable[str], most: int = 8) -> str:
+    """The valid words, nearest to ``word`` first, as one readable line."""
+    words = sorted(set(valid))
+    close = difflib.get_close_matches(word, words, n=most, cutoff=0.4)
+    shown = close + [w for w in words if w not in close][: max(0, most - len(close))]
+    hidden = len(words) - len(shown)
+    return ", ".join(shown) + (f" and {hidden} more" if hidden > 0 else "")

@@ -1,0 +1,265 @@
+"""The composition root: a configuration becomes objects, a pass over the images, numbers, pictures and a run.
+
+result = run_benchmark(config, folder=Path("runs/1"), yaml=OmegaConf.to_yaml(cfg), params={}, parent=None)
+result.values["test/neighbours/knn_accuracy"]
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import frostmark
+from frostmark.config import Config, Tracking, build
+
+if TYPE_CHECKING:
+    from frostmark.backbones.extractor import Tap
+    from frostmark.backbones.load import TorchvisionBackbone
+    from frostmark.data.preprocess import Pipeline
+    from frostmark.data.source import ImageSet, Source
+    from frostmark.reducers.reducer import Progress
+    from frostmark.tracking.mlflow import MlflowStore
+    from frostmark.tracking.tracker import Tracker
+
+_LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "scikit-learn", "openTSNE", "umap-learn", "numpy", "mlflow")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark leaves behind.
+
+    Attributes:
+        title: backbone · layer · data set.
+        folder: every file of the run.
+        values, undefined: the metrics, and why some have none.
+        run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
+    """
+
+    title: str
+    folder: Path
+    values: Mapping[str, float]
+    undefined: Mapping[str, str]
+    run_id: str | None
+    link: str | None
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is benchmarked, resolved and checked, before anything long has begun."""
+
+    backbone: TorchvisionBackbone
+    tap: Tap
+    word: str
+    node_name: str
+    pipeline: Pipeline
+    preprocess: str
+    source: Source
+
+    @property
+    def title(self) -> str:
+        return f"{self.backbone.name} · {self.word} · {self.source.name}"
+
+
+def run_benchmark(
+    config: Config, folder: Path, yaml: str, params: Mapping[str, str], parent: str | None
+) -> Result | None:
+    """Run one benchmark of one layer.
+
+    Args:
+        config: what to do.
+        folder: an empty folder for the files of the run.
+        yaml: the resolved configuration as text, kept as ``config.yaml``.
+        params: the same, flattened.
+        parent: the tracked run of the sweep that this one belongs to.
+
+    Returns:
+        the result, or None in a process that only extracts for another one (DDP ranks above zero).
+
+    Raises:
+        FrostmarkError: if something is wrong that the user can mend.
+    """
+    from frostmark.lit.trainer import is_rank_zero
+    from frostmark.report.progress import Progress
+    from frostmark.tracking.memory import MemoryTracker
+
+    subject = _resolve(config)
+    reducer = build(config.reducer) if config.reducer else None
+    families = {name: build(node) for name, node in config.metrics.items()}
+    splits = _read(subject.source)
+    model = subject.backbone.load(config.seed)
+    store = open_store(config.tracking, config.mlruns) if is_rank_zero() else None
+    if store is not None:
+        store.connect()
+    tracker: Tracker = MemoryTracker() if store is None else store.run(subject.title, parent)
+    with tracker, Progress() as progress:
+        tracker.log_params(params)
+        work = _Work(config, subject, splits, model, reducer, families, folder, tracker, progress)
+        findings = work.run(yaml)
+    if findings is None:
+        return None
+    run_id = tracker.run_id
+    link = store.link(run_id) if store is not None and run_id is not None else None
+    return Result(subject.title, folder, *findings, run_id, link)
+
+
+def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
+    """The tracking store that the configuration asks for; None for ``tracking=none``."""
+    if tracking.kind == "none":
+        return None
+    from frostmark.tracking.mlflow import MlflowStore
+
+    if tracking.uri:
+        return MlflowStore(tracking.uri, tracking.experiment)
+    return MlflowStore.local(mlruns, tracking.experiment)
+
+
+def _resolve(config: Config) -> _Subject:
+    from frostmark.backbones.extractor import Tap
+
+    backbone: TorchvisionBackbone = build(config.backbone)
+    preprocess = build(config.preprocess)
+    source: Source = build(config.dataset)
+    pipeline: Pipeline = preprocess.pipeline(backbone.preset)
+    word = config.layer.node or config.layer.tap or ""
+    backbone.check_layer(word)
+    survey = backbone.survey(pipeline.size)
+    tap = Tap(survey.resolve(word), config.layer.pool)
+    return _Subject(backbone, tap, word, survey.node_name(word), pipeline, type(preprocess).__name__.lower(), source)
+
+
+def _read(source: Source) -> dict[str, ImageSet]:
+    from frostmark.data.source import SPLITS, limited
+
+    return {split: limited(source.split(split), split, source.limit) for split in SPLITS}
+
+
+@dataclass
+class _Work:
+    """One pass and its analysis, inside an open run."""
+
+    config: Config
+    subject: _Subject
+    splits: dict[str, ImageSet]
+    model: Any
+    reducer: Any
+    families: dict[str, Any]
+    folder: Path
+    tracker: Tracker
+    progress: Progress
+
+    def run(self, yaml: str) -> tuple[dict[str, float], dict[str, str]] | None:
+        """Values and undefined metrics; None on ranks above zero."""
+        from frostmark.data.fingerprint import fingerprint
+        from frostmark.lit.trainer import is_rank_zero
+
+        fingerprints = {split: fingerprint(images) for split, images in self.splits.items()}
+        if is_rank_zero():
+            self.tracker.set_tags(self._tags(fingerprints))
+        ledger = self._extract_and_analyse(fingerprints)
+        if not is_rank_zero():
+            return None
+        self._write_summary(ledger, fingerprints)
+        ledger.add_text("config.yaml", yaml)
+        ledger.close()
+        return ledger.values, ledger.undefined
+
+    def _extract_and_analyse(self, fingerprints: Mapping[str, str]) -> Any:
+        from frostmark.backbones.extractor import Extractor
+        from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
+        from frostmark.lit.callbacks.ledger import Ledger
+        from frostmark.lit.callbacks.maps import Maps
+        from frostmark.lit.callbacks.metrics import Metrics
+        from frostmark.lit.callbacks.watch import Watch
+        from frostmark.lit.datamodule import ImageModule
+        from frostmark.lit.module import FeatureModule
+        from frostmark.lit.trainer import predict
+
+        subject, trainer = self.subject, self.config.trainer
+        classes = subject.source.classes()
+        names = tuple(self.splits)
+        ledger = Ledger(self.folder, self.tracker, self.progress)
+        rows = CollectRows(subject.word, names)
+        moments = StreamMoments(subject.tap.width, len(classes), names)
+        watch = Watch({split: len(images) for split, images in self.splits.items()}, self.progress)
+        callbacks = [rows, moments, watch, Metrics(self.families, rows, moments, classes, ledger, subject.title)]
+        if self.reducer is not None:
+            seed = self.config.seed
+            callbacks.append(Maps(self.reducer, rows, classes, ledger, subject.title, seed, fingerprints))
+        uniform = all(images.uniform for images in self.splits.values())
+        device = predict(
+            # Images that differ in size were brought to one where they were decoded.
+            FeatureModule(
+                Extractor(self.model, [subject.tap]), subject.pipeline if uniform else subject.pipeline.normalise
+            ),
+            ImageModule(self.splits, subject.pipeline.geometry, trainer.batch_size, trainer.num_workers),
+            callbacks,
+            accelerator=trainer.accelerator,
+            devices=trainer.devices,
+            strategy=trainer.strategy,
+            precision=trainer.precision,
+        )
+        self.tracker.set_tags({"device": device})
+        ledger.add_value("cost/images_forwarded", float(sum(len(f.rows) for f in rows.feature_sets.values())))
+        ledger.add_value("cost/images_per_second", watch.images_per_second)
+        ledger.add_value("cost/extract_seconds", watch.seconds)
+        return ledger
+
+    def _tags(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
+        from frostmark.backbones.weights import weights_digest
+        from frostmark.data.fingerprint import combined, label_digest
+        from frostmark.figures.palette import name_colour
+
+        backbone, tap = self.subject.backbone, self.subject.tap
+        return {
+            "backbone": backbone.name,
+            "backbone_family": backbone.family,
+            "layer": self.subject.word,
+            "node": self.subject.node_name,
+            "pool": tap.pool,
+            "features": str(tap.width),
+            "weights": backbone.weights if backbone.file is None else backbone.file.name,
+            "weights_digest": weights_digest(self.model),
+            "dataset": self.subject.source.name,
+            "dataset_fingerprint": combined(*fingerprints.values()),
+            "label_digest": combined(*(label_digest(images) for images in self.splits.values())),
+            **{f"{split}_images": str(len(images)) for split, images in self.splits.items()},
+            "preprocess": self.subject.preprocess,
+            "image_size": str(self.subject.pipeline.size),
+            "precision": self.config.trainer.precision,
+            "seed": str(self.config.seed),
+            "mlflow.runColor": name_colour(backbone.name),
+            **versions(),
+        }
+
+    def _write_summary(self, ledger: Any, fingerprints: Mapping[str, str]) -> None:
+        from frostmark.report.summary import Findings, summarise
+
+        subject = self.subject
+        setting = {
+            "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights}",
+            "Layer": f"{subject.word} (node {subject.node_name}, pool {subject.tap.pool}, "
+            f"{subject.tap.width:,} features)",
+            "Images": ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())
+            + f" of {subject.source.name}, {subject.preprocess} to {subject.pipeline.size} pixels",
+            "Map": "none" if self.reducer is None else f"{type(self.reducer).__name__}, fit on {self.reducer.fit_on}",
+            "Seed": str(self.config.seed),
+        }
+        findings = Findings(ledger.values, ledger.undefined, ledger.tables, ledger.skipped)
+        text = summarise(subject.title, setting, findings)
+        ledger.add_text("summary.md", text)
+        self.tracker.set_tags({"mlflow.note.content": text})
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a number, as tags."""
+    found = {"version.frostmark": frostmark.__version__, "version.python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[f"version.{library}"] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

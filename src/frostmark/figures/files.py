@@ -1,0 +1,28 @@
+"""Figures as files and as pixels.
+
+save(figure, Path("map.png"))
+pixels(figure)                  # (H, W, 3) uint8, for trackers that show images in a grid
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write ``figure`` as PNG."""
+    # Without the software's version in the file the same figure gives the same bytes.
+    figure.savefig(path, metadata={"Software": ""})
+    return path
+
+
+def pixels(figure: Figure) -> NDArray[np.uint8]:
+    """The drawn figure, (H, W, 3) uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

@@ -1,0 +1,133 @@
+"""Pictures of maps: every image a point, coloured by its class, the class named at its cluster.
+
+figure = draw_maps([MapView("train", coordinates, labels)], classes, title="resnet18 · last_conv · digits", note="")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from frostmark.figures.palette import ClassStyle, class_styles
+from frostmark.stats.moments import Array
+
+LEGEND_MOST = 40
+"""Beyond so many classes a legend helps nobody."""
+
+
+@dataclass(frozen=True)
+class MapView:
+    """One split in a map: ``coordinates`` (N, 2), ``labels`` (N,)."""
+
+    split: str
+    coordinates: Array
+    labels: Array
+
+
+def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, note: str, shared: bool) -> Figure:
+    """The views side by side, with a title, one legend, and a line of explanation below.
+
+    Args:
+        shared: whether the views lie in one coordinate system, so that they get the same limits.
+    """
+    figure = Figure(figsize=(6.4 * len(views) + 1.8, 6.9), dpi=110, layout="constrained")
+    axes = figure.subplots(1, len(views), squeeze=False)[0]
+    styles = class_styles(len(classes))
+    for ax, view in zip(axes, views, strict=True):
+        _scatter(ax, view, styles)
+        ax.set_title(f"{view.split} · {len(view.labels):,} images", fontsize=11)
+    _limit(axes, views, shared)
+    for ax, view in zip(axes, views, strict=True):
+        _name_clusters(ax, view, classes)
+    figure.suptitle(title, fontsize=14, fontweight="bold")
+    figure.supxlabel(note, fontsize=9, color="#444444")
+    _legend(figure, views, classes, styles)
+    return figure
+
+
+def _scatter(ax: Axes, view: MapView, styles: Sequence[ClassStyle]) -> None:
+    # Many points are drawn smaller and fainter, so that density can be seen.
+    size = float(np.clip(40_000 / max(len(view.labels), 1), 3, 28))
+    for c in np.unique(view.labels):
+        points = view.coordinates[view.labels == c]
+        style = styles[c]
+        ax.scatter(points[:, 0], points[:, 1], s=size, c=style.colour, marker=style.marker, alpha=0.65, linewidths=0)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_aspect("equal")
+    for spine in ax.spines.values():
+        spine.set_color("#bbbbbb")
+
+
+def _limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None:
+    """Square frames around what is drawn: the same for all if they share coordinates."""
+    boxes = [np.stack([v.coordinates.min(0), v.coordinates.max(0)]) for v in views]
+    if shared:
+        boxes = [np.stack([np.min(boxes, 0)[0], np.max(boxes, 0)[1]])] * len(views)
+    for ax, (low, high) in zip(axes, boxes, strict=True):
+        centre, half = (low + high) / 2, 0.54 * max(float((high - low).max()), 1e-9)
+        ax.set_xlim(centre[0] - half, centre[0] + half)
+        ax.set_ylim(centre[1] - half, centre[1] + half)
+
+
+def _name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
+    """Class names at the medians of their points, moved apart where they would overlap."""
+    present = np.unique(view.labels)
+    if len(present) > LEGEND_MOST:
+        return
+    places = np.stack([np.median(view.coordinates[view.labels == c], axis=0) for c in present])
+    width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
+    names = [shown(classes[c], 22) for c in present]
+    extent = np.array([[0.011 * len(n) * width, 0.035 * height] for n in names])
+    for name, place in zip(names, _moved_apart(places, extent), strict=True):
+        text = ax.text(
+            place[0], place[1], plain(name), ha="center", va="center", fontsize=9.5, fontweight="bold", color="#111111"
+        )
+        text.set_path_effects([withStroke(linewidth=3, foreground="white")])
+
+
+def _moved_apart(places: Array, extent: Array, rounds: int = 200) -> Array:
+    """Centres of boxes (n, 2) of size ``extent`` (n, 2), pushed vertically until none overlaps (or rounds run out)."""
+    places = places.copy()
+    for _ in range(rounds):
+        moved = False
+        for i in range(len(places)):
+            for j in range(i):
+                gap = np.abs(places[i] - places[j]) - (extent[i] + extent[j]) / 2
+                if (gap < 0).all():
+                    push = -gap[1] / 2 + 1e-9
+                    up, down = (i, j) if places[i, 1] >= places[j, 1] else (j, i)
+                    places[up, 1] += push
+                    places[down, 1] -= push
+                    moved = True
+        if not moved:
+            break
+    return places
+
+
+def _legend(figure: Figure, views: Sequence[MapView], classes: tuple[str, ...], styles: Sequence[ClassStyle]) -> None:
+    present = np.unique(np.concatenate([v.labels for v in views]))
+    if len(present) > LEGEND_MOST:
+        return
+    handles = [
+        Line2D([], [], linestyle="", marker=styles[c].marker, color=styles[c].colour, markersize=8,
+               label=plain(shown(classes[c], 26)))
+        for c in present
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside right upper", title="class", frameon=False, fontsize=9.5)
+
+
+def shown(name: str, most: int) -> str:
+    """A class name short enough for a picture."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def plain(text: str) -> str:
+    """Text that matplotlib does not read as mathematics."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,65 @@
+"""The variances of pooled pairs of classes as a heat map.
+
+figure = draw_pairs(matrix, classes, title="resnet18 · last_conv · digits · test")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from frostmark.figures.maps import plain, shown
+from frostmark.stats.moments import Array
+
+NUMBERS_MOST = 12
+"""Up to so many classes the cells carry their numbers."""
+
+
+def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], title: str) -> Figure:
+    """Heat maps of symmetric (C, C) matrices, one a split, on one colour scale.
+
+    Dark pairs lie close together and spread little; the diagonal is the variance of the class alone.
+    """
+    edge = float(np.clip(0.55 * len(classes) + 1.6, 4.5, 14))
+    figure = Figure(figsize=(edge * len(matrices) + 1.2, edge + 0.6), dpi=110, layout="constrained")
+    axes = figure.subplots(1, len(matrices), squeeze=False)[0]
+    finite = np.concatenate([m[np.isfinite(m)] for m in matrices.values()])
+    low, high = float(finite.min()), float(finite.max())
+    for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
+        image = ax.imshow(matrix, cmap="cividis", vmin=low, vmax=high)
+        ax.set_title(split, fontsize=11)
+        _name_axes(ax, classes)
+        if len(classes) <= NUMBERS_MOST:
+            _write_numbers(ax, matrix, (low + high) / 2, _divisor(high))
+    unit = _divisor(high)
+    bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
+    bar.set_label("variance of the two classes pooled into one set (diagonal: of the class alone)")
+    figure.suptitle(title, fontsize=13, fontweight="bold")
+    if len(classes) <= NUMBERS_MOST and unit != 1:
+        figure.supxlabel(f"numbers in the cells: × {unit:,g}", fontsize=9, color="#444444")
+    return figure
+
+
+def _divisor(high: float) -> float:
+    """A power of a thousand that brings numbers up to ``high`` to at most four digits."""
+    return float(1000.0 ** np.floor(np.log10(high) / 3)) if high > 0 else 1.0
+
+
+def _name_axes(ax: Axes, classes: tuple[str, ...]) -> None:
+    if len(classes) > 60:
+        ax.set_xlabel("class index")
+        ax.set_ylabel("class index")
+        return
+    names = [plain(shown(name, 18)) for name in classes]
+    ax.set_xticks(range(len(classes)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+    ax.set_yticks(range(len(classes)), names, fontsize=9)
+
+
+def _write_numbers(ax: Axes, matrix: Array, middle: float, unit: float) -> None:
+    for (i, j), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            colour = "white" if value < middle else "black"
+            ax.text(j, i, f"{value / unit:.3g}", ha="center", va="center", fontsize=7.5, color=colour)

@@ -1,0 +1,38 @@
+"""Colours and marks that the colour-blind can tell apart.
+
+    for style in class_styles(20): ax.scatter(x, y, color=style.colour, marker=style.marker)
+
+Ten colours by Matthew Petroff ("Accessible Color Sequences for Data Visualization", arXiv 2107.02270), chosen for
+vision deficiencies; beyond ten classes the marker changes with every round through them.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+from dataclasses import dataclass
+
+COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+MARKERS = ("o", "^", "s", "X", "D", "P", "v", "*")
+
+
+@dataclass(frozen=True)
+class ClassStyle:
+    """How the points of one class look."""
+
+    colour: str
+    marker: str
+
+
+def class_styles(classes: int) -> list[ClassStyle]:
+    """A style for each of ``classes`` classes, distinct up to eighty."""
+    return [ClassStyle(COLOURS[c % len(COLOURS)], MARKERS[c // len(COLOURS) % len(MARKERS)]) for c in range(classes)]
+
+
+def name_colour(name: str) -> str:
+    """A colour (#rrggbb) that depends on ``name`` alone: a backbone has the same in every run."""
+    byte = hashlib.blake2b(name.encode(), digest_size=2).digest()
+    red, green, blue = colorsys.hls_to_rgb(byte[0] / 256, 0.35 + 0.25 * byte[1] / 256, 0.6)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

@@ -1,0 +1,1 @@
+"""What happens while and after the images pass: thin, order-free."""

@@ -1,0 +1,107 @@
+"""Rows and class moments, collected while the images pass.
+
+rows, moments = CollectRows(...), StreamMoments(...)      # both in the trainer's list, in any order
+rows.feature_sets["test"].rows                            # on rank zero, once the pass is over
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch.distributed as dist
+
+from frostmark.features.rows import FeatureSet, require_finite
+from frostmark.lit.module import Rows
+from frostmark.stats.moments import ClassMoments
+
+
+def gather_to_zero(trainer: pl.Trainer, value: Any) -> list[Any]:
+    """``value`` of every rank, on rank zero; elsewhere an empty list. Called once a pass, never in batch hooks.
+
+    Ranks see different numbers of batches (predict pads nothing), so a collective in a batch hook would wait for ever.
+    """
+    if trainer.world_size == 1:
+        return [value]
+    gathered: list[Any] | None = [None] * trainer.world_size if trainer.is_global_zero else None
+    dist.gather_object(value, gathered, dst=0)
+    return gathered or []
+
+
+class CollectRows(pl.Callback):
+    """Keeps the rows of every split, in the order of the data set.
+
+    Args:
+        layer: its name, for messages.
+        splits: names, in the order of the loaders.
+    """
+
+    def __init__(self, layer: str, splits: tuple[str, ...]) -> None:
+        self.feature_sets: dict[str, FeatureSet] = {}
+        self._layer = layer
+        self._splits = splits
+        self._parts: dict[str, list[tuple[Any, Any, Any]]] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._parts = {split: [] for split in self._splits}
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        found: Rows = outputs
+        (rows,) = found.rows
+        part = (found.indices.cpu().numpy(), found.labels.cpu().numpy(), rows.cpu().numpy())
+        self._parts[self._splits[dataloader_idx]].append(part)
+
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        gathered = gather_to_zero(trainer, self._parts)
+        self._parts = {}
+        for split in self._splits if trainer.is_global_zero else ():
+            parts = [part for rank in gathered for part in rank[split]]
+            features = FeatureSet.ordered(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            require_finite(features, self._layer, split)
+            self.feature_sets[split] = features
+
+
+class StreamMoments(pl.Callback):
+    """Class moments of every split in float64, in memory that does not grow with the number of images.
+
+    Args:
+        width: features D of a row.
+        classes: number of classes.
+        splits: names, in the order of the loaders.
+    """
+
+    def __init__(self, width: int, classes: int, splits: tuple[str, ...]) -> None:
+        self.moments: dict[str, ClassMoments] = {}
+        self._shape = (classes, width)
+        self._splits = splits
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.moments = {split: ClassMoments.empty(*self._shape) for split in self._splits}
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        found: Rows = outputs
+        (rows,) = found.rows
+        self.moments[self._splits[dataloader_idx]].update(rows.cpu().numpy(), found.labels.cpu().numpy())
+
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        gathered = gather_to_zero(trainer, self.moments)
+        if trainer.is_global_zero:
+            self.moments = {s: reduce(ClassMoments.merge, [rank[s] for rank in gathered]) for s in self._splits}

@@ -1,0 +1,76 @@
+"""How the pass goes: progress while it runs, its cost when it is over.
+
+Watch({"train": 8000, "test": 4000}, progress)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+
+from frostmark.lit.module import Rows
+from frostmark.reducers.reducer import Progress
+
+WARM_UP_BATCHES = 2
+
+
+class Watch(pl.Callback):
+    """Counts images and seconds.
+
+    Args:
+        sizes: images of each split, in the order of the loaders.
+        progress: told after every batch.
+
+    Attributes:
+        images: forwarded by this rank.
+        seconds: from the first batch to the end of the last.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], progress: Progress) -> None:
+        self.images = 0
+        self.seconds = 0.0
+        self._sizes = dict(sizes)
+        self._progress = progress
+        self._start = 0.0
+        self._warm: tuple[int, float] = (0, 0.0)
+
+    @property
+    def images_per_second(self) -> float:
+        """Rate after the first batches, which pay for what is allocated once."""
+        images, seconds = self._warm
+        left, time_left = self.images - images, self.seconds - seconds
+        return left / time_left if left and time_left > 0 else self.images / max(self.seconds, 1e-9)
+
+    def on_predict_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = time.perf_counter()
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        found: Rows = outputs
+        self.images += len(found.indices)
+        self.seconds = time.perf_counter() - self._start
+        if dataloader_idx == 0 and batch_idx == WARM_UP_BATCHES - 1:
+            self._warm = (self.images, self.seconds)
+        total = sum(self._sizes.values())
+        done = self.images * trainer.world_size
+        left = max(0, total - done) / max(self.images_per_second * trainer.world_size, 1e-9)
+        split = list(self._sizes)[dataloader_idx]
+        self._progress(
+            f"extracting: {split}, {min(done, total):,} of {total:,} images · "
+            f"{self.images_per_second * trainer.world_size:.0f} images/s · {_span(left)} left"
+        )
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

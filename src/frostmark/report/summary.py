@@ -1,0 +1,139 @@
+"""The findings of one run in words: what the report said of its pictures, with what has to be said beside it.
+
+text = summarise(title, classes, tables, values, undefined, setting)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frostmark.report.tables import number
+
+Columns = Mapping[str, Sequence[Any]]
+
+MAP_CAVEAT = (
+    "Variances in the map compare nothing between runs: the scale of a map grows with the number of its points and "
+    "changes with its seed. Train and test figures of maps fitted apart differ by construction, not because a network "
+    "generalises."
+)
+SCALE_CAVEAT = (
+    "Variances of features grow with the features' norm and number: they compare classes and splits of this run, not "
+    "networks. The scale-free metrics (separability, neighbours) do."
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run found.
+
+    Attributes:
+        values: metric key → value.
+        undefined: metric key → why it has no value.
+        tables: artifact name → columns.
+        skipped: artifact → why it was not made.
+    """
+
+    values: Mapping[str, float]
+    undefined: Mapping[str, str]
+    tables: Mapping[str, Columns]
+    skipped: Mapping[str, str]
+
+
+def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
+    """``summary.md``: Markdown, also the description of the run."""
+    parts = [f"# {_text(title)}", _setting(setting)]
+    spaces = findings.tables.get("class_variance", {}).get("space", [])
+    for space in dict.fromkeys(spaces):
+        parts.append(f"## In the {space}")
+        for split in ("train", "test"):
+            parts.append(_split_findings(findings, split, space))
+        parts.append(f"> {MAP_CAVEAT if space == 'map' else SCALE_CAVEAT}")
+    parts.append(_decisive(findings.values))
+    parts.append(_reasons("Undefined", findings.undefined))
+    parts.append(_reasons("Not made", findings.skipped))
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def _setting(setting: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {_text(value)}" for name, value in setting.items())
+
+
+def _split_findings(findings: Findings, split: str, space: str) -> str:
+    lines = [f"**{split}**"]
+    classes = _rows(findings.tables["class_variance"], split, space)
+    if len(classes) > 1:
+        tight, loose = _extremes(classes, "variance")
+        lines.append(
+            f"- Tightest class: {_class(tight)} (variance {number(tight['variance'])}); "
+            f"loosest: {_class(loose)} ({number(loose['variance'])})."
+        )
+    pairs = _rows(findings.tables["pair_variance"], split, space)
+    if pairs:
+        near, far = _extremes(pairs, "mean_distance")
+        lines.append(
+            f"- Closest pair: {_pair(near)} (means {number(near['mean_distance'])} apart); "
+            f"farthest: {_pair(far)} ({number(far['mean_distance'])})."
+        )
+        least, most = _extremes(pairs, "pooled_variance")
+        lines.append(
+            f"- Pooled into one set, {_pair(least)} vary least ({number(least['pooled_variance'])}) and "
+            f"{_pair(most)} most ({number(most['pooled_variance'])})."
+        )
+    lines.append(_intra_inter(findings.values, split, space))
+    return "\n".join(line for line in lines if line)
+
+
+def _intra_inter(values: Mapping[str, float], split: str, space: str) -> str:
+    family = f"{split}/map/variance_" if space == "map" else f"{split}/variance/"
+    intra, inter = values.get(f"{family}intra"), values.get(f"{family}inter")
+    if intra is None or inter is None:
+        return ""
+    compared = "larger than" if inter > intra else "smaller than"
+    share = f", {number(inter / intra)} times it" if intra > 0 else ""
+    return (
+        f"- Between the classes {number(inter)}, within them {number(intra)}: the class means lie apart by a variance "
+        f"{compared} that inside a class{share}."
+    )
+
+
+def _decisive(values: Mapping[str, float]) -> str:
+    lines = []
+    accuracy = values.get("test/neighbours/knn_accuracy")
+    if accuracy is not None:
+        lines.append(f"- {accuracy:.1%} of the test images have neighbours in train that tell their class.")
+    share = values.get("test/separability/eta_squared")
+    if share is not None:
+        lines.append(f"- The classes explain {share:.1%} of the variance of the test features (η²).")
+    return "## What decides\n\n" + "\n".join(lines) if lines else ""
+
+
+def _reasons(heading: str, reasons: Mapping[str, str]) -> str:
+    lines = [f"- `{_text(name)}`: {_text(reason)}" for name, reason in reasons.items()]
+    return f"## {heading}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _rows(columns: Columns, split: str, space: str) -> list[dict[str, Any]]:
+    lines = (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))
+    return [line for line in lines if line["split"] == split and line["space"] == space]
+
+
+def _extremes(rows: list[dict[str, Any]], column: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return min(rows, key=lambda r: r[column]), max(rows, key=lambda r: r[column])
+
+
+def _class(row: Mapping[str, Any]) -> str:
+    return _text(row["name"])
+
+
+def _pair(row: Mapping[str, Any]) -> str:
+    return f"{_text(row['name_i'])} and {_text(row['name_j'])}"
+
+
+def _text(value: str) -> str:
+    """A name as text: no Markdown, no HTML, no line breaks."""
+    flat = " ".join(str(value).split())
+    for mark in "\\`*_[]|#":
+        flat = flat.replace(mark, f"\\{mark}")
+    return flat.replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,1 @@
+"""Statistics that metrics and reducers share: pure functions and values."""

@@ -1,0 +1,121 @@
+"""Streaming class moments: count, mean and sum of squared deviations of every class, in float64.
+
+    moments = ClassMoments.empty(classes=10, width=512)
+    moments.update(rows, labels)                  # a batch, in place
+    merged = moments.merge(others)                # two streams
+    merged.variance                               # (C,) trace of each class covariance
+
+Batches are merged by Chan, Golub & LeVeque's rule (1979), which never subtracts two large sums: Σx² − (Σx)² loses
+every digit in float64 once the mean is 1e8 standard deviations away from zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist, squareform
+
+Array = NDArray[Any]
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClassMoments:
+    """Moments of the rows of each of C classes, D features wide.
+
+    Attributes:
+        count: (C,) int64, rows seen of each class.
+        mean: (C, D) float64; zero for a class without rows.
+        m2: (C, D) float64, Σ (x − mean)² of each feature; never negative.
+    """
+
+    count: NDArray[np.int64]
+    mean: Float
+    m2: Float
+
+    @classmethod
+    def empty(cls, classes: int, width: int) -> ClassMoments:
+        """Moments of no rows."""
+        return cls(np.zeros(classes, np.int64), np.zeros((classes, width)), np.zeros((classes, width)))
+
+    @classmethod
+    def of(cls, rows: Array, labels: Array, classes: int) -> ClassMoments:
+        """Moments of ``rows`` (N, D) with ``labels`` (N,) in 0 … classes − 1."""
+        moments = cls.empty(classes, rows.shape[1])
+        moments.update(rows, labels)
+        return moments
+
+    def update(self, rows: Array, labels: Array) -> None:
+        """Take in a batch of ``rows`` (N, D) with ``labels`` (N,), in place; only classes in the batch are touched."""
+        for c in np.unique(labels):
+            x = rows[labels == c].astype(np.float64)
+            mean = x.mean(0)
+            centred = x - mean
+            # The second term mends the rounding of the mean itself (corrected two-pass algorithm).
+            m2 = np.maximum((centred**2).sum(0) - centred.sum(0) ** 2 / len(x), 0.0)
+            merged = _chan(self.count[c], self.mean[c], self.m2[c], len(x), mean, m2)
+            self.count[c], self.mean[c], self.m2[c] = merged
+
+    def merge(self, other: ClassMoments) -> ClassMoments:
+        """Moments of both streams together; commutative and associative up to rounding."""
+        mean, m2 = np.zeros_like(self.mean), np.zeros_like(self.m2)
+        for c in range(len(self.count)):
+            _, mean[c], m2[c] = _chan(
+                self.count[c], self.mean[c], self.m2[c], other.count[c], other.mean[c], other.m2[c]
+            )
+        return ClassMoments(self.count + other.count, mean, m2)
+
+    @property
+    def present(self) -> NDArray[np.intp]:
+        """Indices of the classes that have rows."""
+        return np.flatnonzero(self.count)
+
+    @property
+    def variance(self) -> Float:
+        """(C,) trace of each class covariance, divided by n; NaN for a class without rows."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.count > 0, self.m2.sum(1) / self.count, np.nan)
+
+    @property
+    def grand_mean(self) -> Float:
+        """(D,) mean of all rows."""
+        weights = self.count / self.count.sum()
+        anchor = self.mean[self.present[0]]  # shifted first: means far from zero keep their digits
+        return np.asarray(anchor + weights @ np.where(self.count[:, None] > 0, self.mean - anchor, 0.0))
+
+    @property
+    def within(self) -> float:
+        """tr S_W: Σ over classes and features of squared deviations from the class mean."""
+        return float(self.m2.sum())
+
+    @property
+    def between(self) -> float:
+        """tr S_B: Σ_c n_c ‖μ_c − μ‖²."""
+        return float((self.count[:, None] * (self.mean - self.grand_mean) ** 2).sum())
+
+    @property
+    def no_spread(self) -> bool:
+        """Whether no class varies within itself, up to the rounding of float64.
+
+        Rows are float32: whatever truly varies does so by more than 1e-13 of its mean.
+        """
+        return self.within <= 1e-26 * float((self.count[:, None] * self.mean**2).sum())
+
+    @property
+    def mean_distances(self) -> Float:
+        """(C, C) Euclidean distances of the class means; NaN for classes without rows."""
+        distances = np.asarray(squareform(pdist(self.mean)))
+        absent = self.count == 0
+        distances[absent, :] = distances[:, absent] = np.nan
+        return distances
+
+
+def _chan(na: int, mean_a: Float, m2_a: Float, nb: int, mean_b: Float, m2_b: Float) -> tuple[int, Float, Float]:
+    if nb == 0:
+        return na, mean_a, m2_a
+    n = na + nb
+    delta = mean_b - mean_a
+    return n, mean_a + delta * (nb / n), m2_a + m2_b + delta**2 * (na * nb / n)

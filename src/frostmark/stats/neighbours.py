@@ -1,0 +1,63 @@
+"""Exact nearest neighbours.
+
+index, similarity = nearest_rows(bank, queries, k=20, metric="cosine")
+index, distance = nearest_rows(rows, rows, k=90, metric="euclidean", exclude_self=True)
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.stats.moments import Array
+
+
+def nearest_rows(
+    bank: Array, queries: Array, k: int, metric: Literal["cosine", "euclidean"], *, exclude_self: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k nearest rows of ``bank`` (N, D) for each of ``queries`` (M, D), nearest first, by exhaustive search.
+
+    Args:
+        metric: ``cosine`` gives similarities (descending), ``euclidean`` distances (ascending).
+        exclude_self: the queries are the bank itself, and row i is no neighbour of row i (its twins are).
+
+    Returns:
+        indices (M, k) and similarities or distances (M, k).
+
+    Raises:
+        ValueError: if the bank has fewer than k rows to offer.
+    """
+    offered = len(bank) - exclude_self
+    if not 1 <= k <= offered:
+        raise ValueError(f"k={k} neighbours asked for, {offered} rows to choose from")
+    import faiss
+
+    prepare = _normalised if metric == "cosine" else _contiguous
+    index = faiss.IndexFlatIP(bank.shape[1]) if metric == "cosine" else faiss.IndexFlatL2(bank.shape[1])
+    index.add(prepare(bank))
+    values, indices = index.search(prepare(queries), k + exclude_self)
+    if exclude_self:
+        indices, values = _without_self(indices, values)
+    return indices, values if metric == "cosine" else np.sqrt(np.maximum(values, 0))
+
+
+def _contiguous(rows: Array) -> NDArray[np.float32]:
+    return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def _normalised(rows: Array) -> NDArray[np.float32]:
+    """Rows of unit length; a row of zeros stays, similar to nothing."""
+    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    return _contiguous(rows / np.where(norms > 0, norms, 1.0))
+
+
+def _without_self(
+    indices: NDArray[np.int64], values: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Drop from each line the query itself, or its last entry where twins pushed the query out."""
+    is_self = indices == np.arange(len(indices))[:, None]
+    is_self[~is_self.any(1), -1] = True
+    shape = (len(indices), indices.shape[1] - 1)
+    return indices[~is_self].reshape(shape), values[~is_self].reshape(shape)

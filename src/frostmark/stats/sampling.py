@@ -1,0 +1,37 @@
+"""Which rows are shown when there are too many: the same images for every backbone.
+
+chosen = stratified(labels, most=10_000, rng=seeded(0, fingerprint, "train"))
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.stats.moments import Array
+
+
+def seeded(seed: int, *context: str) -> np.random.Generator:
+    """A generator that depends on ``seed`` and the words of ``context`` alone."""
+    digest = hashlib.blake2b("/".join((str(seed), *context)).encode(), digest_size=16).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
+
+
+def stratified(labels: Array, most: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices, ascending, of at most ``most`` of the rows with ``labels`` (N,), classes in their proportions.
+
+    Shares are rounded by largest remainder, ties to the lower class; every index is there if ``most`` allows it.
+    """
+    if most is None or most >= len(labels):
+        return np.arange(len(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    exact = counts * (most / len(labels))
+    shares = np.floor(exact).astype(int)
+    for i in np.argsort(shares - exact, kind="stable")[: most - shares.sum()]:
+        shares[i] += 1
+    drawn = [
+        rng.choice(np.flatnonzero(labels == c), share, replace=False) for c, share in zip(classes, shares, strict=True)
+    ]
+    return np.sort(np.concatenate(drawn)).astype(np.int64)

@@ -1,0 +1,218 @@
+"""MLflow behind the port: SQLite inside ``mlruns/``, or a server.
+
+    store = MlflowStore.local(Path("mlruns"), experiment="frostmark")
+    store.connect()                                    # before any long work: is it there at all?
+    with store.run("resnet18 · last_conv · digits", parent=None) as tracker:
+        tracker.log_metrics({"test/variance/intra": 21.5})
+
+The run is ours, not MLflow's fluent one, whose exit hook marks crashing runs FINISHED.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from frostmark.errors import TrackingError
+from frostmark.tracking.tracker import status_of, without_secrets
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+BATCH = 1000
+"""Metrics, params or tags that MLflow takes in one call."""
+
+VALUE_MOST = {"params": 6000, "tags": 8000}
+"""Characters that a value may have; MLflow cuts or refuses longer ones."""
+
+PARENT_TAG = "mlflow.parentRunId"
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A server that is down should be known in seconds: by default it is asked for minutes.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+}
+
+
+@dataclass(frozen=True)
+class MlflowStore:
+    """A tracking store and one experiment in it.
+
+    Attributes:
+        uri: of the store.
+        experiment: its name; created where it does not exist.
+        folder: ``mlruns/`` for the local store, None for a server.
+    """
+
+    uri: str
+    experiment: str
+    folder: Path | None = None
+
+    @classmethod
+    def local(cls, folder: Path, experiment: str) -> MlflowStore:
+        """The SQLite database inside ``mlruns/``, artifacts beside it."""
+        folder = folder.absolute()
+        return cls(f"sqlite:///{folder / 'mlflow.db'}", experiment, folder)
+
+    def connect(self) -> None:
+        """Create the database and the experiment if need be, and see that they answer.
+
+        Raises:
+            TrackingError: if they do not.
+        """
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        with self._explained():
+            if self.folder is None:
+                self.experiment_id()
+                return
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Processes that create the database at once would run its migrations against each other.
+            with FileLock(self.folder / "mlflow.db.lock"):
+                fresh = not (self.folder / "mlflow.db").exists()
+                self.experiment_id()
+                if fresh:
+                    self._write_ahead()
+
+    def experiment_id(self) -> str:
+        """The experiment's identifier in the store."""
+        client = self._client()
+        found = client.get_experiment_by_name(self.experiment)
+        if found is not None:
+            if found.lifecycle_stage == "deleted":
+                client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+        location = None if self.folder is None else (self.folder / "artifacts").as_uri()
+        created = client.create_experiment(self.experiment, artifact_location=location)
+        client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
+        return str(created)
+
+    def run(self, name: str, parent: str | None) -> MlflowTracker:
+        """A new run, opened when it is entered; ``parent`` is the run of the sweep it belongs to."""
+        return MlflowTracker(self, name, parent)
+
+    def start(self, name: str, tags: Mapping[str, str]) -> str:
+        """Create a run, RUNNING, and return its identifier; source and git commit are tagged as MLflow does."""
+        from mlflow.tracking.context.registry import resolve_tags
+
+        with self._explained():
+            run = self._client().create_run(self.experiment_id(), run_name=name, tags=resolve_tags(dict(tags)))
+        return str(run.info.run_id)
+
+    def finish(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
+        """Close a run that was started here or by another process."""
+        with self._explained():
+            client = self._client()
+            for key, value in tags.items():
+                client.set_tag(run_id, key, value[: VALUE_MOST["tags"]])
+            client.set_terminated(run_id, status)
+
+    def link(self, run_id: str) -> str:
+        """The run's place in MLflow's pages, behind the server's address."""
+        return f"#/experiments/{self.experiment_id()}/runs/{run_id}"
+
+    def _client(self) -> MlflowClient:
+        # Alembic tells of every migration it runs.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+    def _write_ahead(self) -> None:
+        assert self.folder is not None
+        with sqlite3.connect(self.folder / "mlflow.db") as database:
+            database.execute("PRAGMA journal_mode=WAL")  # readers do not block writers: sweeps, and the UI beside them
+        database.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, OSError, sqlite3.Error) as problem:
+            text = str(problem).replace(self.uri, without_secrets(self.uri))
+            raise TrackingError(
+                f"the tracking store {without_secrets(self.uri)} does not answer: {text.splitlines()[0][:300]}",
+                fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
+            ) from problem
+
+
+class MlflowTracker:
+    """One run in an MLflow store."""
+
+    def __init__(self, store: MlflowStore, name: str, parent: str | None) -> None:
+        self.run_id: str | None = None
+        self._store = store
+        self._name = name
+        self._parent = parent
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        self.run_id = self._store.start(self._name, {} if self._parent is None else {PARENT_TAG: self._parent})
+        self._client = self._store._client()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
+        self._store.finish(str(self.run_id), status_of(kind), tags)
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        self._send("params", [Param(k, v[: VALUE_MOST["params"]]) for k, v in params.items()])
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self._send("tags", [RunTag(k, v[: VALUE_MOST["tags"]]) for k, v in tags.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._send("metrics", [Metric(k, v, now, 0) for k, v in metrics.items()])
+
+    def _send(self, what: str, entities: list[Any]) -> None:
+        with self._store._explained():
+            for i in range(0, len(entities), BATCH):
+                self._client.log_batch(self.run_id, **{what: entities[i : i + BATCH]})
+
+    def log_file(self, path: Path) -> None:
+        with self._store._explained():
+            self._client.log_artifact(self.run_id, str(path))
+
+    def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
+        with self._store._explained():
+            self._client.log_image(self.run_id, image, key=key, step=0)
+
+
+def serve(folder: Path, host: str, port: int) -> list[str]:
+    """The command that opens MLflow's pages on ``mlruns/``."""
+    store = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+    return [
+        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--workers", "1",
+        "--host", host, "--port", str(port),
+    ]  # fmt: skip
+
+
+def serving_environment() -> dict[str, str]:
+    """What MLflow's server is started with: no telemetry, and no jobs run for whoever reaches the port."""
+    return {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

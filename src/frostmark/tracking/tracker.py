@@ -1,0 +1,70 @@
+"""The port: all that the rest of the program knows of experiment tracking.
+
+with tracker:                                    # FINISHED, FAILED or KILLED when it is left
+    tracker.set_tags({"backbone": "resnet18"})
+    tracker.log_metrics({"test/variance/intra": 21.5})
+    tracker.log_file(Path("map.png"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.errors import Terminated
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class Tracker(Protocol):
+    """One run in a tracking store. Entering opens the run, leaving closes it with the right status."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's identifier in the store, if it has one."""
+        ...
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Write down what was chosen."""
+        ...
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Write down what the run is."""
+        ...
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Write down finite numbers."""
+        ...
+
+    def log_file(self, path: Path) -> None:
+        """Keep a file at the root of the run, under its own name."""
+        ...
+
+    def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
+        """Keep an image (H, W, 3) for grids of images."""
+        ...
+
+
+def status_of(kind: type[BaseException] | None) -> Status:
+    """How a run ended that was left with an exception of ``kind``, or with none."""
+    if kind is None:
+        return "FINISHED"
+    return "KILLED" if issubclass(kind, KeyboardInterrupt | Terminated) else "FAILED"
+
+
+def without_secrets(uri: str) -> str:
+    """``uri`` without the user name and password that it may carry."""
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host)) if parts.netloc else uri
