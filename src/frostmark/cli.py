@@ -41,13 +41,6 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def conf_dir() -> Path:
-    """The folder of YAMLs: inside the installed package, or ``conf/`` of a checkout."""
-    here = Path(__file__).parent
-    packaged = here / "conf"
-    return packaged if packaged.is_dir() else here.parents[1] / "conf"
-
-
 # ---------------------------------------------------------------- benchmark and sweep
 
 
@@ -58,7 +51,7 @@ def _hydra(arguments: list[str]) -> int:
     import hydra
 
     from frostmark import sweep
-    from frostmark.config import register_schema
+    from frostmark.config import conf_dir, register_schema
 
     register_schema()
     errors: list[Exception] = []
@@ -155,7 +148,7 @@ def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
 
 def _layers(arguments: list[str]) -> int:
     """List taps and nodes of a backbone, without its weights."""
-    from frostmark.config import build, compose
+    from frostmark.config import build, compose, conf_dir
     from frostmark.report.layers import layers_table
 
     all_nodes = "--nodes" in arguments

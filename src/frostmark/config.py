@@ -86,6 +86,13 @@ class Config:
         return Path(self.paths.root).expanduser().absolute() / "mlruns"
 
 
+def conf_dir() -> Path:
+    """The folder of YAMLs: inside the installed package, or ``conf/`` of a checkout."""
+    here = Path(__file__).parent
+    packaged = here / "conf"
+    return packaged if packaged.is_dir() else here.parents[1] / "conf"
+
+
 def register_schema() -> None:
     """Make the schema known to Hydra under the name that ``config.yaml`` asks for."""
     ConfigStore.instance().store(name="frostmark_schema", node=Config)
@@ -201,7 +208,8 @@ def explain_hydra(error: Exception) -> ConfigError | None:
     if isinstance(error, MissingConfigException):
         option = (error.missing_cfg_file or "").removesuffix(".yaml")
         group, _, word = option.rpartition("/")
-        known = error.options or []
+        # Of a choice within a list Hydra does not tell the others.
+        known = error.options or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
         close = nearest(word, known, most=1).split(" and ")[0]
         return ConfigError(
             f"there is no {group} '{word}'. Nearest: {nearest(word, known)}" if known else str(error).splitlines()[0],

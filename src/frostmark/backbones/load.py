@@ -115,7 +115,9 @@ class TorchvisionBackbone:
                 return self._build().to("meta")
 
     def _build(self) -> nn.Module:
-        model: nn.Module = get_model(self.name, weights=None)
+        # These two ask to be told what they do anyway, and warn otherwise.
+        explicit = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+        model: nn.Module = get_model(self.name, weights=None, **explicit)
         if hasattr(model, "transform_input"):
             # GoogLeNet and Inception: their published weights expect it, and torchvision sets it with them.
             setattr(model, "transform_input", True)  # noqa: B010 (no attribute that nn.Module declares)

@@ -1,0 +1,221 @@
+"""Weights: files of every kind, hostile ones refused; published ones fetched once and verified."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.models import ResNet18_Weights, SqueezeNet1_0_Weights, WeightsEnum
+from torchvision.models._api import Weights
+
+from frostmark.backbones.load import TorchvisionBackbone
+from frostmark.backbones.weights import fetch_weights, load_strictly, read_weights, weights_digest
+from frostmark.errors import ConfigError, DataError
+
+
+@functools.cache
+def state() -> dict[str, torch.Tensor]:
+    return dict(TorchvisionBackbone("squeezenet1_0", "untrained").load(seed=3).state_dict())
+
+
+def saved(path: Path, content: object) -> Path:
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize("shape", ["bare", "state_dict", "module", "both", "half"])
+def test_a_file_gives_the_same_network_however_it_was_saved(shape: str, tmp_path: Path) -> None:
+    content: dict[str, object] = dict(state())
+    if shape in ("module", "both"):
+        content = {f"module.{k}": v for k, v in content.items()}
+    if shape in ("state_dict", "both"):
+        content = {"epoch": 3, "state_dict": content}
+    if shape == "half":
+        content = {k: v.double() for k, v in state().items()}
+    file = saved(tmp_path / "w.pth", content)
+    loaded = TorchvisionBackbone("squeezenet1_0", str(file)).load(seed=0)
+    assert weights_digest(loaded) == weights_digest(TorchvisionBackbone("squeezenet1_0", "untrained").load(seed=3))
+    assert not loaded.training
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    save_file(state(), tmp_path / "w.safetensors")
+    loaded = TorchvisionBackbone("squeezenet1_0", str(tmp_path / "w.safetensors")).load(seed=0)
+    assert torch.equal(loaded.state_dict()["features.0.weight"], state()["features.0.weight"])
+
+
+def test_another_architecture_is_named_by_its_keys(tmp_path: Path) -> None:
+    file = saved(tmp_path / "w.pth", state())
+    with pytest.raises(DataError, match=r"missing \(first: conv1.weight.*unexpected \(first: features.0.weight"):
+        TorchvisionBackbone("resnet18", str(file)).load(seed=0)
+
+
+def test_a_missing_and_a_misshapen_key_are_named() -> None:
+    model = TorchvisionBackbone("squeezenet1_0").architecture()
+    changed = dict(state())
+    del changed["features.0.bias"]
+    changed["classifier.1.weight"] = torch.zeros(7, 512, 1, 1)
+    with pytest.raises(DataError, match=r"1 missing \(first: features.0.bias\).*1 of another shape.*classifier.1"):
+        load_strictly(model, changed, "w.pth")
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("page.pth", b"<!DOCTYPE html><html></html>", "web page"),
+        ("pointer.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
+        ("empty.pth", b"", "cannot be read"),
+        ("garbage.pth", b"\x80\x02garbage", "cannot be read"),
+        ("garbage.safetensors", b"\xff" * 64, "cannot be read"),
+        ("bomb.pth", pickle.dumps({"w": Bomb()}), "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_weights_is_refused(
+    name: str, content: bytes, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=told):
+        read_weights(tmp_path / name)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_checkpoint_with_code_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_weights(saved(tmp_path / "bomb.pth", {"w": Bomb()}))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_truncated_file_and_a_missing_one_are_refused(tmp_path: Path) -> None:
+    file = saved(tmp_path / "w.pth", state())
+    file.write_bytes(file.read_bytes()[:100_000])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_weights(file)
+    with pytest.raises(DataError, match="no weights file"):
+        read_weights(tmp_path / "none.pth")
+
+
+def test_untrained_is_seeded_and_leaves_the_global_generator_alone() -> None:
+    backbone = TorchvisionBackbone("squeezenet1_0", "untrained")
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    first, second = backbone.load(0), backbone.load(0)
+    assert torch.equal(torch.rand(3), expected)
+    assert weights_digest(first) == weights_digest(second) != weights_digest(backbone.load(1))
+
+
+def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
+    with pytest.raises(ConfigError, match="resnet18") as told:
+        TorchvisionBackbone("resnt18")
+    assert told.value.fix == "backbone.name=resnet18"
+    with pytest.raises(ConfigError, match="IMAGENET1K_V1, IMAGENET1K_V2"):
+        TorchvisionBackbone("resnet50", "IMAGENET1K_V7")
+
+
+def test_taps_of_the_classifier_are_refused_for_weights_without_one() -> None:
+    headless = TorchvisionBackbone("vgg16", "IMAGENET1K_FEATURES")
+    headless.check_layer("last_conv")
+    for tap in ("penultimate", "logits"):
+        with pytest.raises(ConfigError, match="no valid one"):
+            headless.check_layer(tap)
+        TorchvisionBackbone("vgg16", "IMAGENET1K_V1").check_layer(tap)
+
+
+def test_published_inception_weights_get_the_input_they_expect() -> None:
+    assert TorchvisionBackbone("inception_v3").architecture().transform_input
+    assert TorchvisionBackbone("inception_v3").native_size == 299
+
+
+# ---------------------------------------------------------------- published weights, from a real server on this machine
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[WeightsEnum, list[str]]]:
+    """Weights behind an address of this machine, named by their digest as torchvision does, and the log of requests."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    saved(folder / "w.pth", state())
+    digest = hashlib.sha256((folder / "w.pth").read_bytes()).hexdigest()[:8]
+    (folder / "w.pth").rename(folder / f"tiny-{digest}.pth")
+    requests: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            requests.append(str(args[0]).split()[0])
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    class Tiny(WeightsEnum):
+        ONLY = Weights(
+            url=f"http://127.0.0.1:{server.server_port}/tiny-{digest}.pth",
+            transforms=SqueezeNet1_0_Weights.DEFAULT.transforms,
+            meta={"_file_size": 4.8},
+        )
+
+    yield Tiny.ONLY, requests
+    server.shutdown()
+    server.server_close()
+
+
+def test_published_weights_are_downloaded_once(served: tuple[WeightsEnum, list[str]], cache: Path) -> None:
+    weights, requests = served
+    results: list[object] = []
+    threads = [threading.Thread(target=lambda: results.append(fetch_weights(weights))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert requests.count("GET") == 1
+    assert len(results) == 3
+    assert fetch_weights(weights).keys() == state().keys()
+    assert requests.count("GET") == 1
+
+
+def test_a_damaged_cached_file_is_named(served: tuple[WeightsEnum, list[str]], cache: Path) -> None:
+    weights, _ = served
+    fetch_weights(weights)
+    (cached,) = cache.glob("*.pth")
+    content = bytearray(cached.read_bytes())
+    content[len(content) // 2] ^= 1
+    cached.write_bytes(content)
+    with pytest.raises(DataError, match="damaged") as told:
+        fetch_weights(weights)
+    assert str(cached) in told.value.fix
+
+
+def test_without_a_network_it_says_within_seconds_what_is_missing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody answers
+    start = time.monotonic()
+    with pytest.raises(DataError, match=r"Missing: resnet18-f37072fd.pth, 44.* MB") as told:
+        fetch_weights(ResNet18_Weights.IMAGENET1K_V1)
+    assert time.monotonic() - start < 10
+    assert str(cache / "resnet18-f37072fd.pth") in told.value.fix
+    assert "experiment=quickstart" in told.value.fix

@@ -1,0 +1,333 @@
+"""The program as a program: one benchmark, and what MLflow holds of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Program
+from PIL import Image
+from reading import TINY, Tracked, metrics_of
+
+from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.load import TorchvisionBackbone
+from frostmark.data.preprocess import Resize
+from frostmark.data.torchvision_sets import TorchvisionSet
+
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own libraries warn of each other
+
+ARTIFACTS = {
+    "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
+    "summary.md", "config.yaml",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def quickstart(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    root = tmp_path_factory.mktemp("quickstart")
+    done = program("experiment=quickstart", cwd=root)
+    assert done.returncode == 0, done.stderr
+    return root, done
+
+
+def test_quickstart_tells_progress_a_table_and_how_to_open_it(quickstart: tuple[Path, Any]) -> None:
+    root, done = quickstart
+    assert "extracting: train" in done.stderr
+    assert "t-SNE" in done.stderr
+    for word in ("resnet18 · last_conv · digits", "neighbours/knn_accuracy", "separability/fisher_ratio", "train"):
+        assert word in done.stdout
+    last = done.stdout.strip().splitlines()[-1]
+    assert "python run.py ui" in last
+    assert Tracked(root).only().info.run_id in last
+    assert "Warning" not in done.stderr
+
+
+def test_quickstart_holds_every_key_of_the_contract(quickstart: tuple[Path, Any]) -> None:
+    root, _ = quickstart
+    run = Tracked(root).only()
+    keys = set(run.data.metrics)
+    for split in ("train", "test"):
+        expected = {f"variance/{n}" for n in ("intra", "inter", "inter_debiased", "total")}
+        expected |= {"separability/fisher_ratio", "separability/eta_squared", "neighbours/knn_accuracy"}
+        expected |= {"map/variance_intra", "map/variance_inter"}
+        expected |= {f"{m}intra_variance/{c}_{c}" for c in range(10) for m in ("", "map/")}
+        expected |= {f"{m}pair_variance/{i}-{j}" for j in range(10) for i in range(j) for m in ("", "map/")}
+        assert {f"{split}/{k}" for k in expected} <= keys
+    assert run.data.metrics["cost/images_forwarded"] == 1797
+    assert len(keys) <= 300
+    assert run.data.metrics["test/neighbours/knn_accuracy"] > 0.9
+
+
+def test_quickstart_is_tagged_and_described(quickstart: tuple[Path, Any]) -> None:
+    root, _ = quickstart
+    run = Tracked(root).only()
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "resnet18 · last_conv · digits"
+    expected = {
+        "backbone": "resnet18", "backbone_family": "resnet", "layer": "last_conv", "node": "layer4", "pool": "gap",
+        "dataset": "digits", "train_images": "1297", "test_images": "500", "weights": "untrained",
+        "preprocess": "resize", "precision": "32-true", "device": run.data.tags["device"],
+    }  # fmt: skip
+    assert {k: run.data.tags.get(k) for k in expected} == expected
+    for tag in ("weights_digest", "dataset_fingerprint", "version.torch", "version.frostmark", "mlflow.runColor"):
+        assert run.data.tags[tag], tag
+    assert "Tightest class" in run.data.tags["mlflow.note.content"]
+    assert run.data.params["backbone.name"] == "resnet18"
+    assert run.data.params["reducer.perplexity"] == "30.0"
+
+
+def test_quickstart_artifacts_stand_at_the_root_of_the_run(quickstart: tuple[Path, Any]) -> None:
+    root, _ = quickstart
+    tracked = Tracked(root)
+    files = tracked.artifacts(tracked.only())
+    assert set(files) == ARTIFACTS | {"images"}
+    for name in ARTIFACTS:
+        if name.endswith(".png"):
+            with Image.open(files[name]) as picture:
+                assert picture.width > 600
+                assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
+    assert "Variances in the map compare nothing between runs" in files["summary.md"].read_text()
+    assert "name: resnet18" in files["config.yaml"].read_text()
+    lines = files["pair_variance.csv"].read_text().splitlines()
+    assert len(lines) == 1 + 2 * 2 * 45  # two spaces, two splits
+
+
+def test_everything_lies_inside_mlruns(quickstart: tuple[Path, Any]) -> None:
+    root, _ = quickstart
+    assert {p.name for p in root.iterdir()} == {"mlruns"}
+
+
+def test_the_same_command_gives_the_same_numbers_and_the_same_map(
+    quickstart: tuple[Path, Any], program: Program, tmp_path: Path
+) -> None:
+    root, _ = quickstart
+    done = program("experiment=quickstart", "tracking=none", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Not tracked" in done.stdout
+    first, second = metrics_of(root)["values"], metrics_of(tmp_path)["values"]
+    for found in (first, second):
+        for key in [k for k in found if k.startswith("cost/")]:
+            del found[key]
+    assert first == second
+    for name in ("map.png", "pair_variance.png"):
+        (a,), (b,) = (list(r.glob(f"mlruns/_hydra/runs/*/{name}")) for r in (root, tmp_path))
+        assert a.read_bytes() == b.read_bytes()
+    assert not (tmp_path / "mlruns" / "mlflow.db").exists()
+
+
+# ---------------------------------------------------------------- real images, real weights
+
+
+def rows_by_hand(weights: Path, data: Path, limits: dict[str, int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Rows (float64) and labels of both splits, by the plainest loop over torchvision's own model."""
+    from torchvision.models import squeezenet1_0
+
+    model = squeezenet1_0()
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    model.eval()
+    pipeline = Resize(224).pipeline(TorchvisionBackbone("squeezenet1_0").preset)
+    found = {}
+    for split, limit in limits.items():
+        images = TorchvisionSet("FashionMNIST", str(data), download=False).split(split)  # type: ignore[arg-type]
+        with torch.inference_mode():
+            rows = [
+                model.features(pipeline(images.images[i : min(i + 50, limit)])).mean((2, 3))
+                for i in range(0, limit, 50)
+            ]
+        found[split] = torch.cat(rows).double().numpy(), images.labels[:limit].numpy()
+    return found
+
+
+def check_by_numpy(values: dict[str, float], rows: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    for split, (x, y) in rows.items():
+        means = np.stack([x[y == c].mean(0) for c in range(10)])
+        variances = np.array([((x[y == c] - means[c]) ** 2).sum(1).mean() for c in range(10)])
+        within = sum(((x[y == c] - means[c]) ** 2).sum() for c in range(10))
+        total = ((x - x.mean(0)) ** 2).sum()
+        expected = {
+            "variance/intra": variances.mean(),
+            "variance/inter": ((means - means.mean(0)) ** 2).sum(1).mean(),
+            "variance/total": total / len(x),
+            "separability/fisher_ratio": (total - within) / within,
+            "separability/eta_squared": (total - within) / total,
+            "intra_variance/6_Shirt": variances[6],
+        }
+        for i, j in ((2, 6), (0, 9)):
+            pair = x[np.isin(y, (i, j))]
+            expected[f"pair_variance/{i}-{j}"] = ((pair - pair.mean(0)) ** 2).sum(1).mean()
+        for key, value in expected.items():
+            # Two ways through float32 convolutions: their rounding, not that of the metrics.
+            assert values[f"{split}/{key}"] == pytest.approx(value, rel=1e-4), key
+    (bank, labels), (queries, truth) = rows["train"], rows["test"]
+    unit = [r / np.linalg.norm(r, axis=1, keepdims=True) for r in (bank, queries)]
+    similarity = unit[1] @ unit[0].T
+    hits = 0
+    for line, answer in zip(similarity, truth, strict=True):
+        nearest = np.argsort(-line)[:20]
+        votes = np.bincount(labels[nearest], np.exp(line[nearest] / 0.07), minlength=10)
+        hits += votes.argmax() == answer
+    assert values["test/neighbours/knn_accuracy"] == pytest.approx(hits / len(truth), abs=1.5 / len(truth))
+
+
+def squeezenet(program: Program, weights: Path, data: Path, root: Path, *more: str, timeout: float = 240) -> Any:
+    return program(
+        "backbone=squeezenet1_0", f"backbone.weights={weights}", f"dataset.root={data}", *more,
+        cwd=root, timeout=timeout,
+    )  # fmt: skip
+
+
+def test_real_weights_on_real_images_recomputed_by_numpy(
+    program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    limits = {"train": 500, "test": 300}
+    words = [f"dataset.limit.{s}={n}" for s, n in limits.items()]
+    done = squeezenet(program, shared_weights, shared_data, tmp_path, "reducer=none", *words)
+    assert done.returncode == 0, done.stderr
+    values = metrics_of(tmp_path)["values"]
+    check_by_numpy(values, rows_by_hand(shared_weights, shared_data, limits))
+    tags = Tracked(tmp_path).only().data.tags
+    assert (tags["node"], tags["weights"]) == ("features.12", "squeezenet1_0-imagenet.pth")
+    assert str(shared_weights) not in tags.values()
+    assert values["test/neighbours/knn_accuracy"] > 0.65  # of ten classes, from 500 images
+
+
+@pytest.mark.slow
+def test_the_whole_of_the_shared_images_agrees_with_the_independent_measurement(
+    program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    done = squeezenet(program, shared_weights, shared_data, tmp_path, timeout=1800)
+    assert done.returncode == 0, done.stderr
+    values = metrics_of(tmp_path)["values"]
+    check_by_numpy(values, rows_by_hand(shared_weights, shared_data, {"train": 8000, "test": 4000}))
+    # Measured elsewhere on the first 8,226 and 4,443 images.
+    assert values["test/neighbours/knn_accuracy"] == pytest.approx(0.83, abs=0.01)
+    measured = {"8_Bag": 22_400, "6_Shirt": 21_500, "1_Trouser": 6_900, "7_Sneaker": 7_600}
+    classes = {k.rpartition("/")[2]: v for k, v in values.items() if k.startswith("train/intra_variance/")}
+    assert sorted(classes, key=classes.__getitem__)[:2] == ["1_Trouser", "7_Sneaker"]
+    assert sorted(classes, key=classes.__getitem__)[-2:] == ["6_Shirt", "8_Bag"]
+    for name, value in measured.items():
+        assert classes[name] == pytest.approx(value, rel=0.05)
+
+
+def test_the_report_in_one_command(program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path) -> None:
+    done = squeezenet(
+        program, shared_weights, shared_data, tmp_path, "experiment=report",
+        "dataset.limit.train=200", "dataset.limit.test=100",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    tracked = Tracked(tmp_path)
+    parent, child = sorted(tracked.runs(), key=lambda r: "mlflow.parentRunId" in r.data.tags)
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.params["reducer.max_points"] == "None"
+    summary = tracked.artifacts(child)["summary.md"].read_text()
+    for words in ("Tightest class", "Closest pair", "the class means lie apart", "fit on each", "compare nothing"):
+        assert words in summary
+    assert {"test/map/pair_variance/2-6", "train/map/intra_variance/6_Shirt"} <= set(child.data.metrics)
+
+
+# ---------------------------------------------------------------- devices, folders, degenerate images
+
+
+def test_two_processes_give_the_rows_and_moments_of_one(program: Program, tmp_path: Path) -> None:
+    roots = [tmp_path / "one", tmp_path / "two"]
+    words = [*TINY, "trainer.batch_size=8"]  # uneven: 90 and 61 images, batches of 8, two ranks
+    devices = ["trainer=cpu"], ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    for root, trainer in zip(roots, devices, strict=True):
+        root.mkdir()
+        done = program(*words, *trainer, cwd=root)
+        assert done.returncode == 0, done.stderr
+        assert len(Tracked(root).runs()) == 1
+    one, two = (metrics_of(root)["values"] for root in roots)
+    assert one.keys() == two.keys()
+    for key in one:
+        if not key.startswith("cost/"):
+            assert two[key] == pytest.approx(one[key], rel=1e-5), key  # float32 convolutions of other batches
+    assert two["cost/images_forwarded"] == 151
+
+
+NAMES = ["=cmd()", "<script>alert(1)</script>", "é犬", "a b.c", "x.."]
+
+
+def test_ones_own_folder_with_images_of_any_size_and_names_of_any_kind(program: Program, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for c, name in enumerate(NAMES):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(14):
+            pixels = rng.integers(0, 80, (20 + i, 40 - i, 3), dtype=np.uint8) + np.uint8(35 * c)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.{'png' if i % 2 else 'jpg'}")
+    done = program(*TINY[:2], "dataset=folder", "dataset.root=pets", "preprocess.size=48", "reducer=pca", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    tracked = Tracked(tmp_path)
+    run = tracked.only()
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "squeezenet1_0 · last_conv · pets"
+    assert len([k for k in run.data.metrics if k.startswith("train/intra_variance/")]) == len(NAMES)
+    files = tracked.artifacts(run)
+    assert "<script>" not in files["summary.md"].read_text()
+    assert "'=cmd()" in files["class_variance.csv"].read_text()
+
+
+def test_images_without_any_difference_end_well(program: Program, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / "same" / split / "only").mkdir(parents=True)
+        for i in range(6):
+            Image.new("L", (16, 16), 100).save(tmp_path / "same" / split / "only" / f"{i}.png")
+    done = program(*TINY[:2], "dataset=folder", "dataset.root=same", "preprocess.size=32", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = Tracked(tmp_path).only()
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["undefined.test/separability/fisher_ratio"] == "the split holds one class only"
+    assert run.data.tags["skipped.map.png"] == "train: all rows are equal: there is nothing to map"
+    assert "undefined: test/separability/fisher_ratio (the split holds one class only)" in done.stdout
+    assert all(np.isfinite(v) for v in run.data.metrics.values())
+
+
+def test_layers_are_listed_without_weights(program: Program, tmp_path: Path) -> None:
+    done = program("layers", "backbone=vgg16", cwd=tmp_path, TORCH_HOME=str(tmp_path / "empty"))
+    assert done.returncode == 0, done.stderr
+    for words in ("stage5, last_conv   features.29", "512 × 14 × 14", "penultimate", "15.5", "99.2%"):
+        assert words in done.stdout
+    assert not (tmp_path / "empty").exists()
+    everything = program("layers", "backbone=vgg16", "--nodes", cwd=tmp_path)
+    assert "features.28" in everything.stdout
+
+
+def test_the_installed_command_works_from_any_folder_with_ones_own_configuration(tmp_path: Path) -> None:
+    """The wheel, unpacked: its packaged configuration, and a folder of one's own beside it."""
+    import sys
+    import zipfile
+
+    from harness import REPOSITORY, environment
+
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    assert (tmp_path / "site" / "frostmark" / "conf" / "config.yaml").is_file()
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    settings = dict(word.split("=", 1) for word in TINY)
+    (tmp_path / "mine" / "experiment" / "tiny.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /backbone: squeezenet1_0\n  - override /dataset: synthetic\n"
+        "  - override /reducer: pca\n  - override /tracking: none\n"
+        f"backbone: {{weights: untrained}}\ndataset: {{size: {settings['dataset.size']}, train: 40, test: 30}}\n"
+        "preprocess: {size: 32}\n"
+    )
+    work = tmp_path / "anywhere"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", "from frostmark.cli import main; main()", "--config-dir", "../mine", "experiment=tiny"],
+        cwd=work, env=environment(PYTHONPATH=str(tmp_path / "site")), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "squeezenet1_0 · last_conv · synthetic" in done.stdout
+    (metrics,) = work.glob("mlruns/_hydra/runs/*/metrics.json")
+    assert json.loads(metrics.read_text())["values"]["cost/images_forwarded"] == 70

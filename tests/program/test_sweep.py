@@ -1,0 +1,54 @@
+"""Sweeps: a parent, its children, and a table that names what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Program
+from reading import TINY, Tracked
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(program: Program, tmp_path: Path) -> None:
+    done = program("-m", *TINY, "layer=stage2,block1,last_conv", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    runs = Tracked(tmp_path).runs()
+    parent, *children = sorted(runs, key=lambda r: "mlflow.parentRunId" in r.data.tags)
+    assert [c.data.tags["mlflow.parentRunId"] for c in children] == [parent.info.run_id] * 2
+    assert sorted(c.data.tags["layer"] for c in children) == ["last_conv", "stage2"]
+    assert {c.info.status for c in children} == {"FINISHED"}
+    assert parent.info.status == "FAILED"
+    assert "no layer 'block1'" in parent.data.tags["mlflow.note.content"]
+    assert "no layer 'block1'" in done.stdout
+    assert done.stdout.count("finished") == 2
+    assert parent.info.run_id in done.stdout.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path: Path) -> None:
+    import json
+
+    words = [w for w in TINY if not w.startswith("reducer")]
+    roots = [tmp_path / "sweep", tmp_path / "alone"]
+    for root in roots:
+        root.mkdir()
+    sweep = program("-m", *words, "layer=stage2,last_conv", "tracking=none", cwd=roots[0])
+    alone = program(*words, "layer=last_conv", "tracking=none", cwd=roots[1])
+    assert (sweep.returncode, alone.returncode) == (0, 0), sweep.stderr + alone.stderr
+    (second,) = roots[0].glob("mlruns/_hydra/sweeps/*/1/metrics.json")
+    (single,) = roots[1].glob("mlruns/_hydra/runs/*/metrics.json")
+    found = [json.loads(p.read_text())["values"] for p in (second, single)]
+    kept = [{k: v for k, v in values.items() if not k.startswith("cost/")} for values in found]
+    assert kept[0] == kept[1]
+    assert second.with_name("map.png").read_bytes() == single.with_name("map.png").read_bytes()
+
+
+def test_a_sweep_over_several_devices_is_refused_with_the_reason(program: Program, tmp_path: Path) -> None:
+    done = program("-m", *TINY, "layer=stage2,last_conv", "trainer=ddp", "trainer.devices=2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "would begin the whole sweep" in done.stderr
+    assert "Fix:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "mlruns" / "mlflow.db").exists()

@@ -1,0 +1,46 @@
+"""Runs of the program that several tests read, and MLflow read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TINY = (
+    "backbone=squeezenet1_0", "backbone.weights=untrained", "dataset=synthetic", "dataset.size=16",
+    "dataset.train=90", "dataset.test=61", "preprocess.size=32", "reducer=pca",
+)  # fmt: skip
+"""A benchmark of seconds: everything in it is real but small."""
+
+
+class Tracked:
+    """The MLflow store of a folder, read back."""
+
+    def __init__(self, root: Path) -> None:
+        from mlflow import MlflowClient
+
+        self.client = MlflowClient(tracking_uri=f"sqlite:///{root / 'mlruns' / 'mlflow.db'}")
+
+    def runs(self) -> list[Any]:
+        """All runs, oldest first."""
+        (experiment,) = [e for e in self.client.search_experiments() if e.name == "frostmark"]
+        return list(self.client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
+
+    def only(self) -> Any:
+        (run,) = self.runs()
+        return run
+
+    def artifacts(self, run: Any) -> dict[str, Path]:
+        folder = Path(run.info.artifact_uri.removeprefix("file://"))
+        return {a.path: folder / a.path for a in self.client.list_artifacts(run.info.run_id)}
+
+
+
+
+def metrics_of(root: Path) -> dict[str, Any]:
+    """``metrics.json`` of the only run under ``root``."""
+    (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found

@@ -1,0 +1,106 @@
+"""What a person reads: tables and words, with names as text whatever is in them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from frostmark.report.progress import Progress
+from frostmark.report.summary import MAP_CAVEAT, Findings, summarise
+from frostmark.report.tables import metrics_table, number, sweep_table, write_csv
+
+
+def test_csv_keeps_names_as_text_and_leaves_undefined_cells_empty(tmp_path: Path) -> None:
+    names = ["=cmd()", "+1", "@x", "a,b\n\"c\"", "é犬"]
+    path = write_csv(tmp_path / "t.csv", {"name": names, "value": [1.5, -2.0, float("nan"), float("inf"), 0.1]})
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["name"] for line in lines] == ["'=cmd()", "'+1", "'@x", "a,b\n\"c\"", "é犬"]
+    assert [line["value"] for line in lines] == ["1.5", "-2.0", "", "", "0.1"]
+
+
+def rendered(table: object) -> str:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(table)
+    console.file.close()
+    return console.export_text()
+
+
+def test_the_table_stands_train_beside_test_and_leaves_classes_to_the_files() -> None:
+    values = {"train/variance/intra": 12345.6, "test/variance/intra": 0.25, "test/intra_variance/0_a": 9.0}
+    text = rendered(metrics_table(values, {"test/separability/fisher_ratio": "one class"}, "[bold]title"))
+    (line,) = [row for row in text.splitlines() if "variance/intra" in row]
+    assert line.split() == ["variance/intra", "12,346", "0.25"]
+    assert "undefined" in text
+    assert "0_a" not in text
+    assert "[bold]title" in text
+
+
+def test_a_sweeps_table_names_what_failed() -> None:
+    text = rendered(sweep_table([("a · b", "x=1", 0, "", 0.5), ("c", "x=2", 3, "no [weights] file", None)]))
+    assert "finished" in text
+    assert "failed (3): no [weights] file" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0, "0"), (0.83472, "0.8347"), (7485.2, "7485"), (22412.0, "22,412"), (1e-5, "1.000e-05")]
+)
+def test_numbers(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+FINDINGS = Findings(
+    values={
+        "train/variance/intra": 4.0,
+        "train/variance/inter": 10.0,
+        "test/map/variance_intra": 8.0,
+        "test/map/variance_inter": 2.0,
+        "test/neighbours/knn_accuracy": 0.834,
+    },
+    undefined={"test/separability/fisher_ratio": "one class"},
+    tables={
+        "class_variance": {
+            "space": ["features"] * 3 + ["map"],
+            "split": ["train"] * 3 + ["test"],
+            "name": ["Bag", "Trouser", "<script>Shirt</script>", "Bag"],
+            "variance": [22.0, 7.0, 21.0, 1.0],
+        },
+        "pair_variance": {
+            "space": ["features"] * 2,
+            "split": ["train"] * 2,
+            "name_i": ["Bag", "Bag"],
+            "name_j": ["Trouser", "Coat"],
+            "mean_distance": [9.0, 2.0],
+            "pooled_variance": [30.0, 15.0],
+        },
+    },
+    skipped={"map.png": "all rows are equal"},
+)
+
+
+def test_the_summary_says_what_the_report_said_with_its_caveats() -> None:
+    text = summarise("resnet18 · last_conv · x", {"Seed": "0"}, FINDINGS)
+    for sentence in (
+        "Tightest class: Trouser (variance 7); loosest: Bag (22).",
+        "Closest pair: Bag and Coat (means 2 apart); farthest: Bag and Trouser (9).",
+        "Bag and Coat vary least (15) and Bag and Trouser most (30).",
+        "Between the classes 10, within them 4: the class means lie apart by a variance larger than that inside a class",
+        "Between the classes 2, within them 8: the class means lie apart by a variance smaller than",
+        MAP_CAVEAT,
+        "83.4% of the test images",
+        "one class",
+        "all rows are equal",
+    ):
+        assert sentence in text, sentence
+    assert "<script>" not in text
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress() as progress:
+        for i in range(50):
+            progress(f"extracting: {i}")
+        progress("metrics: variance")
+    assert capsys.readouterr().err.splitlines() == ["  extracting: 0", "  metrics: variance"]

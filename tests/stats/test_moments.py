@@ -1,0 +1,84 @@
+"""Class moments: exact to the last digits, whatever the offset, the order and the batches."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frostmark.stats.moments import ClassMoments
+
+
+def exact(rows: np.ndarray, labels: np.ndarray, c: int) -> tuple[list[float], list[float]]:
+    """Mean and Σ(x − mean)² of each feature of class ``c`` in rational arithmetic."""
+    means, squares = [], []
+    for column in rows[labels == c].T:
+        values = [Fraction(float(v)) for v in column]
+        mean = sum(values) / len(values)
+        means.append(float(mean))
+        squares.append(float(sum((v - mean) ** 2 for v in values)))
+    return means, squares
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e2, 1e4])
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_against_exact_arithmetic(offset: float, batch: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = (rng.standard_normal((200, 3)) + offset).astype(np.float32)
+    labels = rng.integers(0, 3, 200)
+    moments = ClassMoments.empty(3, 3)
+    for i in range(0, 200, batch):
+        moments.update(rows[i : i + batch], labels[i : i + batch])
+    for c in range(3):
+        mean, m2 = exact(rows, labels, c)
+        np.testing.assert_allclose(moments.mean[c], mean, rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(moments.m2[c], m2, rtol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6, width=32)), min_size=1, max_size=60), st.data())
+def test_merging_is_batching_in_any_order(points: list[tuple[int, float]], data: st.DataObject) -> None:
+    labels = np.array([c for c, _ in points])
+    rows = np.array([[x, -x] for _, x in points], dtype=np.float32)
+    cut = data.draw(st.integers(0, len(points)))
+    whole = ClassMoments.of(rows, labels, 4)
+    a, b = ClassMoments.of(rows[:cut], labels[:cut], 4), ClassMoments.of(rows[cut:], labels[cut:], 4)
+    scale = float((rows.astype(float) ** 2).sum()) + 1e-30
+    for merged in (a.merge(b), b.merge(a)):
+        assert (merged.count == whole.count).all()
+        assert (merged.m2 >= 0).all()
+        np.testing.assert_allclose(merged.mean, whole.mean, atol=1e-14 * scale**0.5)
+        np.testing.assert_allclose(merged.m2, whole.m2, atol=1e-14 * scale)
+
+
+def test_the_parts_of_the_total_add_up() -> None:
+    rng = np.random.default_rng(1)
+    rows, labels = rng.standard_normal((300, 8)) + 5, rng.integers(0, 4, 300)
+    moments = ClassMoments.of(rows, labels, 4)
+    assert moments.within + moments.between == pytest.approx(((rows - rows.mean(0)) ** 2).sum(), rel=1e-13)
+    np.testing.assert_allclose(moments.grand_mean, rows.mean(0), rtol=1e-13)
+
+
+def test_by_hand_with_an_empty_class() -> None:
+    moments = ClassMoments.of(np.array([[0.0], [2], [5]]), np.array([0, 0, 2]), 3)
+    assert moments.count.tolist() == [2, 0, 1]
+    assert moments.variance[[0, 2]].tolist() == [1, 0]
+    assert np.isnan(moments.variance[1])
+    assert moments.mean_distances[0, 2] == 4
+    assert np.isnan(moments.mean_distances[1]).all()
+    assert not moments.no_spread
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 12345.678])
+def test_constant_rows_have_no_spread(value: float) -> None:
+    rows = np.full((50, 6), value, dtype=np.float32)
+    moments = ClassMoments.empty(2, 6)
+    for i in range(0, 50, 7):
+        moments.update(rows[i : i + 7], np.arange(i, min(i + 7, 50)) % 2)
+    assert moments.no_spread
+    barely = rows.copy()
+    barely[0, 0] = np.nextafter(np.float32(value), np.float32(1e9))
+    assert not ClassMoments.of(barely, np.arange(50) % 2, 2).no_spread

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from frostmark.stats.neighbours import nearest_rows
+from frostmark.stats.sampling import seeded, stratified
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_neighbours_are_scikit_learns(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    bank, queries = rng.standard_normal((200, 16)), rng.standard_normal((30, 16))
+    index, values = nearest_rows(bank, queries, 7, metric)  # type: ignore[arg-type]
+    distance, expected = NearestNeighbors(n_neighbors=7, metric=metric).fit(bank).kneighbors(queries)
+    assert np.array_equal(index, expected)
+    np.testing.assert_allclose(1 - values if metric == "cosine" else values, distance, atol=2e-6)
+
+
+def test_a_row_is_not_its_own_neighbour_but_its_twins_are() -> None:
+    rows = np.array([[1.0, 0]] * 4 + [[0, 1]] * 3)
+    index, _ = nearest_rows(rows, rows, 3, "cosine", exclude_self=True)
+    for i, line in enumerate(index):
+        assert i not in line
+        assert len(set(line)) == 3
+    assert set(index[0]) == {1, 2, 3}
+    assert index.shape == (7, 3)
+
+
+def test_zero_rows_are_similar_to_nothing() -> None:
+    _, similarity = nearest_rows(np.array([[0.0, 0], [3, 4]]), np.array([[3.0, 4], [0, 0]]), 2, "cosine")
+    np.testing.assert_allclose(similarity, [[1, 0], [0, 0]], atol=1e-6)
+
+
+def test_more_neighbours_than_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="k=3"):
+        nearest_rows(np.eye(3), np.eye(3), 3, "cosine", exclude_self=True)
+
+
+def test_a_sample_keeps_the_proportions_and_depends_on_seed_and_context_alone() -> None:
+    labels = np.repeat([0, 1, 2], [600, 300, 100])
+    chosen = stratified(labels, 100, seeded(0, "abc", "train"))
+    assert np.bincount(labels[chosen]).tolist() == [60, 30, 10]
+    assert (np.diff(chosen) > 0).all()
+    assert np.array_equal(chosen, stratified(labels, 100, seeded(0, "abc", "train")))
+    assert not np.array_equal(chosen, stratified(labels, 100, seeded(1, "abc", "train")))
+    assert not np.array_equal(chosen, stratified(labels, 100, seeded(0, "abd", "train")))
+    assert np.array_equal(stratified(labels, None, seeded(0)), np.arange(1000))
+    assert len(stratified(np.arange(7) % 3, 5, seeded(0))) == 5

@@ -1,0 +1,106 @@
+"""Configuration: what does not fit is refused in words that help, and nothing foreign is ever called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness import REPOSITORY
+from omegaconf import OmegaConf
+
+from frostmark.config import Config, Layer, TrainerChoice, Tracking, build, check, compose, flattened, without_secrets
+from frostmark.errors import ConfigError
+
+CONF = REPOSITORY / "conf"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "subprocess.Popen",
+        "torch.load",
+        "hydra.utils.instantiate",
+        "frostmark.cli.main",
+        "frostmark.data.folder.hashlib.new",
+        "frostmark.data.source.Path",
+        "frostmark.data.source.Image.open",
+        "frostmark.data.digits.torch.load",
+        "frostmark.backbones.weights.torch.load",
+        "frostmark.backbones.weights.read_weights",
+        "frostmark.data.folder.hashlib",
+        "frostmark.data.nothing.Here",
+        "frostmark.data.",
+        "",
+        None,
+        7,
+        ["os.system"],
+    ],
+)
+def test_foreign_targets_are_refused(target: object) -> None:
+    with pytest.raises(ConfigError, match="not allowed"):
+        build({"_target_": target, "command": "true"})
+
+
+def test_nested_targets_are_refused_too() -> None:
+    with pytest.raises(ConfigError, match=r"_target_=os\.system is not allowed"):
+        build({"_target_": "frostmark.data.digits.Digits", "limit": {"_target_": "os.system", "command": "true"}})
+
+
+def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="takes no 'perplexty'") as told:
+        build({"_target_": "frostmark.reducers.tsne.TSNE", "perplexty": 5})
+    assert told.value.fix.startswith("one of: perplexity")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem", "fix"),
+    [
+        (["backbone=resnt18"], "no backbone 'resnt18'", "backbone=resnet"),
+        (["dataset=fashionmnist"], "no dataset 'fashionmnist'", "dataset=fashion_mnist"),
+        (["layer=last"], "no layer 'last'", "layer=last_conv"),
+        (["metrics=[varianc]"], "no metrics 'varianc'", "metrics=variance"),
+        (["backbone.weight=x"], "weight", "--help"),
+        (["sed=1"], "sed", "--help"),
+        (["seed=x"], "seed", "--help"),
+        (["trainer.batch_size=many"], "batch_size", "--help"),
+        (["layer=node"], "needs the name of the node", "layers"),
+        (["layer.node=layer4"], "goes with layer=node", "layer=node"),
+        (["trainer.precision=bf16"], "precision=bf16 is unknown", "bf16-mixed"),
+        (["trainer.batch_size=0"], "batch_size=0", "batch_size=32"),
+        (["tracking=server"], "needs its address", "tracking.uri="),
+        (["seed=-1"], "seed=-1", "seed=0"),
+        (["backbone=resnet18,vgg16"], "resnet18,vgg16", "--help"),
+    ],
+)
+def test_wrong_words_are_answered_with_right_ones(overrides: list[str], problem: str, fix: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        compose(CONF, overrides)
+    assert problem in told.value.problem
+    assert fix in told.value.fix
+    assert told.value.code == 2
+
+
+def test_checks_across_groups() -> None:
+    def config(**changed: object) -> Config:
+        return Config(backbone={}, preprocess={}, dataset={}, **{"layer": Layer(tap="last_conv"), **changed})  # type: ignore[arg-type]
+
+    check(config())
+    check(config(tracking=Tracking("server", uri="http://x")))
+    for wrong in ({"layer": Layer()}, {"trainer": TrainerChoice(precision="8")}, {"seed": 2**32}):
+        with pytest.raises(ConfigError):
+            check(config(**wrong))
+
+
+def test_params_are_the_flattened_configuration_without_secrets() -> None:
+    raw = OmegaConf.create(
+        {"seed": 0, "tracking": {"uri": "http://me:secret@host"}, "reducer": None, "dataset": {"limit": {"train": 5}}}
+    )
+    params = flattened(without_secrets(raw))
+    assert params == {"seed": "0", "tracking.uri": "http://host", "reducer": "None", "dataset.limit.train": "5"}
+    assert raw.tracking.uri == "http://me:secret@host"
+
+
+def test_mlruns_is_under_the_root(tmp_path: Path) -> None:
+    assert compose(CONF, [f"paths.root={tmp_path}"]).mlruns == tmp_path / "mlruns"

@@ -1,0 +1,117 @@
+"""Tracking in a real MLflow store: what goes in comes out, and a run ends as it ended."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import REPOSITORY, environment
+
+from frostmark.errors import Terminated, TrackingError
+from frostmark.tracking.memory import MemoryTracker
+from frostmark.tracking.mlflow import MlflowStore
+from frostmark.tracking.tracker import without_secrets
+
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own libraries warn of each other
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowStore:
+    found = MlflowStore.local(tmp_path_factory.mktemp("tracked") / "mlruns", "frostmark")
+    found.connect()
+    return found
+
+
+def test_what_goes_in_comes_out(store: MlflowStore, tmp_path: Path) -> None:
+    (tmp_path / "summary.md").write_text("# é犬")
+    metrics = {f"test/intra_variance/{i}_é犬 {i}": float(i) for i in range(1200)}  # more than one call takes
+    with store.run("resnet18 · last_conv · digits", parent=None) as tracker:
+        tracker.log_params({"backbone.name": "resnet18", "long": "x" * 9000})
+        tracker.set_tags({"layer": "last_conv", "undefined.test/x/y": "one class only"})
+        tracker.log_metrics(metrics)
+        tracker.log_file(tmp_path / "summary.md")
+        tracker.log_image("map/test", np.zeros((20, 30, 3), np.uint8))
+    client = store._client()
+    run = client.get_run(str(tracker.run_id))
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "resnet18 · last_conv · digits"
+    assert run.data.metrics == metrics
+    assert run.data.params["backbone.name"] == "resnet18"
+    assert run.data.tags["layer"] == "last_conv"
+    assert run.data.tags["mlflow.source.name"]
+    assert {a.path for a in client.list_artifacts(str(tracker.run_id))} == {"summary.md", "images"}
+    assert str(run.info.artifact_uri).startswith((store.folder / "artifacts").as_uri())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, "FINISHED"), (ValueError("x"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (Terminated(), "KILLED")],
+)
+def test_the_status_is_how_it_ended(store: MlflowStore, error: BaseException | None, status: str) -> None:
+    memory = MemoryTracker()
+    tracker = store.run("x", parent=None)
+    for each in (memory, tracker):
+        try:
+            with each:
+                if error is not None:
+                    raise error
+        except BaseException as raised:
+            assert raised is error
+    assert memory.status == status
+    run = store._client().get_run(str(tracker.run_id))
+    assert run.info.status == status
+    assert run.info.end_time
+    assert ("error" in run.data.tags) == (error is not None)
+
+
+def test_a_child_knows_its_parent(store: MlflowStore) -> None:
+    parent = store.start("sweep", {"sweep": "a=1,2"})
+    with store.run("child", parent=parent) as child:
+        pass
+    store.finish(parent, "FINISHED", {"mlflow.note.content": "done"})
+    client = store._client()
+    assert client.get_run(str(child.run_id)).data.tags["mlflow.parentRunId"] == parent
+    assert client.get_run(parent).info.status == "FINISHED"
+    assert parent in store.link(parent)
+
+
+def test_eight_processes_create_the_database_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from frostmark.tracking.mlflow import MlflowStore\n"
+        "store = MlflowStore.local(Path(sys.argv[1]), 'frostmark'); store.connect()\n"
+        "with store.run('r' + sys.argv[2], parent=None) as t: t.log_metrics({'test/a/b': 1.0})"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "mlruns"), str(i)],
+            env=environment(PYTHONPATH=str(REPOSITORY / "src")),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(8)
+    ]
+    problems = [p.communicate(timeout=200)[1] for p in processes]
+    assert [p.returncode for p in processes] == [0] * 8, problems
+    with sqlite3.connect(tmp_path / "mlruns" / "mlflow.db") as database:
+        assert database.execute("select count(*) from runs where status = 'FINISHED'").fetchone() == (8,)
+        assert database.execute("select count(*) from experiments where name = 'frostmark'").fetchone() == (1,)
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()
+
+
+def test_a_server_that_is_not_there_is_said_in_seconds_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    store = MlflowStore("http://user:hunter2@127.0.0.1:9", "frostmark")
+    with pytest.raises(TrackingError, match=r"http://127\.0\.0\.1:9 does not answer") as told:
+        store.connect()
+    assert "hunter2" not in str(told.value)
+    assert told.value.code == 4
+
+
+def test_addresses_lose_their_secrets_and_nothing_else() -> None:
+    assert without_secrets("https://user:token@host:5000/path?x=1") == "https://host:5000/path?x=1"
+    assert without_secrets("sqlite:////a/b@c/mlflow.db") == "sqlite:////a/b@c/mlflow.db"
