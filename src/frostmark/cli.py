@@ -262,7 +262,10 @@ def _print_sweep(finished: Finished) -> None:
 
     console = _console()
     console.print()
-    console.print(sweep_table([(o.title, o.job, o.code, o.problem, o.accuracy) for o in finished.outcomes]))
+    console.print(sweep_table([(o.title, o.code, o.accuracy) for o in finished.outcomes]))
+    for position, outcome in enumerate(finished.outcomes):
+        if outcome.code != 0:
+            print(f"#{position} {outcome.title}: {outcome.problem or 'did not end'}")
     root = str(finished.mlruns.parent)
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"

@@ -29,7 +29,7 @@ _OUTCOME = "outcome.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one job ended: ``code`` is its exit code, None while it has not ended."""
+    """How one job ended: ``code`` is its exit code, None while it has not ended; ``job`` are its overrides."""
 
     job: str
     title: str

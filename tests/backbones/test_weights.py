@@ -214,7 +214,7 @@ def test_without_a_network_it_says_within_seconds_what_is_missing(
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody answers
     start = time.monotonic()
-    with pytest.raises(DataError, match=r"Missing: resnet18-f37072fd.pth, 44.* MB") as told:
+    with pytest.raises(DataError, match=r"Missing: resnet18-f37072fd.pth, 44.7 MB") as told:
         fetch_weights(ResNet18_Weights.IMAGENET1K_V1)
     assert time.monotonic() - start < 10
     assert str(cache / "resnet18-f37072fd.pth") in told.value.fix

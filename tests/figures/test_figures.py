@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save
-from frostmark.figures.maps import MapView, _moved_apart, draw_maps
+from frostmark.figures.maps import MapView, _densest, _moved_apart, draw_maps
 from frostmark.figures.pairs import draw_pairs
 from frostmark.figures.palette import class_styles, name_colour
 
@@ -49,6 +49,13 @@ def test_names_are_moved_apart_until_none_overlaps() -> None:
     places, extent = np.zeros((5, 2)), np.tile([4.0, 1.0], (5, 1))
     heights = np.sort(_moved_apart(places + np.linspace(0, 0.1, 5)[:, None], extent)[:, 1])
     assert (np.diff(heights) >= 1 - 1e-6).all()
+
+
+def test_a_name_stands_where_its_class_is_densest() -> None:
+    rng = np.random.default_rng(0)
+    clusters = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(10, 2, (60, 2))])
+    assert np.linalg.norm(_densest(clusters)) < 0.5  # the median lies between the two
+    assert _densest(np.array([[3.0, 4.0]])).tolist() == [3, 4]
 
 
 def test_styles_are_distinct_and_a_backbones_colour_is_its_own() -> None:

@@ -27,7 +27,7 @@ NOBODY = "http://127.0.0.1:9"  # the discard port: no proxy, no server
         (["layer=last_conv", "backbone=vit_b_16"], 2, "Its taps: block1, block2"),
         ([*TINY, "layer.pool=cls"], 2, "layer.pool=cls does not fit node"),
         ([*TINY, "backbone.weights=none.pth"], 3, "no weights file none.pth"),
-        ([*TINY, "dataset=folder", "dataset.root=nowhere"], 3, "there is no folder"),
+        ([*TINY[:2], "dataset=folder", "dataset.root=nowhere"], 3, "there is no folder"),
         (["dataset=digits", "backbone=resnet18"], 3, "Missing: resnet18-f37072fd.pth, 44.7 MB"),
         (["backbone.weights=untrained"], 3, "FashionMNIST is not on this machine"),
         ([*TINY, "tracking=server", "tracking.uri=http://me:hunter2@127.0.0.1:9"], 4, "does not answer"),

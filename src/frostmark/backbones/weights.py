@@ -53,13 +53,13 @@ def fetch_weights(weights: WeightsEnum) -> State:
 
 
 def _announce(weights: WeightsEnum, name: str, cached: Path) -> None:
-    size = weights.meta.get("_file_size")
+    size = float(weights.meta.get("_file_size", 0))
     try:
         require_reachable(weights.url)
     except UnreachableError as problem:
         raise DataError(
             f"the weights {weights} are not on this machine and cannot be downloaded ({problem}). "
-            f"Missing: {name}, {size} MB",
+            f"Missing: {name}, {size:.1f} MB",
             fix=f"download it elsewhere from {weights.url} and put it at {cached}; or backbone.weights=<file>, "
             "or backbone.weights=untrained; `python run.py experiment=quickstart` needs no download",
         ) from problem

@@ -69,13 +69,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.3e}"
 
 
-def sweep_table(outcomes: Sequence[tuple[str, str, int | None, str, float | None]]) -> Table:
-    """Jobs of a sweep: (title, choices, exit code, problem, k-NN accuracy) each."""
+def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]]) -> Table:
+    """Jobs of a sweep: (title, exit code, k-NN accuracy) each."""
     table = Table(title="Sweep", box=box.SIMPLE_HEAD, title_style="bold", title_justify="left")
     for column, justify in (("#", "right"), ("job", "left"), ("k-NN accuracy", "right"), ("ended", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for position, (title, _, code, problem, accuracy) in enumerate(outcomes):
-        ended = "finished" if code == 0 else f"failed ({code}): {problem}" if code else "did not end"
+    for position, (title, code, accuracy) in enumerate(outcomes):
+        ended = "finished" if code == 0 else f"failed ({code})" if code else "did not end"
         shown = "" if accuracy is None else number(accuracy)
         table.add_row(str(position), escape(title), shown, escape(ended), style=None if code == 0 else "red")
     return table

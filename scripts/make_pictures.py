@@ -1,0 +1,39 @@
+"""Make the pictures of the README and the docs anew, by running the program on real images.
+
+    python scripts/make_pictures.py --weights squeezenet1_0-imagenet.pth --data data
+
+Ten minutes on two cores. ``data`` holds FashionMNIST as torchvision lays it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PICTURES = ("map.png", "pair_variance.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True, help="ImageNet weights of squeezenet1_0")
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds FashionMNIST/raw")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        words = [
+            "backbone=squeezenet1_0", f"backbone.weights={options.weights.resolve()}",
+            f"dataset.root={options.data.resolve()}", f"paths.root={folder}", "tracking=none",
+        ]  # fmt: skip
+        subprocess.run([sys.executable, str(REPOSITORY / "run.py"), *words], check=True)
+        (run,) = Path(folder).glob("mlruns/_hydra/runs/*")
+        for name in PICTURES:
+            shutil.copy(run / name, REPOSITORY / "docs" / "pictures" / name)
+        print((run / "summary.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

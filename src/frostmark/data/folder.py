@@ -1,0 +1,91 @@
+"""Your own images: a folder with one sub-folder a class.
+
+    ImageFolder(root="flowers").split("train")
+
+Two layouts: ``root/train/<class>/*`` and ``root/test/<class>/*``; or ``root/<class>/*`` alone, which is split by a
+seeded hash of each file's relative path, so that an image stays in its split when others come and go. The images of a
+split are taken in the order of that hash: the first N of them are a fair sample of all classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from frostmark.data.source import SPLITS, ImageFiles, Limits, SplitName
+from frostmark.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Image files sorted into a folder a class.
+
+    Args:
+        root: the folder.
+        limit: how many images of each split to use.
+        test_share: share of the images that become the test split where the folder does not separate them.
+        split_seed: of the hash that separates them.
+        name: what runs are labelled with; the folder's own name where empty.
+
+    Raises:
+        ConfigError: if ``root`` is not given or ``test_share`` is not between 0 and 1.
+    """
+
+    root: str | None = None
+    limit: Limits = field(default_factory=Limits)
+    test_share: float = 0.2
+    split_seed: int = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.root is None:
+            raise ConfigError("dataset=folder needs to know which folder", fix="dataset.root=<folder of class folders>")
+        if not 0 < self.test_share < 1:
+            raise ConfigError(f"dataset.test_share={self.test_share} is no share", fix="dataset.test_share=0.2")
+        if not self.name:
+            object.__setattr__(self, "name", self._root.name)
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.root or "").absolute()
+
+    @cached_property
+    def _separated(self) -> bool:
+        return all((self._root / split).is_dir() for split in SPLITS)
+
+    def classes(self) -> tuple[str, ...]:
+        if not self._root.is_dir():
+            raise DataError(f"there is no folder {self._root}", fix="dataset.root=<folder of class folders>")
+        parents = [self._root / split for split in SPLITS] if self._separated else [self._root]
+        names = {d.name for parent in parents for d in parent.iterdir() if d.is_dir() and not d.name.startswith(".")}
+        if not names:
+            raise DataError(f"{self._root} holds no class folders", fix="lay the images out as root/<class>/<image>")
+        return tuple(sorted(names))
+
+    def split(self, split: SplitName) -> ImageFiles:
+        classes = self.classes()
+        parent = self._root / split if self._separated else self._root
+        files = [(p, label) for label, name in enumerate(classes) for p in _images(parent / name)]
+        if not self._separated:
+            files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
+        files.sort(key=lambda item: self._hash(item[0]))
+        return ImageFiles([p for p, _ in files], torch.tensor([label for _, label in files], dtype=torch.long), parent)
+
+    def _hash(self, path: Path) -> bytes:
+        relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(relative, digest_size=8, salt=self.split_seed.to_bytes(8, "little")).digest()
+
+    def _is_test(self, path: Path) -> bool:
+        # The last bytes decide the split and the first the order, so that the one does not bias the other.
+        return int.from_bytes(self._hash(path)[4:], "little") < self.test_share * 2**32
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMG_EXTENSIONS and p.is_file()]

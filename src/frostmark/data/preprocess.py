@@ -1,0 +1,118 @@
+"""How an image becomes the network's input.
+
+    preprocess = Resize(size=224)                 # as in the report: straight to a square
+    pipeline = preprocess.pipeline(preset)        # with the weights' own mean and std
+    pipeline(images)                              # (N, 1 or 3, H, W) uint8 → (N, 3, 224, 224) float32
+
+Geometry stays in uint8 and rounds as PIL and torchvision's own transforms do; it and the normalisation run on
+whatever device the images are on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
+
+from frostmark.errors import ConfigError
+
+
+class Preset(Protocol):
+    """The transforms that published weights come with (torchvision's ``ImageClassification``)."""
+
+    crop_size: list[int]
+    resize_size: list[int]
+    mean: list[float]
+    std: list[float]
+    interpolation: InterpolationMode
+    antialias: bool | None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Geometry, then normalisation.
+
+    Attributes:
+        resize_to: (height, width), or the shorter edge alone.
+        crop: edge of the square cut from the centre, or None.
+        mean, std: of each channel, for values in [0, 1].
+    """
+
+    resize_to: tuple[int, ...]
+    crop: int | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: InterpolationMode = InterpolationMode.BILINEAR
+
+    @property
+    def size(self) -> int:
+        """Edge in pixels of the square that the network sees."""
+        return self.crop or self.resize_to[0]
+
+    def geometry(self, images: Tensor) -> Tensor:
+        """(…, C, H, W) uint8 → (…, C, S, S) uint8."""
+        resized: Tensor = F.resize(images, list(self.resize_to), interpolation=self.interpolation, antialias=True)
+        return resized if self.crop is None else F.center_crop(resized, [self.crop])
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(N, 1 or 3, S, S) uint8 → (N, 3, S, S) float32; one grey channel becomes three equal ones."""
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        normalised: Tensor = F.normalize(F.convert_image_dtype(images, torch.float32), list(self.mean), list(self.std))
+        return normalised
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(N, 1 or 3, H, W) uint8 → (N, 3, S, S) float32."""
+        return self.normalise(self.geometry(images))
+
+
+class Preprocess(Protocol):
+    """A choice of ``preprocess=``."""
+
+    size: int | None
+
+    def pipeline(self, preset: Preset) -> Pipeline:
+        """The pipeline for weights with this preset."""
+        ...
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Straight to ``size`` × ``size`` pixels (bilinear, antialiased), as in the report."""
+
+    size: int = 224
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    def pipeline(self, preset: Preset) -> Pipeline:
+        return Pipeline((self.size, self.size), None, tuple(preset.mean), tuple(preset.std))
+
+
+@dataclass(frozen=True)
+class Official:
+    """The weights' own transforms, crop included.
+
+    Args:
+        size: edge of the crop in pixels; None for the weights' own. Another size scales the resize with it.
+    """
+
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    def pipeline(self, preset: Preset) -> Pipeline:
+        crop, resize = preset.crop_size[0], preset.resize_size[0]
+        size = self.size or crop
+        shorter = round(resize * size / crop)
+        return Pipeline((shorter,), size, tuple(preset.mean), tuple(preset.std), preset.interpolation)
+
+
+def _check_size(size: int | None) -> None:
+    if size is not None and size < 8:
+        raise ConfigError(f"preprocess.size={size} is too small for any network", fix="preprocess.size=224")

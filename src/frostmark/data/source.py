@@ -1,0 +1,181 @@
+"""What a data set is here: a name, classes, and two splits of images that yield ``(index, image, label)``.
+
+    source = Digits(root="data")
+    train = source.split("train")
+    indices, images, labels = train.__getitems__([0, 1, 2])     # (3,), (3, 1, 8, 8) uint8, (3,)
+
+To add a data set, write one file with a class that has a :class:`Source`'s members, and one YAML that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+from frostmark.errors import ConfigError, DataError
+
+SplitName = Literal["train", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "test")
+
+
+class Batch(NamedTuple):
+    """Images of one split: ``indices`` (N,) int64 in the split, ``images`` (N, C, H, W), ``labels`` (N,) int64."""
+
+    indices: Tensor
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many images of each split to use: the first N, ``None`` for all."""
+
+    train: int | None = None
+    test: int | None = None
+
+
+class ImageSet(Protocol):
+    """One split, in its own order; indices count from 0.
+
+    Attributes:
+        labels: (N,) int64.
+        uniform: whether all images have one size, so that they can be resized as a batch on the device. If not,
+            the images are brought to one size where they are decoded, by ``geometry``.
+        geometry: (C, H, W) uint8 → (3, S, S) uint8, set by the data module for sets that are not uniform.
+    """
+
+    labels: Tensor
+    uniform: bool
+    geometry: Callable[[Tensor], Tensor] | None
+
+    def __len__(self) -> int: ...
+    def __getitems__(self, indices: Sequence[int]) -> Batch: ...
+    def take(self, count: int) -> ImageSet:
+        """The first ``count`` images."""
+        ...
+
+    def content(self) -> Sequence[bytes | memoryview]:
+        """What the fingerprint is made of: everything that decides an image, in order."""
+        ...
+
+
+class Source(Protocol):
+    """A data set with its two splits. ``name`` is what runs are labelled with, ``limit`` how much of it is used."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def limit(self) -> Limits: ...
+
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of their labels."""
+        ...
+
+    def split(self, split: SplitName) -> ImageSet:
+        """Read one split.
+
+        Raises:
+            DataError: if its files are missing or damaged.
+        """
+        ...
+
+
+@dataclass
+class TensorImages:
+    """Images held in memory: ``images`` (N, C, H, W) uint8 with C of 1 or 3, ``labels`` (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+    uniform: bool = True
+    geometry: Callable[[Tensor], Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        index = torch.as_tensor(indices)
+        return Batch(index, self.images[index], self.labels[index])
+
+    def take(self, count: int) -> TensorImages:
+        return TensorImages(self.images[:count], self.labels[:count])
+
+    def content(self) -> Sequence[bytes | memoryview]:
+        return [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().data]
+
+
+@dataclass
+class ImageFiles:
+    """Images decoded when they are asked for; ``paths`` in the order of the split, ``labels`` (N,) int64."""
+
+    paths: list[Path]
+    labels: Tensor
+    root: Path
+    uniform: bool = False
+    geometry: Callable[[Tensor], Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        index = torch.as_tensor(indices)
+        assert self.geometry is not None, "the data module sets the geometry of sets that are not uniform"
+        images = torch.stack([self.geometry(decode(self.paths[i])) for i in indices])
+        return Batch(index, images, self.labels[index])
+
+    def take(self, count: int) -> ImageFiles:
+        return ImageFiles(self.paths[:count], self.labels[:count], self.root)
+
+    def content(self) -> Sequence[bytes | memoryview]:
+        return _FileContents(self)
+
+
+class _FileContents(Sequence[bytes]):
+    """Relative path and bytes of every file, read one at a time."""
+
+    def __init__(self, files: ImageFiles) -> None:
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files.paths)
+
+    def __getitem__(self, i: int) -> bytes:  # type: ignore[override]
+        path = self._files.paths[i]
+        return str(path.relative_to(self._files.root)).encode("utf-8", "surrogateescape") + b"\0" + path.read_bytes()
+
+
+def decode(path: Path) -> Tensor:
+    """The image file as (3, H, W) uint8.
+
+    Raises:
+        DataError: if the file is no readable image.
+    """
+    try:
+        with Image.open(path) as image:
+            tensor: Tensor = pil_to_tensor(image.convert("RGB"))
+            return tensor
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+        raise DataError(f"{path} cannot be read as an image: {problem}", fix="repair or remove that file") from problem
+
+
+def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:
+    """The first images of a split, as ``dataset.limit.<split>`` asks.
+
+    Raises:
+        ConfigError: if the limit is below 1.
+        DataError: if the split is empty.
+    """
+    count = getattr(limits, split)
+    if count is not None and count < 1:
+        raise ConfigError(
+            f"dataset.limit.{split}={count} leaves no image", fix=f"dataset.limit.{split}=1 or more, or null for all"
+        )
+    if len(images) == 0:
+        raise DataError(f"the {split} split holds no image", fix="name a data set with images in both splits")
+    return images if count is None else images.take(count)

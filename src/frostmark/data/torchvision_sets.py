@@ -1,0 +1,113 @@
+"""Data sets that torchvision downloads and reads: FashionMNIST, MNIST, KMNIST, CIFAR-10, CIFAR-100.
+
+    TorchvisionSet("FashionMNIST", root="data").split("test")      # 10,000 grey images of 28 × 28 pixels
+
+Splits are the library's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+
+from frostmark.data.source import Limits, SplitName, TensorImages
+from frostmark.download import UnreachableError, require_reachable
+from frostmark.errors import ConfigError, DataError
+
+_IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@dataclass(frozen=True)
+class _Files:
+    folder: str
+    names: tuple[str, ...]
+    megabytes: str
+
+
+_KNOWN = {
+    "MNIST": _Files("MNIST/raw", _IDX, "9.9, 0.03, 1.6 and 0.005"),
+    "FashionMNIST": _Files("FashionMNIST/raw", _IDX, "26.4, 0.03, 4.4 and 0.005"),
+    "KMNIST": _Files("KMNIST/raw", _IDX, "18.2, 0.03, 3.0 and 0.005"),
+    "CIFAR10": _Files("", ("cifar-10-python.tar.gz",), "170.5"),
+    "CIFAR100": _Files("", ("cifar-100-python.tar.gz",), "169.0"),
+}
+
+
+@dataclass(frozen=True)
+class TorchvisionSet:
+    """One of torchvision's classification data sets that fit into memory.
+
+    Args:
+        dataset: torchvision's class.
+        root: folder that holds the files, as torchvision lays them out.
+        download: fetch what is missing.
+        limit: how many images of each split to use.
+        name: what runs are labelled with.
+
+    Raises:
+        ConfigError: if ``dataset`` is none of those known here.
+    """
+
+    dataset: str
+    root: str = "data"
+    download: bool = True
+    limit: Limits = field(default_factory=Limits)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dataset not in _KNOWN:
+            raise ConfigError(
+                f"no torchvision data set '{self.dataset}' is known here",
+                fix=f"dataset.dataset={next(iter(_KNOWN))} (valid: {', '.join(_KNOWN)})",
+            )
+
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self._open("train").classes)
+
+    def split(self, split: SplitName) -> TensorImages:
+        opened = self._open(split)
+        images = torch.as_tensor(opened.data)
+        # MNIST and its like: (N, H, W); CIFAR: (N, H, W, 3).
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        return TensorImages(images.contiguous(), torch.as_tensor(opened.targets).long())
+
+    def _open(self, split: SplitName) -> Any:
+        reader = getattr(torchvision.datasets, self.dataset)
+        try:
+            return reader(self.root, train=split == "train", download=False)
+        except RuntimeError:  # torchvision: "Dataset not found or corrupted"
+            pass
+        except (AssertionError, ValueError, OSError) as problem:
+            raise DataError(
+                f"the files of {self.dataset} under {self._folder()} are damaged: {problem}",
+                fix="remove them and let them be downloaded again, or put intact ones there",
+            ) from problem
+        self._require_download(reader)
+        return reader(self.root, train=split == "train", download=True)
+
+    def _require_download(self, reader: Any) -> None:
+        if not self.download:
+            raise self._missing("dataset.download=false")
+        url = reader.mirrors[0] + reader.resources[0][0] if hasattr(reader, "mirrors") else reader.url
+        try:
+            require_reachable(url)
+        except UnreachableError as problem:
+            raise self._missing(f"no download: {problem}") from problem
+
+    def _folder(self) -> Path:
+        return (Path(self.root) / _KNOWN[self.dataset].folder).absolute()
+
+    def _missing(self, reason: str) -> DataError:
+        known = _KNOWN[self.dataset]
+        absent = [n for n in known.names if not (self._folder() / n).is_file()]
+        archives = ", ".join(n if n.endswith(".gz") else f"{n}.gz" for n in known.names)
+        return DataError(
+            f"{self.dataset} is not on this machine ({reason}). Missing in {self._folder()}: "
+            f"{', '.join(absent)}. The download is {archives}: {known.megabytes} MB",
+            fix=f"put the extracted files into {self._folder()}, or name the folder that holds them with "
+            "dataset.root=…; `python run.py experiment=quickstart` needs no download",
+        )

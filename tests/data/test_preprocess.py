@@ -1,0 +1,76 @@
+"""Preprocessing agrees with the paths people know: PIL's for the report's resize, the weights' own for the official."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+from torchvision.models import Inception_V3_Weights, ResNet18_Weights, ViT_B_16_Weights
+
+from frostmark.data.preprocess import Official, Resize
+from frostmark.data.torchvision_sets import TorchvisionSet
+from frostmark.errors import ConfigError
+
+PRESET = ResNet18_Weights.DEFAULT.transforms()
+
+
+def grey_levels(normalised: torch.Tensor) -> torch.Tensor:
+    """Back from the network's input to 0 … 255."""
+    mean, std = torch.tensor(PRESET.mean).view(3, 1, 1), torch.tensor(PRESET.std).view(3, 1, 1)
+    return (normalised * std + mean) * 255
+
+
+def test_resize_is_the_reports_pil_path_within_a_grey_level(shared_data: Path) -> None:
+    images = TorchvisionSet("FashionMNIST", root=str(shared_data), download=False).split("test").images[:64]
+    theirs_path = transforms.Compose(
+        [
+            transforms.Grayscale(3),
+            transforms.Resize((224, 224)),
+            transforms.ToTensor(),
+            transforms.Normalize(PRESET.mean, PRESET.std),
+        ]
+    )
+    theirs = torch.stack([theirs_path(Image.fromarray(image[0].numpy())) for image in images])
+    ours = Resize(224).pipeline(PRESET)(images)
+    difference = (grey_levels(ours) - grey_levels(theirs)).abs()
+    assert difference.mean() < 1
+    assert difference.max() < 2.5  # two roundings of half a level, and the float between them
+    assert torch.equal(grey_levels(ours)[:, 0].round(), grey_levels(ours)[:, 1].round())  # three equal channels
+
+
+@pytest.mark.parametrize("weights", [ResNet18_Weights.DEFAULT, Inception_V3_Weights.DEFAULT, ViT_B_16_Weights.DEFAULT])
+@pytest.mark.parametrize("shape", [(28, 28), (300, 200)])
+def test_official_is_the_weights_own_transform(weights: object, shape: tuple[int, int]) -> None:
+    preset = weights.transforms()  # type: ignore[attr-defined]
+    images = torch.randint(0, 256, (2, 3, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pipeline = Official().pipeline(preset)
+    torch.testing.assert_close(pipeline(images), preset(images), rtol=0, atol=0)
+    assert pipeline.size == preset.crop_size[0]
+
+
+def test_official_at_another_size_scales_the_resize() -> None:
+    assert Official(112).pipeline(PRESET).resize_to == (128,)
+    assert Official(112).pipeline(PRESET)(torch.zeros(1, 1, 30, 40, dtype=torch.uint8)).shape == (1, 3, 112, 112)
+
+
+def test_geometry_and_normalisation_apart_are_the_whole() -> None:
+    images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    pipeline = Resize(48).pipeline(PRESET)
+    assert torch.equal(pipeline.normalise(pipeline.geometry(images)), pipeline(images))
+    assert pipeline.geometry(images).dtype == torch.uint8
+
+
+def test_normalisation_by_hand() -> None:
+    white = torch.full((1, 1, 8, 8), 255, dtype=torch.uint8)
+    expected = (1 - np.array(PRESET.mean)) / np.array(PRESET.std)
+    np.testing.assert_allclose(Resize(8).pipeline(PRESET)(white)[0, :, 0, 0].numpy(), expected, rtol=1e-6)
+
+
+def test_sizes_that_no_network_takes_are_refused() -> None:
+    for choice in (Resize, Official):
+        with pytest.raises(ConfigError, match="preprocess.size=4"):
+            choice(4)

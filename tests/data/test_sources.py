@@ -1,0 +1,226 @@
+"""Data sets: the right images under the right labels, and errors that name the way out."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from frostmark.data.digits import Digits
+from frostmark.data.fingerprint import combined, fingerprint, label_digest
+from frostmark.data.folder import ImageFolder
+from frostmark.data.preprocess import Resize
+from frostmark.data.source import ImageFiles, Limits, TensorImages, decode, limited
+from frostmark.data.synthetic import NOISE, Synthetic
+from frostmark.data.torchvision_sets import TorchvisionSet
+from frostmark.errors import ConfigError, DataError
+
+
+def test_digits_are_all_of_scikit_learns_each_once() -> None:
+    source = Digits()
+    train, test = source.split("train"), source.split("test")
+    assert (len(train), len(test)) == (1297, 500)
+    together = torch.cat([train.images, test.images]).reshape(1797, 64).float() * 16 / 255
+    ours = sorted(map(bytes, together.round().to(torch.uint8).numpy()))
+    theirs = sorted(map(bytes, load_digits().data.astype(np.uint8)))
+    assert ours == theirs
+    assert source.classes() == tuple("0123456789")
+
+
+def test_a_batch_holds_what_was_asked_for() -> None:
+    images = Digits().split("train")
+    batch = images.__getitems__([5, 3])
+    assert batch.indices.tolist() == [5, 3]
+    assert torch.equal(batch.images[1], images.images[3])
+    assert batch.labels.tolist() == images.labels[[5, 3]].tolist()
+
+
+def test_real_fashion_mnist(shared_data: Path) -> None:
+    source = TorchvisionSet("FashionMNIST", root=str(shared_data), download=False)
+    train, test = source.split("train"), source.split("test")
+    assert train.images.shape == (8000, 1, 28, 28)
+    assert test.images.shape == (4000, 1, 28, 28)
+    assert source.classes()[6] == "Shirt"
+    assert train.labels[:5].tolist() == [9, 0, 0, 3, 0]  # the data set's published beginning
+
+
+def write_idx(folder: Path, images: np.ndarray, labels: np.ndarray, stem: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stem}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, *images.shape) + images.tobytes())
+    (folder / f"{stem}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, len(labels)) + labels.tobytes())
+
+
+@pytest.mark.parametrize("dataset", ["MNIST", "KMNIST"])
+def test_idx_files_are_read_through_torchvision(dataset: str, tmp_path: Path) -> None:
+    images = np.arange(3 * 28 * 28, dtype=np.uint32).reshape(3, 28, 28).astype(np.uint8)
+    for stem in ("train", "t10k"):
+        write_idx(tmp_path / dataset / "raw", images, np.array([1, 2, 3], np.uint8), stem)
+    read = TorchvisionSet(dataset, root=str(tmp_path), download=False).split("test")
+    assert np.array_equal(read.images.numpy()[:, 0], images)
+    assert read.labels.tolist() == [1, 2, 3]
+
+
+def test_missing_files_are_named_with_size_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for dataset, word in (("FashionMNIST", "train-images-idx3-ubyte"), ("CIFAR10", "cifar-10-python.tar.gz")):
+        start = time.monotonic()
+        with pytest.raises(DataError, match=word) as told:
+            TorchvisionSet(dataset, root=str(tmp_path)).split("train")
+        assert time.monotonic() - start < 10
+        assert "MB" in told.value.problem
+        assert str(tmp_path) in told.value.fix
+        assert "experiment=quickstart" in told.value.fix
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    images = np.zeros((3, 28, 28), np.uint8)
+    for stem in ("train", "t10k"):
+        write_idx(tmp_path / "MNIST" / "raw", images, np.zeros(3, np.uint8), stem)
+    file = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(DataError, match="damaged"):
+        TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
+
+
+def test_a_gz_alone_is_not_taken_for_data(tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"x"))
+    with pytest.raises(DataError, match="Missing"):
+        TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
+
+
+# ---------------------------------------------------------------- folders
+
+
+def write_images(root: Path, names: dict[str, int], size: tuple[int, int] = (12, 9)) -> None:
+    """``count`` PNGs a class folder, each of one colour of its own."""
+    for position, (name, count) in enumerate(names.items()):
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", size, (10 * position, i, 200)).save(root / name / f"{i}.png")
+
+
+def relative(files: ImageFiles, root: Path) -> list[str]:
+    return [str(p.relative_to(root)) for p in files.paths]
+
+
+def test_a_folder_of_classes_is_split_by_its_paths(tmp_path: Path) -> None:
+    write_images(tmp_path / "pets", {"cat": 60, "dog": 60})
+    source = ImageFolder(str(tmp_path / "pets"))
+    train, test = source.split("train"), source.split("test")
+    assert source.name == "pets"
+    assert source.classes() == ("cat", "dog")
+    assert len(train) + len(test) == 120
+    assert 10 <= len(test) <= 40
+    assert not set(train.paths) & set(test.paths)
+    before = set(relative(test, tmp_path))
+    for path in train.paths[:20]:
+        path.unlink()
+    assert set(relative(source.split("test"), tmp_path)) == before  # others' fate changes nobody's split
+    assert set(train.labels[:20].tolist()) == {0, 1}  # the first N are of all classes
+    assert set(relative(ImageFolder(str(tmp_path / "pets"), split_seed=1).split("test"), tmp_path)) != before
+
+
+def test_a_folder_with_splits_is_taken_as_it_is(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", {"a": 3, "b": 2})
+    write_images(tmp_path / "test", {"b": 1})
+    source = ImageFolder(str(tmp_path))
+    assert source.classes() == ("a", "b")
+    assert sorted(source.split("train").labels.tolist()) == [0, 0, 0, 1, 1]
+    assert source.split("test").labels.tolist() == [1]
+
+
+def test_images_of_different_sizes_make_a_batch(tmp_path: Path) -> None:
+    write_images(tmp_path / "x", {"a": 2}, size=(20, 10))
+    write_images(tmp_path / "y", {"b": 2}, size=(7, 33))
+    files = [*sorted((tmp_path / "x/a").iterdir()), *sorted((tmp_path / "y/b").iterdir())]
+    images = ImageFiles(files, torch.tensor([0, 0, 1, 1]), tmp_path)
+    images.geometry = Resize(16).pipeline(PRESET).geometry
+    batch = images.__getitems__([0, 3])
+    assert batch.images.shape == (2, 3, 16, 16)
+    assert batch.images[1, :, 4, 4].tolist() == [0, 1, 200]
+
+
+class PRESET:
+    crop_size, resize_size, mean, std = [224], [256], [0.5] * 3, [0.5] * 3
+    interpolation = None
+    antialias = True
+
+
+def test_what_is_no_image_or_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"bad\.png cannot be read"):
+        decode(tmp_path / "bad.png")
+    with pytest.raises(ConfigError, match="which folder"):
+        ImageFolder()
+    with pytest.raises(DataError, match="there is no folder"):
+        ImageFolder(str(tmp_path / "none")).split("train")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no class folders"):
+        ImageFolder(str(tmp_path / "empty")).split("train")
+
+
+# ---------------------------------------------------------------- synthetic, limits, fingerprints
+
+
+@pytest.mark.parametrize("separation", [0.5, 2.0, 4.0])
+def test_the_dial_gives_the_accuracy_it_promises(separation: float) -> None:
+    source = Synthetic(separation=separation, num_classes=2, train=4000, test=4000)
+    train, test = source.split("train"), source.split("test")
+    x = train.images.flatten(1).double()
+    means = torch.stack([x[train.labels == c].mean(0) for c in (0, 1)])
+    # With 3,072 features the estimated means are noisy: classify along their true difference instead.
+    direction = (source._means()[0] - source._means()[1]).flatten().double() * NOISE
+    assert direction.norm().item() / NOISE == pytest.approx(separation, rel=1e-5)
+    scores = (test.images.flatten(1).double() - means.mean(0)) @ direction
+    accuracy = ((scores < 0).long() == test.labels).double().mean().item()
+    assert accuracy == pytest.approx(source.pairwise_accuracy, abs=0.025)  # 3 standard errors of 4,000 coin tosses
+
+
+def test_synthetic_refuses_numbers_that_do_not_fit() -> None:
+    for wrong in ({"size": 30}, {"num_classes": 0}, {"num_classes": 500}, {"separation": -1.0}, {"train": 0}):
+        with pytest.raises(ConfigError):
+            Synthetic(**wrong)  # type: ignore[arg-type]
+
+
+def test_limits() -> None:
+    images = Digits().split("train")
+    assert len(limited(images, "train", Limits(train=7))) == 7
+    assert limited(images, "test", Limits(train=7)) is images
+    with pytest.raises(ConfigError, match="dataset.limit.train=0"):
+        limited(images, "train", Limits(train=0))
+    with pytest.raises(DataError, match="no image"):
+        limited(TensorImages(torch.zeros(0, 1, 2, 2, dtype=torch.uint8), torch.zeros(0).long()), "test", Limits())
+
+
+def test_a_fingerprint_is_of_the_images_alone() -> None:
+    images = Digits().split("test")
+    first = fingerprint(images)
+    assert fingerprint(Digits().split("test")) == first
+    assert fingerprint(TensorImages(images.images, images.labels.flip(0))) == first
+    assert label_digest(TensorImages(images.images, images.labels.flip(0))) != label_digest(images)
+    changed = images.images.clone()
+    changed[3, 0, 4, 4] += 1
+    assert fingerprint(TensorImages(changed, images.labels)) != first
+    assert fingerprint(images.take(10)) != first
+    assert fingerprint(TensorImages(images.images.reshape(500, 1, 4, 16), images.labels)) != first
+    assert combined("a", "b") != combined("b", "a")
+
+
+def test_a_folders_fingerprint_moves_with_it_and_sees_every_byte(tmp_path: Path) -> None:
+    write_images(tmp_path / "one" / "pets", {"cat": 8, "dog": 8})
+    first = fingerprint(ImageFolder(str(tmp_path / "one" / "pets")).split("train"))
+    (tmp_path / "one").rename(tmp_path / "two")
+    moved = ImageFolder(str(tmp_path / "two" / "pets")).split("train")
+    assert fingerprint(moved) == first
+    moved.paths[0].write_bytes(moved.paths[0].read_bytes() + b"\0")
+    assert fingerprint(moved) != first
