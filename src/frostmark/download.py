@@ -1,6 +1,6 @@
 """Whether a download can begin at all, answered within seconds.
 
-    require_reachable("https://example.org/file.gz")      # UnreachableError after at most 6 s
+    require_reachable("https://example.org/file.gz")      # UnreachableError after at most 4 s
 
 The libraries' own downloads wait for minutes on a machine without a network; this asks first.
 """
@@ -11,7 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 
-PATIENCE_S = 6.0
+PATIENCE_S = 4.0
 """Seconds to wait for an answer: the user is told within ten what is missing."""
 
 

@@ -82,15 +82,17 @@ def run_benchmark(
     Raises:
         FrostmarkError: if something is wrong that the user can mend.
     """
-    from frostmark.lit.trainer import is_rank_zero
-    from frostmark.report.progress import Progress
-    from frostmark.tracking.memory import MemoryTracker
-
     subject = _resolve(config)
     reducer = build(config.reducer) if config.reducer else None
     families = {name: build(node) for name, node in config.metrics.items()}
     splits = _read(subject.source)
     model = subject.backbone.load(config.seed)
+
+    # Only now what takes seconds to import: what is missing should be said before.
+    from frostmark.lit.trainer import is_rank_zero
+    from frostmark.report.progress import Progress
+    from frostmark.tracking.memory import MemoryTracker
+
     store = open_store(config.tracking, config.mlruns) if is_rank_zero() else None
     if store is not None:
         store.connect()

@@ -102,24 +102,6 @@ def test_everything_lies_inside_mlruns(quickstart: tuple[Path, Any]) -> None:
     assert {p.name for p in root.iterdir()} == {"mlruns"}
 
 
-def test_the_same_command_gives_the_same_numbers_and_the_same_map(
-    quickstart: tuple[Path, Any], program: Program, tmp_path: Path
-) -> None:
-    root, _ = quickstart
-    done = program("experiment=quickstart", "tracking=none", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "Not tracked" in done.stdout
-    first, second = metrics_of(root)["values"], metrics_of(tmp_path)["values"]
-    for found in (first, second):
-        for key in [k for k in found if k.startswith("cost/")]:
-            del found[key]
-    assert first == second
-    for name in ("map.png", "pair_variance.png"):
-        (a,), (b,) = (list(r.glob(f"mlruns/_hydra/runs/*/{name}")) for r in (root, tmp_path))
-        assert a.read_bytes() == b.read_bytes()
-    assert not (tmp_path / "mlruns" / "mlflow.db").exists()
-
-
 # ---------------------------------------------------------------- real images, real weights
 
 
@@ -184,7 +166,7 @@ def squeezenet(program: Program, weights: Path, data: Path, root: Path, *more: s
 def test_real_weights_on_real_images_recomputed_by_numpy(
     program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
 ) -> None:
-    limits = {"train": 500, "test": 300}
+    limits = {"train": 300, "test": 150}
     words = [f"dataset.limit.{s}={n}" for s, n in limits.items()]
     done = squeezenet(program, shared_weights, shared_data, tmp_path, "reducer=none", *words)
     assert done.returncode == 0, done.stderr
@@ -193,7 +175,7 @@ def test_real_weights_on_real_images_recomputed_by_numpy(
     tags = Tracked(tmp_path).only().data.tags
     assert (tags["node"], tags["weights"]) == ("features.12", "squeezenet1_0-imagenet.pth")
     assert str(shared_weights) not in tags.values()
-    assert values["test/neighbours/knn_accuracy"] > 0.65  # of ten classes, from 500 images
+    assert values["test/neighbours/knn_accuracy"] > 0.6  # of ten classes, from 300 images
 
 
 @pytest.mark.slow

@@ -37,6 +37,8 @@ def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path:
     sweep = program("-m", *words, "layer=stage2,last_conv", "tracking=none", cwd=roots[0])
     alone = program(*words, "layer=last_conv", "tracking=none", cwd=roots[1])
     assert (sweep.returncode, alone.returncode) == (0, 0), sweep.stderr + alone.stderr
+    assert "Not tracked" in alone.stdout
+    assert not (roots[1] / "mlruns" / "mlflow.db").exists()
     (second,) = roots[0].glob("mlruns/_hydra/sweeps/*/1/metrics.json")
     (single,) = roots[1].glob("mlruns/_hydra/runs/*/metrics.json")
     found = [json.loads(p.read_text())["values"] for p in (second, single)]
