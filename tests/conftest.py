@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from harness import REPOSITORY, SHARED, environment
 
 Program = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 TINY = (
     "backbone=squeezenet1_0", "backbone.weights=untrained", "dataset=synthetic", "dataset.size=16",
     "dataset.train=90", "dataset.test=61", "preprocess.size=32", "reducer=pca",
@@ -35,8 +33,6 @@ class Tracked:
     def artifacts(self, run: Any) -> dict[str, Path]:
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         return {a.path: folder / a.path for a in self.client.list_artifacts(run.info.run_id)}
-
-
 
 
 def metrics_of(root: Path) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import REPOSITORY
 from omegaconf import OmegaConf
 
-from frostmark.config import Config, Layer, TrainerChoice, Tracking, build, check, compose, flattened, without_secrets
+from frostmark.config import Config, Layer, Tracking, TrainerChoice, build, check, compose, flattened, shown_config
 from frostmark.errors import ConfigError
+from harness import REPOSITORY
 
 CONF = REPOSITORY / "conf"
 
@@ -55,6 +55,38 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
+    ("node", "problem"),
+    [
+        ({"_target_": "frostmark.data.source.Limits", "train": "many"}, "takes no train=many"),
+        ({"_target_": "frostmark.data.preprocess.Resize", "size": None}, "takes no size=null"),
+        ({"_target_": "frostmark.data.preprocess.Resize", "size": 22.5}, "takes no size=22.5"),
+        (
+            {"_target_": "frostmark.backbones.load.TorchvisionBackbone", "name": "vgg16", "weights": None},
+            "weights=null",
+        ),
+        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "k": 0}, "k=0"),
+        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "k": True}, "takes no k=True"),
+        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "temperature": 0}, "temperature=0"),
+        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "metric": "l2"}, "takes no metric=l2"),
+        ({"_target_": "frostmark.reducers.tsne.TSNE", "perplexity": -1}, "perplexity=-1"),
+        ({"_target_": "frostmark.reducers.tsne.TSNE", "fit_on": "both"}, "fit_on=both"),
+        ({"_target_": "frostmark.reducers.umap.UMAP", "n_neighbors": 1}, "n_neighbors=1"),
+        ({"_target_": "frostmark.reducers.tsne_sklearn.SklearnTSNE", "max_iter": 10}, "max_iter=10"),
+        ({"_target_": "frostmark.data.folder.ImageFolder", "root": "x", "split_seed": -1}, "split_seed=-1"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused_before_anything_starts(node: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        build(node)
+    assert problem in told.value.problem
+    assert told.value.fix
+
+
+def test_whole_numbers_are_numbers() -> None:
+    assert build({"_target_": "frostmark.reducers.tsne.TSNE", "perplexity": 12}).perplexity == 12
+
+
+@pytest.mark.parametrize(
     ("overrides", "problem", "fix"),
     [
         (["backbone=resnt18"], "no backbone 'resnt18'", "backbone=resnet"),
@@ -97,7 +129,7 @@ def test_params_are_the_flattened_configuration_without_secrets() -> None:
     raw = OmegaConf.create(
         {"seed": 0, "tracking": {"uri": "http://me:secret@host"}, "reducer": None, "dataset": {"limit": {"train": 5}}}
     )
-    params = flattened(without_secrets(raw))
+    params = flattened(shown_config(raw))
     assert params == {"seed": "0", "tracking.uri": "http://host", "reducer": "None", "dataset.limit.train": "5"}
     assert raw.tracking.uri == "http://me:secret@host"
 

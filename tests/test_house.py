@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import REPOSITORY, environment
 
 from frostmark.config import _allowed, compose
+from harness import REPOSITORY, environment
 
 SOURCE = REPOSITORY / "src" / "frostmark"
 CONF = REPOSITORY / "conf"
@@ -34,7 +34,7 @@ ROOMS = {
         {"pytorch_lightning", "lightning_fabric", "torch", "numpy", "matplotlib"},
         {"stats", "metrics", "features", "reducers", "figures", "report", "backbones", "data", "tracking.tracker"},
     ),
-    "tracking": ({"numpy", "filelock"}, set()),
+    "tracking": ({"numpy", "filelock", "sqlalchemy"}, set()),
     "": ({"hydra", "omegaconf", "rich", "frostmark"}, {"*"}),
 }
 
@@ -52,7 +52,9 @@ def imports(path: Path) -> list[str]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found += [f"{node.module}.{a.name}" for a in node.names] if node.module == "frostmark" else [str(node.module)]
+            found += (
+                [f"{node.module}.{a.name}" for a in node.names] if node.module == "frostmark" else [str(node.module)]
+            )
     return found
 
 

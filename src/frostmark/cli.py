@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from frostmark.errors import ConfigError, FrostmarkError, Terminated, nearest
+from frostmark.errors import ConfigError, Terminated, nearest
+from frostmark.tracking.tracker import without_secrets
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -56,15 +58,14 @@ def _hydra(arguments: list[str]) -> int:
     register_schema()
     errors: list[Exception] = []
     run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_job(errors))
-    interrupted = True
+    stopped: BaseException | None = None
     try:
         run()
-        interrupted = False
-    except Exception:
-        interrupted = False
+    except BaseException as stop:
+        stopped = stop
         raise
     finally:
-        finished = sweep.finish(interrupted)
+        finished = sweep.finish(stopped)
         if finished is not None:
             _print_sweep(finished)
     if errors:
@@ -97,7 +98,7 @@ def _job(errors: list[Exception]) -> Callable[[DictConfig], None]:
 
         folder = Path(HydraConfig.get().runtime.output_dir)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            _job_of_sweep(config, folder, " ".join(HydraConfig.get().overrides.task))
+            _job_of_sweep(config, folder, without_secrets(" ".join(HydraConfig.get().overrides.task)))
             return
         try:
             result = _benchmark(config, folder, parent=None)
@@ -113,24 +114,28 @@ def _job(errors: list[Exception]) -> Callable[[DictConfig], None]:
 def _benchmark(config: DictConfig, folder: Path, parent: str | None) -> Result | None:
     from omegaconf import OmegaConf
 
-    from frostmark.config import flattened, typed, without_secrets
+    from frostmark.config import flattened, shown_config, typed
     from frostmark.experiment import run_benchmark
 
     checked = typed(config)
-    shown = without_secrets(config)
+    shown = shown_config(config)
     return run_benchmark(checked, folder, OmegaConf.to_yaml(shown, resolve=True), flattened(shown), parent)
 
 
 def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
     """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
-    from frostmark.sweep import Outcome, parent_run
+    from frostmark.sweep import Outcome, parent_run, refuse_many_devices
+
+    def work() -> None:
+        refuse_many_devices(config)
+        found.append(_benchmark(config, folder, parent_run()))
 
     print(f"\n▸ {choices}", file=sys.stderr, flush=True)
     Outcome(choices, choices, code=None).write(folder)
     found: list[Result | None] = []
     told: list[str] = []
     try:
-        code = _guarded(lambda: found.append(_benchmark(config, folder, parent_run())), told)
+        code = _guarded(work, told)
     except (KeyboardInterrupt, Terminated) as stop:
         Outcome(choices, choices, 143 if isinstance(stop, Terminated) else 130, "interrupted").write(folder)
         raise
@@ -146,19 +151,26 @@ def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
 # ---------------------------------------------------------------- sub-commands
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}", fix=f"{self.prog} --help")
+
+
 def _layers(arguments: list[str]) -> int:
     """List taps and nodes of a backbone, without its weights."""
     from frostmark.config import build, compose, conf_dir
     from frostmark.report.layers import layers_table
 
-    all_nodes = "--nodes" in arguments
-    overrides = [a for a in arguments if a != "--nodes"]
-    config = compose(conf_dir(), overrides)
+    parser = _Parser(prog=f"{_program()} layers", description=_layers.__doc__)
+    parser.add_argument("overrides", nargs="*", help="backbone=<choice>, backbone.name=…, preprocess.size=…")
+    parser.add_argument("--nodes", action="store_true", help="all nodes, not the taps alone")
+    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
+    options = parser.parse_args(arguments)
+    config = compose(conf_dir(), options.overrides, options.config_dir)
     backbone = build(config.backbone)
-    asked = any(a.startswith("preprocess.size=") for a in overrides)
-    survey = backbone.survey(build(config.preprocess).pipeline(backbone.preset).size if asked else None)
-    _console().print(layers_table(backbone.name, survey.size, survey.rows(all_nodes)))
-    if not all_nodes:
+    survey = backbone.survey(build(config.preprocess).pipeline(backbone.preset).size)
+    _console().print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
+    if not options.nodes:
         print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")
     return 0
 
@@ -168,7 +180,7 @@ def _ui(arguments: list[str]) -> int:
     from frostmark.config import Config, Paths
     from frostmark.tracking.mlflow import MlflowStore, serve, serving_environment
 
-    parser = argparse.ArgumentParser(prog="run.py ui", description="Browse the runs in MLflow.")
+    parser = _Parser(prog=f"{_program()} ui", description=_ui.__doc__)
     parser.add_argument("root", nargs="?", default="paths.root=.", help="paths.root=<folder that holds mlruns/>")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
@@ -197,31 +209,19 @@ def _guarded(work: Callable[[], Any], tell: list[str] | None = None) -> int:
     except (KeyboardInterrupt, Terminated) as stop:
         if tell is not None:
             raise
-        print("\nStopped. Nothing that was finished is lost.", file=sys.stderr)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # once, not for every process of a job
+            print("\nStopped. Nothing that was finished is lost.", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
     except Exception as error:
-        problem = _explained(error)
+        from frostmark.config import explained
+
+        problem = explained(error)
         if os.environ.get("FROSTMARK_DEBUG") == "1":
             traceback.print_exc()
-        print(f"Error: {problem}", file=sys.stderr, flush=True)
+        print(f"Error: {problem}".replace("python run.py", _program()), file=sys.stderr, flush=True)
         if tell is not None:
             tell.append(problem.problem.splitlines()[0])
         return problem.code
-
-
-def _explained(error: Exception) -> FrostmarkError:
-    """The error in our words: what a configuration library says of a wrong word is a wrong command."""
-    if isinstance(error, FrostmarkError):
-        return error
-    from frostmark.config import explain_hydra
-
-    explained = explain_hydra(error)
-    if explained is not None:
-        return explained
-    return FrostmarkError(
-        f"this is a bug in Frostmark: {type(error).__name__}: {error}",
-        fix="run it again with FROSTMARK_DEBUG=1 for the traceback, and report it",
-    )
 
 
 # ---------------------------------------------------------------- output
@@ -250,23 +250,35 @@ def _how_to_open(link: str | None, uri: str | None, root: str) -> str:
     if link is None:
         return "Not tracked (tracking=none): the files above are all there is."
     if uri:
-        from frostmark.tracking.tracker import without_secrets
-
         return f"Open it in MLflow: {without_secrets(uri)}/{link}"
-    where = "" if root == "." else f" paths.root={root}"
-    return f"Open it in MLflow: python run.py ui{where}, then http://127.0.0.1:5000/{link}"
+    where = "" if root == "." else f" {shlex.quote(f'paths.root={root}')}"
+    return f"Open it in MLflow: {_program()} ui{where}, then http://127.0.0.1:5000/{link}"
 
 
 def _print_sweep(finished: Finished) -> None:
     from frostmark.report.tables import sweep_table
+    from frostmark.sweep import differing
 
-    console = _console()
-    console.print()
-    console.print(sweep_table([(o.title, o.code, o.accuracy) for o in finished.outcomes]))
-    for position, outcome in enumerate(finished.outcomes):
-        if outcome.code != 0:
-            print(f"#{position} {outcome.title}: {outcome.problem or 'did not end'}")
+    outcomes = finished.outcomes
+    if outcomes:
+        console = _console()
+        console.print()
+        jobs = [
+            f"{o.title}  {words}" if o.code == 0 else words
+            for o, words in zip(outcomes, differing(outcomes), strict=True)
+        ]
+        console.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)]))
+        for position, outcome in enumerate(outcomes):
+            if outcome.code != 0:
+                print(f"#{position}: {outcome.problem or 'did not end'}")
+    else:
+        print("No job was started.")
     root = str(finished.mlruns.parent)
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"
     print(f"{name} · {_how_to_open(finished.link, finished.uri, where)}")
+
+
+def _program() -> str:
+    """What the user types: the installed command, or the file of a checkout."""
+    return "frostmark" if Path(sys.argv[0]).stem == "frostmark" else "python run.py"

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import types
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from frostmark.errors import ConfigError, nearest
+from frostmark.errors import ConfigError, FrostmarkError, nearest
+from frostmark.tracking.tracker import without_secrets
 
 ROOMS = ("backbones", "data", "metrics", "reducers")
 """Rooms whose classes a configuration may name."""
@@ -138,6 +141,8 @@ def check(config: Config) -> None:
         raise ConfigError(f"trainer.batch_size={trainer.batch_size} holds no image", fix="trainer.batch_size=32")
     if not 0 <= config.seed < 2**32:
         raise ConfigError(f"seed={config.seed} is no seed", fix="seed=0 (0 to 4294967295)")
+    if tracking.kind not in ("local", "server", "none"):
+        raise ConfigError(f"tracking.kind={tracking.kind} is unknown", fix="tracking=local, server or none")
     if tracking.kind == "server" and not tracking.uri:
         raise ConfigError("tracking=server needs its address", fix="tracking.uri=http://host:5000")
 
@@ -157,7 +162,45 @@ def build(node: Mapping[str, Any]) -> Any:
                 f"{target.__name__} takes no '{key}'",
                 fix=f"one of: {nearest(key, parameters, most=12)}" if parameters else "leave it out",
             )
-    return target(**arguments)
+    _check_kinds(target, arguments)
+    try:
+        return target(**arguments)
+    except ValueError as problem:
+        raise ConfigError(
+            f"{target.__name__}: {problem}", fix="correct that value; --help shows the usual ones"
+        ) from problem
+
+
+def _check_kinds(target: Any, arguments: Mapping[str, Any]) -> None:
+    hints = typing.get_type_hints(target)
+    for key, value in arguments.items():
+        if key in hints and not _is_a(value, hints[key]):
+            raise ConfigError(
+                f"{target.__name__} takes no {key}={'null' if value is None else value}",
+                fix=f"{key}=<{_kind(hints[key])}>",
+            )
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether ``value`` is of the kind that a constructor's annotation asks for; whole numbers are numbers."""
+    origin, choices = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return value in choices
+    if choices and (origin is types.UnionType or origin is typing.Union):
+        return any(_is_a(value, choice) for choice in choices)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) else True
+
+
+def _kind(hint: Any) -> str:
+    choices = typing.get_args(hint)
+    if choices:
+        return "|".join(str(c) if typing.get_origin(hint) is typing.Literal else _kind(c) for c in choices)
+    names = {int: "whole number", float: "number", str: "text", bool: "true|false", type(None): "null"}
+    return names.get(hint, str(getattr(hint, "__name__", hint)))
 
 
 def _built(value: Any) -> Any:
@@ -187,8 +230,11 @@ def _allowed(target: Any) -> Any:
     return found
 
 
-def compose(folder: Path, overrides: list[str]) -> Config:
+def compose(folder: Path, overrides: list[str], own: Path | None = None) -> Config:
     """The configuration that ``overrides`` make of the YAMLs in ``folder``, without running anything.
+
+    Args:
+        own: a folder of the user's own YAMLs, searched as well (``--config-dir``).
 
     Raises:
         ConfigError: if an override is wrong.
@@ -198,7 +244,8 @@ def compose(folder: Path, overrides: list[str]) -> Config:
     register_schema()
     try:
         with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-            return typed(hydra.compose("config", overrides))
+            more = [] if own is None else [f"hydra.searchpath=[file://{own.absolute()}]"]
+            return typed(hydra.compose("config", [*overrides, *more]))
     except (HydraException, OmegaConfBaseException) as problem:
         raise explain_hydra(problem) or problem from problem
 
@@ -228,13 +275,21 @@ def explain_hydra(error: Exception) -> ConfigError | None:
     return None
 
 
-def without_secrets(config: DictConfig) -> DictConfig:
-    """A copy without the user name and password that a tracking address may carry."""
-    from frostmark.tracking.tracker import without_secrets as clean
+def explained(error: Exception) -> FrostmarkError:
+    """Any error in our words: what a configuration library says of a wrong word is a wrong command."""
+    if isinstance(error, FrostmarkError):
+        return error
+    return explain_hydra(error) or FrostmarkError(
+        f"this is a bug in Frostmark: {type(error).__name__}: {error}",
+        fix="run it again with FROSTMARK_DEBUG=1 for the traceback, and report it",
+    )
 
+
+def shown_config(config: DictConfig) -> DictConfig:
+    """A copy to be kept with the run: without the user name and password that a tracking address may carry."""
     shown = config.copy()
     if shown.tracking.uri:
-        shown.tracking.uri = clean(shown.tracking.uri)
+        shown.tracking.uri = without_secrets(shown.tracking.uri)
     return shown
 
 

@@ -1,18 +1,25 @@
 """Whether a download can begin at all, answered within seconds.
 
-    require_reachable("https://example.org/file.gz")      # UnreachableError after at most 4 s
+    require_reachable("https://example.org/file.gz")      # UnreachableError after at most 3 s
 
 The libraries' own downloads wait for minutes on a machine without a network; this asks first.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-PATIENCE_S = 4.0
+PATIENCE_S = 3.0
 """Seconds to wait for an answer: the user is told within ten what is missing."""
+
+
+STALLED_S = 30.0
+"""Seconds without a byte after which a download is given up."""
 
 
 class UnreachableError(Exception):
@@ -43,3 +50,14 @@ def require_reachable(url: str) -> None:
     asking.join(PATIENCE_S)
     if problem:
         raise UnreachableError(problem[0])
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Downloads of libraries that set no timeout give up after :data:`STALLED_S` seconds of silence."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALLED_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

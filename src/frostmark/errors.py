@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 
 class FrostmarkError(Exception):
@@ -26,6 +28,10 @@ class FrostmarkError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.fix = fix
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors come back from the processes that decode images.
+        return partial(type(self), fix=self.fix), (self.problem,)
 
     def __str__(self) -> str:
         return f"{self.problem}\nFix: {self.fix}"

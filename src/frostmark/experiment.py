@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import frostmark
 from frostmark.config import Config, Tracking, build
+from frostmark.errors import DataError
 
 if TYPE_CHECKING:
     from frostmark.backbones.extractor import Tap
@@ -83,9 +84,10 @@ def run_benchmark(
         FrostmarkError: if something is wrong that the user can mend.
     """
     subject = _resolve(config)
-    reducer = build(config.reducer) if config.reducer else None
+    chosen = config.reducer or {}
+    reducer = build(chosen) if chosen.get("_target_") else None  # reducer=none leaves what an experiment adds to it
     families = {name: build(node) for name, node in config.metrics.items()}
-    splits = _read(subject.source)
+    splits = _read(subject.source, subject.backbone)
     model = subject.backbone.load(config.seed)
 
     # Only now what takes seconds to import: what is missing should be said before.
@@ -133,10 +135,17 @@ def _resolve(config: Config) -> _Subject:
     return _Subject(backbone, tap, word, survey.node_name(word), pipeline, type(preprocess).__name__.lower(), source)
 
 
-def _read(source: Source) -> dict[str, ImageSet]:
+def _read(source: Source, backbone: TorchvisionBackbone) -> dict[str, ImageSet]:
     from frostmark.data.source import SPLITS, limited
 
-    return {split: limited(source.split(split), split, source.limit) for split in SPLITS}
+    try:
+        return {split: limited(source.split(split), split, source.limit) for split in SPLITS}
+    except DataError as problem:
+        weights = backbone.missing_weights()
+        if weights is None:
+            raise
+        # Both at once, before somebody carries the one over and finds the other missing.
+        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=problem.fix) from problem
 
 
 @dataclass
@@ -223,7 +232,7 @@ class _Work:
             "node": self.subject.node_name,
             "pool": tap.pool,
             "features": str(tap.width),
-            "weights": backbone.weights if backbone.file is None else backbone.file.name,
+            "weights": backbone.weights_name,
             "weights_digest": weights_digest(self.model),
             "dataset": self.subject.source.name,
             "dataset_fingerprint": combined(*fingerprints.values()),
@@ -242,7 +251,7 @@ class _Work:
 
         subject = self.subject
         setting = {
-            "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights}",
+            "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights_name}",
             "Layer": f"{subject.word} (node {subject.node_name}, pool {subject.tap.pool}, "
             f"{subject.tap.width:,} features)",
             "Images": ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())

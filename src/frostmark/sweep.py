@@ -10,20 +10,24 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from frostmark.config import Config, Tracking
-from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.config import Config, Tracking, explained
+from frostmark.errors import ConfigError, TrackingError
+from frostmark.tracking.tracker import status_of, without_secrets
 
-FOLDER = "FROSTMARK_SWEEP"
-"""Environment variable: the folder of the sweep that is under way."""
+if TYPE_CHECKING:
+    from frostmark.tracking.mlflow import MlflowStore
 
-_STATE = "sweep.json"
+PARENT = "FROSTMARK_PARENT_RUN"
+"""Environment variable: the parent run of the sweep under way; jobs inherit it, whatever process they run in."""
+
 _OUTCOME = "outcome.json"
 
 
@@ -48,15 +52,23 @@ class SweepParent(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
-            _refuse_many_devices(config)
+            refuse_many_devices(config)
             _open(config)
-        except FrostmarkError as problem:
+        except Exception as error:
             # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
+            problem = explained(error)
             print(f"Error: {problem}", file=sys.stderr)
-            raise SystemExit(problem.code) from problem
+            raise SystemExit(problem.code) from error
 
 
-def _refuse_many_devices(config: DictConfig) -> None:
+def refuse_many_devices(config: DictConfig) -> None:
+    """A sweep runs each job on one device.
+
+    Asked before the sweep, and again in every job: the devices themselves may be swept.
+
+    Raises:
+        ConfigError: if a job would start processes of its own.
+    """
     trainer = config.trainer
     if str(trainer.devices) != "1" or trainer.strategy != "auto":
         raise ConfigError(
@@ -67,35 +79,41 @@ def _refuse_many_devices(config: DictConfig) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _UnderWay:
+    """The sweep that this process began."""
+
+    folder: Path
+    mlruns: Path
+    choices: str
+    store: MlflowStore | None
+    run_id: str | None
+    uri: str | None
+
+
+_under_way: _UnderWay | None = None
+
+
 def _open(config: DictConfig) -> None:
     from frostmark.experiment import open_store
 
+    global _under_way
     folder = Path(config.hydra.sweep.dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     tracking = Tracking(**OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
     mlruns = Config(paths=config.paths).mlruns
     store, run_id = open_store(tracking, mlruns), None
-    choices = " ".join(config.hydra.overrides.task) or "defaults"
+    choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
     if store is not None:
         store.connect()
         run_id = store.start(f"sweep · {choices}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
-    state = {"run_id": run_id, "choices": choices, "tracking": asdict(tracking), "mlruns": str(mlruns)}
-    (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
-    os.environ[FOLDER] = str(folder)
+    _under_way = _UnderWay(folder, mlruns, choices, store, run_id, tracking.uri)
+    os.environ[PARENT] = run_id or ""
 
 
 def parent_run() -> str | None:
     """The parent run of the sweep under way, if there is one and it is tracked."""
-    state = _state()
-    return state["run_id"] if state else None
-
-
-def _state() -> dict[str, Any] | None:
-    folder = os.environ.get(FOLDER)
-    if folder is None:
-        return None
-    state: dict[str, Any] = json.loads((Path(folder) / _STATE).read_text(encoding="utf-8"))
-    return state
+    return os.environ.get(PARENT) or None
 
 
 @dataclass(frozen=True)
@@ -111,21 +129,35 @@ class Finished:
     uri: str | None
 
 
-def finish(interrupted: bool) -> Finished | None:
-    """Close the parent run; None if no sweep is under way."""
-    state = _state()
-    if state is None:
-        return None
-    from frostmark.experiment import open_store
+def finish(stopped: BaseException | None) -> Finished | None:
+    """Close the parent run; None if no sweep is under way.
 
-    folder = Path(os.environ.pop(FOLDER))
-    written = sorted(folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
+    Args:
+        stopped: what ended the sweep before its time, if anything did.
+    """
+    global _under_way
+    sweep, _under_way = _under_way, None
+    os.environ.pop(PARENT, None)
+    if sweep is None:
+        return None
+    written = sorted(sweep.folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
     outcomes = [Outcome(**json.loads(path.read_text(encoding="utf-8"))) for path in written]
     code = max((1 if o.code is None else o.code for o in outcomes), default=0)
-    status = "KILLED" if interrupted else "FAILED" if code else "FINISHED"
-    store, link = open_store(Tracking(**state["tracking"]), Path(state["mlruns"])), None
-    if store is not None and state["run_id"] is not None:
+    link = None
+    if sweep.store is not None and sweep.run_id is not None:
+        status = status_of(type(stopped)) if stopped is not None else "FAILED" if code else "FINISHED"
         note = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in outcomes)
-        store.finish(state["run_id"], status, {"mlflow.note.content": f"`{state['choices']}`\n\n{note}"})
-        link = store.link(state["run_id"])
-    return Finished(outcomes, code, state["run_id"], link, folder, Path(state["mlruns"]), state["tracking"]["uri"])
+        try:
+            sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": f"`{sweep.choices}`\n\n{note}"})
+            link = sweep.store.link(sweep.run_id)
+        except TrackingError as problem:  # the table of the jobs is still worth printing
+            print(f"Error: {problem}", file=sys.stderr)
+            code = max(code, problem.code)
+    return Finished(outcomes, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri)
+
+
+def differing(outcomes: Sequence[Outcome]) -> list[str]:
+    """The overrides of each job without those that all of them share."""
+    words = [o.job.split() for o in outcomes]
+    shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set()
+    return [" ".join(w for w in job if w not in shared) for job in words]

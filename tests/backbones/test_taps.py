@@ -77,7 +77,9 @@ def test_penultimate_is_the_input_of_the_last_weight_layer(name: str, node: str,
     assert survey.resolve("penultimate").shape == shape
 
 
-@pytest.mark.parametrize(("name", "gmacs", "parameters"), [("resnet18", 1.82, 11_689_512), ("vgg16", 15.47, 138_357_544)])
+@pytest.mark.parametrize(
+    ("name", "gmacs", "parameters"), [("resnet18", 1.82, 11_689_512), ("vgg16", 15.47, 138_357_544)]
+)
 def test_compute_and_parameters(name: str, gmacs: float, parameters: int) -> None:
     backbone = TorchvisionBackbone(name)
     survey = backbone.survey()

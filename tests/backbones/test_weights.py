@@ -6,8 +6,10 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -34,11 +36,57 @@ def saved(path: Path, content: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("shape", ["bare", "state_dict", "module", "both", "half"])
+def legacy(name: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state as the published checkpoints of that network have it, from before their layers were renamed."""
+    renamed = OrderedDict(state)
+    if name.startswith("vit"):
+        renamed = OrderedDict(
+            (k.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."), v) for k, v in state.items()
+        )
+    if name.startswith("densenet"):
+        renamed = OrderedDict(
+            (re.sub(r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2.", k), v) for k, v in state.items()
+        )
+    if name.endswith("_bn"):
+        renamed = OrderedDict((k, v) for k, v in state.items() if not k.endswith("num_batches_tracked"))
+    return renamed
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("vit_b_16", ".pth"), ("densenet121", ".pth"), ("vgg11_bn", ".pth"), ("mnasnet0_5", ".pth"),
+        ("mnasnet0_5", ".safetensors"), ("swin_t", ".pth"), ("inception_v3", ".pth"), ("regnet_y_400mf", ".pth"),
+    ],
+)  # fmt: skip
+def test_published_layouts_of_the_zoo_are_understood(name: str, suffix: str, tmp_path: Path) -> None:
+    original = TorchvisionBackbone(name, "untrained").load(seed=5)
+    state = legacy(name, original.state_dict()) if suffix == ".pth" else dict(original.state_dict())
+    file = tmp_path / f"w{suffix}"
+    if suffix == ".pth":
+        if name == "mnasnet0_5":
+            state = original.state_dict()  # with the versions of its modules, which mnasnet insists on
+        torch.save(state, file)
+    else:
+        save_file(state, file)
+    loaded = TorchvisionBackbone(name, str(file)).load(seed=0)
+    assert not any(t.is_meta for t in loaded.state_dict().values())
+    assert weights_digest(loaded) == weights_digest(original)
+
+
+def test_weights_made_for_larger_images_get_the_network_they_were_made_for() -> None:
+    backbone = TorchvisionBackbone("vit_b_16", "IMAGENET1K_SWAG_E2E_V1")
+    assert backbone.native_size == 384
+    assert backbone.survey().resolve("block1").shape == (577, 768)
+
+
+@pytest.mark.parametrize("shape", ["bare", "state_dict", "module", "both", "half", "compiled"])
 def test_a_file_gives_the_same_network_however_it_was_saved(shape: str, tmp_path: Path) -> None:
     content: dict[str, object] = dict(state())
     if shape in ("module", "both"):
         content = {f"module.{k}": v for k, v in content.items()}
+    if shape == "compiled":
+        content = {f"_orig_mod.module.{k}": v for k, v in content.items()}
     if shape in ("state_dict", "both"):
         content = {"epoch": 3, "state_dict": content}
     if shape == "half":
@@ -164,7 +212,7 @@ def served(tmp_path: Path) -> Iterator[tuple[WeightsEnum, list[str]]]:
     requests: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             requests.append(str(args[0]).split()[0])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
@@ -208,9 +256,18 @@ def test_a_damaged_cached_file_is_named(served: tuple[WeightsEnum, list[str]], c
     assert str(cached) in told.value.fix
 
 
-def test_without_a_network_it_says_within_seconds_what_is_missing(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_download_that_brings_something_else_is_refused(
+    served: tuple[WeightsEnum, list[str]], cache: Path, tmp_path: Path
 ) -> None:
+    weights, _ = served
+    (file,) = (tmp_path / "served").iterdir()
+    file.write_bytes(b"<html>sign in first</html>")
+    with pytest.raises(DataError, match="the download failed: invalid hash value"):
+        fetch_weights(weights)
+    assert not list(cache.glob("*.pth"))
+
+
+def test_without_a_network_it_says_within_seconds_what_is_missing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody answers
     start = time.monotonic()

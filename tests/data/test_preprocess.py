@@ -72,5 +72,5 @@ def test_normalisation_by_hand() -> None:
 
 def test_sizes_that_no_network_takes_are_refused() -> None:
     for choice in (Resize, Official):
-        with pytest.raises(ConfigError, match="preprocess.size=4"):
+        with pytest.raises(ConfigError, match=r"preprocess\.size=4"):
             choice(4)

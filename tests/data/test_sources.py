@@ -70,7 +70,7 @@ def test_idx_files_are_read_through_torchvision(dataset: str, tmp_path: Path) ->
 def test_missing_files_are_named_with_size_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for dataset, word in (("FashionMNIST", "train-images-idx3-ubyte"), ("CIFAR10", "cifar-10-python.tar.gz")):
+    for dataset, word in (("FashionMNIST", "train-images-idx3-ubyte.gz"), ("CIFAR10", "cifar-10-python.tar.gz")):
         start = time.monotonic()
         with pytest.raises(DataError, match=word) as told:
             TorchvisionSet(dataset, root=str(tmp_path)).split("train")
@@ -90,12 +90,38 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
 
 
-def test_a_gz_alone_is_not_taken_for_data(tmp_path: Path) -> None:
+def test_archives_put_there_by_hand_are_unpacked_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    images = np.full((3, 28, 28), 7, np.uint8)
+    folder = tmp_path / "MNIST" / "raw"
+    for stem in ("train", "t10k"):
+        write_idx(folder, images, np.array([1, 2, 3], np.uint8), stem)
+    for file in list(folder.iterdir()):
+        (folder / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    # torchvision knows the digests of the real archives; these stand in for them.
+    monkeypatch.setattr("torchvision.datasets.mnist.check_integrity", lambda path, md5=None: Path(path).is_file())
+    monkeypatch.setattr("torchvision.datasets.utils.check_integrity", lambda path, md5=None: Path(path).is_file())
+    assert TorchvisionSet("MNIST", root=str(tmp_path)).split("train").labels.tolist() == [1, 2, 3]
+
+
+def test_an_archive_alone_or_a_damaged_one_is_not_taken_for_data(tmp_path: Path) -> None:
     folder = tmp_path / "MNIST" / "raw"
     folder.mkdir(parents=True)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"x"))
     with pytest.raises(DataError, match="Missing"):
         TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
+
+
+@pytest.mark.parametrize("folders", [("train",), ("train", "val"), ("valid",)])
+def test_splits_of_other_names_are_not_taken_for_classes(folders: tuple[str, ...], tmp_path: Path) -> None:
+    for folder in folders:
+        write_images(tmp_path / folder, {"cat": 2, "dog": 2})
+    with pytest.raises(DataError, match="called train and test"):
+        ImageFolder(str(tmp_path)).classes()
 
 
 # ---------------------------------------------------------------- folders
@@ -196,7 +222,7 @@ def test_limits() -> None:
     images = Digits().split("train")
     assert len(limited(images, "train", Limits(train=7))) == 7
     assert limited(images, "test", Limits(train=7)) is images
-    with pytest.raises(ConfigError, match="dataset.limit.train=0"):
+    with pytest.raises(ConfigError, match=r"dataset\.limit\.train=0"):
         limited(images, "train", Limits(train=0))
     with pytest.raises(DataError, match="no image"):
         limited(TensorImages(torch.zeros(0, 1, 2, 2, dtype=torch.uint8), torch.zeros(0).long()), "test", Limits())

@@ -28,7 +28,9 @@ def texts(figure: Figure) -> str:
 
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 def test_a_map_says_what_it_is() -> None:
-    figure = draw_maps([view("train"), view("test", seed=1)], CLASSES, "resnet18 · last_conv · x", "a note", shared=True)
+    figure = draw_maps(
+        [view("train"), view("test", seed=1)], CLASSES, "resnet18 · last_conv · x", "a note", shared=True
+    )
     shown = texts(figure)
     for word in ("resnet18 · last_conv · x", "train · 160 images", "test · 160 images", "a note", "T-shirt/top"):
         assert word in shown

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import Program
 from PIL import Image
-from reading import TINY, Tracked, metrics_of
 
-from frostmark.backbones.extractor import Extractor, Tap
+from conftest import Program
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.data.preprocess import Resize
 from frostmark.data.torchvision_sets import TorchvisionSet
+from harness import REPOSITORY, environment
+from reading import TINY, Tracked, metrics_of
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own libraries warn of each other
 
@@ -71,9 +73,13 @@ def test_quickstart_is_tagged_and_described(quickstart: tuple[Path, Any]) -> Non
     expected = {
         "backbone": "resnet18", "backbone_family": "resnet", "layer": "last_conv", "node": "layer4", "pool": "gap",
         "dataset": "digits", "train_images": "1297", "test_images": "500", "weights": "untrained",
-        "preprocess": "resize", "precision": "32-true", "device": run.data.tags["device"],
+        "preprocess": "resize", "precision": "32-true",
     }  # fmt: skip
     assert {k: run.data.tags.get(k) for k in expected} == expected
+    assert run.data.tags["device"] in ("cpu", "cuda", "mps")
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if commit.returncode == 0:
+        assert run.data.tags["mlflow.source.git.commit"] == commit.stdout.strip()
     for tag in ("weights_digest", "dataset_fingerprint", "version.torch", "version.frostmark", "mlflow.runColor"):
         assert run.data.tags[tag], tag
     assert "Tightest class" in run.data.tags["mlflow.note.content"]
@@ -254,6 +260,19 @@ def test_ones_own_folder_with_images_of_any_size_and_names_of_any_kind(program: 
     assert "'=cmd()" in files["class_variance.csv"].read_text()
 
 
+def test_a_damaged_image_is_named_and_the_run_failed(program: Program, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(12):
+            Image.new("RGB", (20, 20), (i, i, i)).save(tmp_path / "pets" / name / f"{i}.png")
+    (tmp_path / "pets" / "dog" / "7.png").write_bytes(b"no image")
+    done = program(*TINY[:2], "dataset=folder", "dataset.root=pets", "preprocess.size=32", "reducer=none", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "dog/7.png cannot be read as an image" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Tracked(tmp_path).only().info.status == "FAILED"
+
+
 def test_images_without_any_difference_end_well(program: Program, tmp_path: Path) -> None:
     for split in ("train", "test"):
         (tmp_path / "same" / split / "only").mkdir(parents=True)
@@ -281,11 +300,6 @@ def test_layers_are_listed_without_weights(program: Program, tmp_path: Path) -> 
 
 def test_the_installed_command_works_from_any_folder_with_ones_own_configuration(tmp_path: Path) -> None:
     """The wheel, unpacked: its packaged configuration, and a folder of one's own beside it."""
-    import sys
-    import zipfile
-
-    from harness import REPOSITORY, environment
-
     built = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
         cwd=REPOSITORY, capture_output=True, text=True, check=False,

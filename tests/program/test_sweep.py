@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from conftest import Program
 from reading import TINY, Tracked
 
@@ -45,6 +46,32 @@ def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path:
     kept = [{k: v for k, v in values.items() if not k.startswith("cost/")} for values in found]
     assert kept[0] == kept[1]
     assert second.with_name("map.png").read_bytes() == single.with_name("map.png").read_bytes()
+
+
+def test_swept_devices_are_refused_in_the_job_that_has_them(program: Program, tmp_path: Path) -> None:
+    words = [*TINY, "trainer.accelerator=cpu", "trainer.devices=1,2", "reducer=none", "tracking=none"]
+    done = program("-m", *words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.count("finished") == 1
+    assert "would begin the whole sweep" in done.stderr
+    assert len(list(tmp_path.glob("mlruns/_hydra/sweeps/*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["backbone=resnt18,squeezenet1_0"], "no backbone 'resnt18'"),
+        (["layer=stage1,stage2", "tracking.experiment=${oc.env:NOPE}"], "NOPE"),
+    ],
+)
+def test_a_sweep_that_cannot_start_says_so(words: list[str], told: str, program: Program, tmp_path: Path) -> None:
+    done = program("-m", *words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    if (tmp_path / "mlruns" / "mlflow.db").exists():
+        assert Tracked(tmp_path).only().info.status == "FAILED"
+        assert "No job was started" in done.stdout
 
 
 def test_a_sweep_over_several_devices_is_refused_with_the_reason(program: Program, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ NEW, NEW_LABELS = DIGITS.data[400:520].astype(np.float32), DIGITS.target[400:520
 
 REDUCERS = {"tsne": TSNE(n_iter=250), "umap": UMAP(), "pca": PCA(), "sklearn": SklearnTSNE(max_iter=300)}
 QUALITY = {"tsne": (0.97, 0.8), "umap": (0.95, 0.75), "pca": (0.78, 0.35)}
-"""Trustworthiness, and accuracy of the neighbours of placed rows: below what each method reaches, above chance (0.1)."""
+"""Trustworthiness, and accuracy of the neighbours of placed rows: less than each reaches, more than chance (0.1)."""
 
 
 def fit(reducer: Reducer, rows: np.ndarray = ROWS, seed: int = 0) -> Fitted:
@@ -51,11 +51,11 @@ def test_the_same_rows_and_seed_give_the_same_map(name: str) -> None:
 
 @pytest.mark.parametrize("name", REDUCERS)
 def test_the_global_generator_is_left_alone(name: str) -> None:
-    np.random.seed(3)  # noqa: NPY002
-    expected = np.random.rand(3)  # noqa: NPY002
-    np.random.seed(3)  # noqa: NPY002
+    np.random.seed(3)
+    expected = np.random.rand(3)
+    np.random.seed(3)
     fit(REDUCERS[name], ROWS[:60])
-    assert np.array_equal(np.random.rand(3), expected)  # noqa: NPY002
+    assert np.array_equal(np.random.rand(3), expected)
 
 
 def test_placing_does_not_move_the_map() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness import REPOSITORY, environment
 
 from frostmark.errors import Terminated, TrackingError
 from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import without_secrets
+from harness import REPOSITORY, environment
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own libraries warn of each other
 
@@ -59,8 +59,8 @@ def test_the_status_is_how_it_ended(store: MlflowStore, error: BaseException | N
             with each:
                 if error is not None:
                     raise error
-        except BaseException as raised:
-            assert raised is error
+        except type(error) as raised:  # type: ignore[misc]
+            assert raised is error  # noqa: PT017
     assert memory.status == status
     run = store._client().get_run(str(tracker.run_id))
     assert run.info.status == status
@@ -112,6 +112,13 @@ def test_a_server_that_is_not_there_is_said_in_seconds_without_its_secrets(monke
     assert told.value.code == 4
 
 
+def test_a_damaged_database_is_a_tracking_error(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(TrackingError, match="does not answer"):
+        MlflowStore.local(tmp_path, "frostmark").connect()
+
+
 def test_addresses_lose_their_secrets_and_nothing_else() -> None:
     assert without_secrets("https://user:token@host:5000/path?x=1") == "https://host:5000/path?x=1"
+    assert without_secrets("a=http://me:x@h b=https://t@g/p") == "a=http://h b=https://g/p"
     assert without_secrets("sqlite:////a/b@c/mlflow.db") == "sqlite:////a/b@c/mlflow.db"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -18,7 +19,7 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 from torchvision.transforms._presets import ImageClassification
 
 from frostmark.backbones.taps import Survey, survey_backbone, without_inplace
-from frostmark.backbones.weights import fetch_weights, load_strictly, read_weights
+from frostmark.backbones.weights import describe, fetch_weights, load_strictly, read_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 
 UNTRAINED = "untrained"
@@ -62,7 +63,21 @@ class TorchvisionBackbone:
     @property
     def file(self) -> Path | None:
         """The user's own weights file, if that is what ``weights`` names."""
-        return Path(self.weights) if Path(self.weights).suffix in _FILES else None
+        path = Path(self.weights).expanduser()
+        return path if path.suffix in _FILES else None
+
+    @property
+    def weights_name(self) -> str:
+        """What runs are labelled with: the enum's own name (never ``DEFAULT``), ``untrained``, or the file's name."""
+        if self.weights in self._enum_names():
+            return str(self.enum.name)
+        return self.weights if self.file is None else self.file.name
+
+    def missing_weights(self) -> str | None:
+        """Name, size and place of published weights that would have to be downloaded; None if none are."""
+        if self.weights not in self._enum_names() or where_cached(self.enum).is_file():
+            return None
+        return f"{describe(self.enum)}, to be put at {where_cached(self.enum)}"
 
     @property
     def family(self) -> str:
@@ -116,7 +131,9 @@ class TorchvisionBackbone:
 
     def _build(self) -> nn.Module:
         # These two ask to be told what they do anyway, and warn otherwise.
-        explicit = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+        explicit: dict[str, Any] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+        if self.family == "vision_transformer":
+            explicit["image_size"] = self.native_size  # its position embedding has one size, that of the weights
         model: nn.Module = get_model(self.name, weights=None, **explicit)
         if hasattr(model, "transform_input"):
             # GoogLeNet and Inception: their published weights expect it, and torchvision sets it with them.

@@ -11,6 +11,7 @@ import hashlib
 import pickle
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from filelock import FileLock
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
-from frostmark.download import UnreachableError, require_reachable
+from frostmark.download import UnreachableError, impatient, require_reachable
 from frostmark.errors import DataError
 
 State = Mapping[str, Tensor]
 
 _NESTING = ("state_dict", "model_state_dict", "model")
 _WRAPPERS = ("module.", "_orig_mod.")
+_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
 
 def fetch_weights(weights: WeightsEnum) -> State:
@@ -37,37 +39,49 @@ def fetch_weights(weights: WeightsEnum) -> State:
         DataError: if the file is neither cached nor can be downloaded; the message names the file, its size and
             where to put it by hand.
     """
-    name = Path(urlparse(weights.url).path).name
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / name
+    cached = where_cached(weights)
     cached.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{cached}.lock"):  # parallel jobs wait for one download
-        if cached.is_file() and not _matches(cached, name):
+        if cached.is_file() and not _matches(cached):
             raise DataError(
                 f"the cached weights file {cached} is damaged: its SHA-256 is not the one in its name",
                 fix=f"remove it and run the command again: rm {cached}",
             )
         if not cached.is_file():
-            _announce(weights, name, cached)
-        state: State = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+            try:
+                require_reachable(weights.url)
+            except UnreachableError as problem:
+                raise _missing(weights, str(problem)) from problem
+        try:
+            with impatient():
+                state: State = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError) as problem:
+            raise _missing(weights, f"the download failed: {_first_line(problem)}") from problem
         return state
 
 
-def _announce(weights: WeightsEnum, name: str, cached: Path) -> None:
-    size = float(weights.meta.get("_file_size", 0))
-    try:
-        require_reachable(weights.url)
-    except UnreachableError as problem:
-        raise DataError(
-            f"the weights {weights} are not on this machine and cannot be downloaded ({problem}). "
-            f"Missing: {name}, {size:.1f} MB",
-            fix=f"download it elsewhere from {weights.url} and put it at {cached}; or backbone.weights=<file>, "
-            "or backbone.weights=untrained; `python run.py experiment=quickstart` needs no download",
-        ) from problem
+def where_cached(weights: WeightsEnum) -> Path:
+    """The file that torchvision keeps these weights in."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.url).path).name
 
 
-def _matches(path: Path, name: str) -> bool:
+def describe(weights: WeightsEnum) -> str:
+    """File name and size of published weights."""
+    return f"{where_cached(weights).name}, {float(weights.meta.get('_file_size', 0)):.1f} MB"
+
+
+def _missing(weights: WeightsEnum, reason: str) -> DataError:
+    return DataError(
+        f"the weights {weights} are not on this machine and cannot be downloaded ({reason}). "
+        f"Missing: {describe(weights)}",
+        fix=f"download it elsewhere from {weights.url} and put it at {where_cached(weights)}; or "
+        "backbone.weights=<file> or untrained; `python run.py experiment=quickstart` needs no download",
+    )
+
+
+def _matches(path: Path) -> bool:
     """Whether the file has the SHA-256 prefix that torchvision writes into its names (``resnet18-f37072fd.pth``)."""
-    expected = re.search(r"-([0-9a-f]{8,})\.", name)
+    expected = re.search(r"-([0-9a-f]{8,})\.", path.name)
     if expected is None:
         return True
     with path.open("rb") as file:
@@ -89,7 +103,7 @@ def read_weights(path: Path) -> State:
         raise DataError(f"{path} is {what}, not weights", fix="download the weights file itself and name that one")
     try:
         return _unwrapped(_read(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError, TypeError) as problem:
+    except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
         raise DataError(
             f"{path} cannot be read as weights: {_first_line(problem)}",
             fix="name an intact file of tensors: .safetensors, or a .pth that torch.load(weights_only=True) accepts",
@@ -124,26 +138,42 @@ def _unwrapped(content: Any) -> State:
     strangers = [k for k, v in content.items() if not isinstance(v, Tensor)]
     if strangers:
         raise ValueError(f"entry {strangers[0]!r} is a {type(content[strangers[0]]).__name__}, not a tensor")
-    state = dict(content)
-    for prefix in _WRAPPERS:
-        if all(k.startswith(prefix) for k in state):
-            state = {k.removeprefix(prefix): v for k, v in state.items()}
+    return _without_prefixes(content)
+
+
+def _without_prefixes(state: State) -> State:
+    """Keys as the architecture has them: wrappers, in whatever order, leave a prefix on every one."""
+    while prefix := next((p for p in _WRAPPERS if all(k.startswith(p) for k in state)), None):
+        versions = {k.removeprefix(prefix): v for k, v in getattr(state, "_metadata", {}).items()}
+        state = _with_versions({k.removeprefix(prefix): v for k, v in state.items()}, versions)
     return state
+
+
+def _with_versions(state: Mapping[str, Tensor], versions: Mapping[str, Any] | None) -> State:
+    """``state`` with the versions of its modules, from which torch knows how to read what older ones saved."""
+    ordered = OrderedDict(state)
+    if versions:
+        ordered._metadata = versions  # type: ignore[attr-defined]  # torch's own place for them
+    return ordered
 
 
 def load_strictly(model: nn.Module, state: State, origin: str) -> None:
     """Put ``state`` into ``model`` (which may be on the meta device), every key and shape exactly.
 
+    What torch and torchvision know of older layouts (missing batch counters, renamed layers) is applied first.
+
     Raises:
         DataError: naming the first missing, unexpected and mis-shaped keys.
     """
     expected = model.state_dict()
-    missing = [k for k in expected if k not in state]
-    unexpected = [k for k in state if k not in expected]
+    state = _modern(state, expected)
     misfits = [k for k in expected if k in state and expected[k].shape != state[k].shape]
+    fitting = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k not in misfits}
+    found = model.load_state_dict(_with_versions(fitting, getattr(state, "_metadata", None)), strict=False, assign=True)
+    missing = [k for k in found.missing_keys if k not in misfits]
     problems = [
         f"{len(keys)} {word} (first: {', '.join(keys[:3])})"
-        for word, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misfits))
+        for word, keys in (("missing", missing), ("unexpected", found.unexpected_keys), ("of another shape", misfits))
         if keys
     ]
     if problems:
@@ -151,8 +181,16 @@ def load_strictly(model: nn.Module, state: State, origin: str) -> None:
             f"{origin} does not hold the weights of this architecture: {'; '.join(problems)}",
             fix="backbone=<the architecture the file was saved from>, or another file",
         )
-    as_float = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    model.load_state_dict(as_float, strict=True, assign=True)
+
+
+def _modern(state: State, expected: State) -> State:
+    """Keys and versions as today's networks write them."""
+    # torchvision's published DenseNets have dots in names that may have none today (densenet.py, _load_state_dict).
+    renamed = {_DENSENET.sub(r"\1\2", k): v for k, v in state.items()}
+    versions = getattr(state, "_metadata", None)
+    if versions is None and renamed.keys() == expected.keys():
+        versions = getattr(expected, "_metadata", None)  # a file without versions in today's layout
+    return _with_versions(renamed, versions)
 
 
 def weights_digest(model: nn.Module) -> str:

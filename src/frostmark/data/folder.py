@@ -10,6 +10,7 @@ split are taken in the order of that hash: the first N of them are a fair sample
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from frostmark.data.source import SPLITS, ImageFiles, Limits, SplitName
 from frostmark.errors import ConfigError, DataError
+
+_SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "eval"}
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ class ImageFolder:
             raise ConfigError("dataset=folder needs to know which folder", fix="dataset.root=<folder of class folders>")
         if not 0 < self.test_share < 1:
             raise ConfigError(f"dataset.test_share={self.test_share} is no share", fix="dataset.test_share=0.2")
+        if not 0 <= self.split_seed < 2**63:
+            raise ConfigError(f"dataset.split_seed={self.split_seed} is no seed", fix="dataset.split_seed=0")
         if not self.name:
             object.__setattr__(self, "name", self._root.name)
 
     @property
     def _root(self) -> Path:
-        return Path(self.root or "").absolute()
+        return Path(os.path.abspath(Path(self.root or "").expanduser()))  # noqa: PTH100 (".." goes, links stay)
 
     @cached_property
     def _separated(self) -> bool:
@@ -61,6 +66,12 @@ class ImageFolder:
     def classes(self) -> tuple[str, ...]:
         if not self._root.is_dir():
             raise DataError(f"there is no folder {self._root}", fix="dataset.root=<folder of class folders>")
+        folders = {d.name for d in self._root.iterdir() if d.is_dir()}
+        if folders and folders <= _SPLIT_NAMES and not self._separated:
+            raise DataError(
+                f"{self._root} holds the splits {', '.join(sorted(folders))}; two are needed, called train and test",
+                fix=f"rename or link them: {self._root}/train/<class>/… and {self._root}/test/<class>/…",
+            )
         parents = [self._root / split for split in SPLITS] if self._separated else [self._root]
         names = {d.name for parent in parents for d in parent.iterdir() if d.is_dir() and not d.name.startswith(".")}
         if not names:

@@ -15,16 +15,18 @@ import torch
 import torchvision
 
 from frostmark.data.source import Limits, SplitName, TensorImages
-from frostmark.download import UnreachableError, require_reachable
+from frostmark.download import UnreachableError, impatient, require_reachable
 from frostmark.errors import ConfigError, DataError
 
-_IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_IDX = tuple(
+    f"{name}-ubyte.gz" for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+)
 
 
 @dataclass(frozen=True)
 class _Files:
     folder: str
-    names: tuple[str, ...]
+    archives: tuple[str, ...]
     megabytes: str
 
 
@@ -78,7 +80,7 @@ class TorchvisionSet:
     def _open(self, split: SplitName) -> Any:
         reader = getattr(torchvision.datasets, self.dataset)
         try:
-            return reader(self.root, train=split == "train", download=False)
+            return reader(Path(self.root).expanduser(), train=split == "train", download=False)
         except RuntimeError:  # torchvision: "Dataset not found or corrupted"
             pass
         except (AssertionError, ValueError, OSError) as problem:
@@ -87,27 +89,35 @@ class TorchvisionSet:
                 fix="remove them and let them be downloaded again, or put intact ones there",
             ) from problem
         self._require_download(reader)
-        return reader(self.root, train=split == "train", download=True)
+        try:
+            with impatient():
+                return reader(Path(self.root).expanduser(), train=split == "train", download=True)
+        except (RuntimeError, OSError, EOFError) as problem:
+            raise self._missing(f"the download failed: {problem}") from problem
 
     def _require_download(self, reader: Any) -> None:
+        known = _KNOWN[self.dataset]
+        if all((self._folder() / archive).is_file() for archive in known.archives):
+            return None  # put there by hand: torchvision checks and unpacks them
         if not self.download:
             raise self._missing("dataset.download=false")
-        url = reader.mirrors[0] + reader.resources[0][0] if hasattr(reader, "mirrors") else reader.url
-        try:
-            require_reachable(url)
-        except UnreachableError as problem:
-            raise self._missing(f"no download: {problem}") from problem
+        mirrors = [m + reader.resources[0][0] for m in getattr(reader, "mirrors", [])] or [reader.url]
+        problem: UnreachableError | None = None
+        for url in mirrors:
+            try:
+                return require_reachable(url)
+            except UnreachableError as unreachable:
+                problem = unreachable
+        raise self._missing(f"no download: {problem}") from problem
 
     def _folder(self) -> Path:
-        return (Path(self.root) / _KNOWN[self.dataset].folder).absolute()
+        return (Path(self.root).expanduser() / _KNOWN[self.dataset].folder).absolute()
 
     def _missing(self, reason: str) -> DataError:
-        known = _KNOWN[self.dataset]
-        absent = [n for n in known.names if not (self._folder() / n).is_file()]
-        archives = ", ".join(n if n.endswith(".gz") else f"{n}.gz" for n in known.names)
+        known, folder = _KNOWN[self.dataset], self._folder()
         return DataError(
-            f"{self.dataset} is not on this machine ({reason}). Missing in {self._folder()}: "
-            f"{', '.join(absent)}. The download is {archives}: {known.megabytes} MB",
-            fix=f"put the extracted files into {self._folder()}, or name the folder that holds them with "
-            "dataset.root=…; `python run.py experiment=quickstart` needs no download",
+            f"{self.dataset} is not on this machine ({reason}). Missing in {folder}: {', '.join(known.archives)} "
+            f"({known.megabytes} MB)",
+            fix=f"put these files into {folder}, or name the folder that holds them with dataset.root=…; "
+            "`python run.py experiment=quickstart` needs no download",
         )

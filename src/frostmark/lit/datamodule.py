@@ -6,7 +6,7 @@ ImageModule({"train": train_images, "test": test_images}, geometry=pipeline.geom
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from frostmark.data.source import Batch, ImageSet
+from frostmark.errors import ConfigError, FrostmarkError
 
 WORKERS_MOST = 8
 
@@ -37,6 +38,10 @@ class ImageModule(pl.LightningDataModule):
         num_workers: int | None = None,
     ) -> None:
         super().__init__()
+        if num_workers is not None and num_workers < 0:
+            raise ConfigError(
+                f"trainer.num_workers={num_workers} is no number of processes", fix="trainer.num_workers=0"
+            )
         self.splits = dict(splits)
         self._batch_size = batch_size
         self._num_workers = num_workers
@@ -46,9 +51,14 @@ class ImageModule(pl.LightningDataModule):
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
         return [self._loader(images) for images in self.splits.values()]
 
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if isinstance(batch, FrostmarkError):
+            raise batch
+        return batch
+
     def _loader(self, images: ImageSet) -> DataLoader[Batch]:
         return DataLoader(
-            images,  # type: ignore[arg-type]  # read through __getitems__, a whole batch at a time
+            _ErrorsAsBatches(images),  # type: ignore[arg-type]  # read through __getitems__, a whole batch at a time
             batch_size=self._batch_size,
             shuffle=False,
             num_workers=self._workers(images),
@@ -59,6 +69,22 @@ class ImageModule(pl.LightningDataModule):
         if self._num_workers is not None:
             return self._num_workers
         return 0 if images.uniform else min(WORKERS_MOST, os.cpu_count() or 1)
+
+
+class _ErrorsAsBatches:
+    """Hands a user's error over as if it were a batch: torch would bury it in the traceback of a worker process."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch | FrostmarkError:
+        try:
+            return self._images.__getitems__(indices)
+        except FrostmarkError as error:
+            return error
 
 
 def _as_is(batch: Any) -> Any:

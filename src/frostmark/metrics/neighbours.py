@@ -9,6 +9,7 @@ The protocol of DINO: rows of unit length, cosine similarity s, each of the k ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +61,19 @@ class Neighbours:
     Args:
         k: neighbours that vote.
         temperature: of their weights.
+        metric: of the neighbours; the protocol knows one.
+
+    Raises:
+        ValueError: if k or the temperature is not positive.
     """
 
     k: int = 20
     temperature: float = 0.07
+    metric: Literal["cosine"] = "cosine"
+
+    def __post_init__(self) -> None:
+        if self.k < 1 or self.temperature <= 0:
+            raise ValueError(f"k={self.k} and temperature={self.temperature} must be positive")
 
     def __call__(self, splits: Splits) -> Scores:
         train, test = splits["train"], splits["test"]

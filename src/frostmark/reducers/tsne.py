@@ -38,6 +38,11 @@ class TSNE(Reducer):
     n_iter: int = 500
     n_jobs: int = -1
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.perplexity <= 1 or self.n_iter < 1 or (self.pca is not None and self.pca < 2):
+            raise ValueError(f"perplexity={self.perplexity}, n_iter={self.n_iter}, pca={self.pca} make no map")
+
     def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
         import openTSNE
 

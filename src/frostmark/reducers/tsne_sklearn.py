@@ -28,6 +28,11 @@ class SklearnTSNE(Reducer):
     max_iter: int = 1000
     places_new_rows: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.perplexity <= 1 or self.max_iter < 250:
+            raise ValueError(f"perplexity={self.perplexity} must exceed 1, max_iter={self.max_iter} reach 250")
+
     def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
         from sklearn.manifold import TSNE
 

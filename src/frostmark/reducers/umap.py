@@ -26,6 +26,11 @@ class UMAP(Reducer):
     n_neighbors: int = 15
     min_dist: float = 0.1
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_neighbors < 2 or not 0 <= self.min_dist <= 1:
+            raise ValueError(f"n_neighbors={self.n_neighbors} must reach 2, min_dist={self.min_dist} lie in 0 … 1")
+
     def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
         progress(f"UMAP of {len(rows):,} images (the first one compiles for some seconds)")
         with warnings.catch_warnings():

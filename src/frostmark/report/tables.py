@@ -70,7 +70,7 @@ def number(value: float) -> str:
 
 
 def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]]) -> Table:
-    """Jobs of a sweep: (title, exit code, k-NN accuracy) each."""
+    """Jobs of a sweep: (what sets it apart, exit code, k-NN accuracy) each."""
     table = Table(title="Sweep", box=box.SIMPLE_HEAD, title_style="bold", title_justify="left")
     for column, justify in (("#", "right"), ("job", "left"), ("k-NN accuracy", "right"), ("ended", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]

@@ -32,9 +32,6 @@ from frostmark.tracking.tracker import status_of, without_secrets
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-BATCH = 1000
-"""Metrics, params or tags that MLflow takes in one call."""
-
 VALUE_MOST = {"params": 6000, "tags": 8000}
 """Characters that a value may have; MLflow cuts or refuses longer ones."""
 
@@ -117,13 +114,14 @@ class MlflowStore:
         """Close a run that was started here or by another process."""
         with self._explained():
             client = self._client()
+            client.set_terminated(run_id, status)  # first: whatever happens to the tags, the run has ended
             for key, value in tags.items():
                 client.set_tag(run_id, key, value[: VALUE_MOST["tags"]])
-            client.set_terminated(run_id, status)
 
     def link(self, run_id: str) -> str:
         """The run's place in MLflow's pages, behind the server's address."""
-        return f"#/experiments/{self.experiment_id()}/runs/{run_id}"
+        with self._explained():
+            return f"#/experiments/{self.experiment_id()}/runs/{run_id}"
 
     def _client(self) -> MlflowClient:
         # Alembic tells of every migration it runs.
@@ -142,10 +140,11 @@ class MlflowStore:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except (MlflowException, OSError, sqlite3.Error) as problem:
+        except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error) as problem:
             text = str(problem).replace(self.uri, without_secrets(self.uri))
             raise TrackingError(
                 f"the tracking store {without_secrets(self.uri)} does not answer: {text.splitlines()[0][:300]}",
@@ -172,7 +171,11 @@ class MlflowTracker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
-        self._store.finish(str(self.run_id), status_of(kind), tags)
+        try:
+            self._store.finish(str(self.run_id), status_of(kind), tags)
+        except TrackingError:
+            if error is None:  # else what went wrong first is what counts
+                raise
 
     def log_params(self, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
@@ -192,8 +195,7 @@ class MlflowTracker:
 
     def _send(self, what: str, entities: list[Any]) -> None:
         with self._store._explained():
-            for i in range(0, len(entities), BATCH):
-                self._client.log_batch(self.run_id, **{what: entities[i : i + BATCH]})
+            self._client.log_batch(self.run_id, **{what: entities})  # MLflow's client cuts it into calls
 
     def log_file(self, path: Path) -> None:
         with self._store._explained():

@@ -8,16 +8,18 @@ with tracker:                                    # FINISHED, FAILED or KILLED wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.errors import Terminated
+
+_CREDENTIALS = re.compile(r"(?<=:)//[^/@\s]+@")
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -63,8 +65,6 @@ def status_of(kind: type[BaseException] | None) -> Status:
     return "KILLED" if issubclass(kind, KeyboardInterrupt | Terminated) else "FAILED"
 
 
-def without_secrets(uri: str) -> str:
-    """``uri`` without the user name and password that it may carry."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host)) if parts.netloc else uri
+def without_secrets(text: str) -> str:
+    """``text`` without the user names and passwords that addresses in it carry."""
+    return _CREDENTIALS.sub("//", text)

@@ -49,9 +49,7 @@ class Ledger:
             if isinstance(value, Undefined):
                 self.undefined[key] = value.reason
             else:
-                if not math.isfinite(value):
-                    raise ArithmeticError(f"metric {key} is {value}: it should have been Undefined, with a reason")
-                self.values[key] = value
+                self.add_value(key, value)
         for name, table in scores.tables.items():
             lines = len(next(iter(table.values())))
             mine = self.tables.setdefault(name, {"space": [], **{column: [] for column in table}})
@@ -59,7 +57,13 @@ class Ledger:
                 mine[column].extend(cells)
 
     def add_value(self, key: str, value: float) -> None:
-        """Take in one number."""
+        """Take in one number.
+
+        Raises:
+            ArithmeticError: if it is not finite; such a value should have been ``Undefined``, with a reason.
+        """
+        if not math.isfinite(value):
+            raise ArithmeticError(f"metric {key} is {value}: it should have been Undefined, with a reason")
         self.values[key] = value
 
     def add_figure(self, name: str, figure: Figure, image_key: str | None = None) -> None:

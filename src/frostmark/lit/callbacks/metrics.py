@@ -53,9 +53,10 @@ class Metrics(pl.Callback):
         }
         for name, family in self._families.items():
             self._ledger.progress(f"metrics: {name}")
-            self._ledger.add_scores(family(splits))
-        if "pair_variance" in self._ledger.tables:
-            self._draw_pairs(splits)
+            scores = family(splits)
+            self._ledger.add_scores(scores)
+            if "pair_variance" in scores.tables:
+                self._draw_pairs(splits)
 
     def _draw_pairs(self, splits: Mapping[str, Split]) -> None:
         matrices = {name: pair_variance(split.moments) for name, split in splits.items()}

@@ -25,7 +25,7 @@ class Watch(pl.Callback):
         progress: told after every batch.
 
     Attributes:
-        images: forwarded by this rank.
+        images: forwarded, by all processes together.
         seconds: from the first batch to the end of the last.
     """
 
@@ -57,17 +57,18 @@ class Watch(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         found: Rows = outputs
-        self.images += len(found.indices)
+        self.images += (
+            len(found.indices) * trainer.world_size
+        )  # the others are as far as this one, give or take a batch
         self.seconds = time.perf_counter() - self._start
         if dataloader_idx == 0 and batch_idx == WARM_UP_BATCHES - 1:
             self._warm = (self.images, self.seconds)
         total = sum(self._sizes.values())
-        done = self.images * trainer.world_size
-        left = max(0, total - done) / max(self.images_per_second * trainer.world_size, 1e-9)
+        left = max(0, total - self.images) / max(self.images_per_second, 1e-9)
         split = list(self._sizes)[dataloader_idx]
         self._progress(
-            f"extracting: {split}, {min(done, total):,} of {total:,} images · "
-            f"{self.images_per_second * trainer.world_size:.0f} images/s · {_span(left)} left"
+            f"extracting: {split}, {min(self.images, total):,} of {total:,} images · "
+            f"{self.images_per_second:.0f} images/s · {_span(left)} left"
         )
 
 
