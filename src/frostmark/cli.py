@@ -178,7 +178,7 @@ def _layers(arguments: list[str]) -> int:
 def _ui(arguments: list[str]) -> int:
     """Open MLflow's pages on mlruns/."""
     from frostmark.config import Config, Paths
-    from frostmark.tracking.mlflow import MlflowStore, serve, serving_environment
+    from frostmark.tracking.mlflow import WORKFLOW, MlflowStore, serve, serving_environment
 
     parser = _Parser(prog=f"{_program()} ui", description=_ui.__doc__)
     parser.add_argument("root", nargs="?", default="paths.root=.", help="paths.root=<folder that holds mlruns/>")
@@ -188,7 +188,8 @@ def _ui(arguments: list[str]) -> int:
     mlruns = Config(paths=Paths(options.root.removeprefix("paths.root="))).mlruns
     MlflowStore.local(mlruns, "frostmark").connect()
     command = serve(mlruns, options.host, options.port)
-    print(f"MLflow on {mlruns}: http://{options.host}:{options.port} (Ctrl-C stops it)", flush=True)
+    address = f"http://{options.host}:{options.port}/#/experiments?{WORKFLOW}"
+    print(f"MLflow on {mlruns}: {address} (Ctrl-C stops it)", flush=True)
     os.execve(command[0], command, {**os.environ, **serving_environment()})
 
 

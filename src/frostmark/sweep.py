@@ -106,7 +106,8 @@ def _open(config: DictConfig) -> None:
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
     if store is not None:
         store.connect()
-        run_id = store.start(f"sweep · {choices}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
+        swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
+        run_id = store.start(f"sweep · {swept}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
     _under_way = _UnderWay(folder, mlruns, choices, store, run_id, tracking.uri)
     os.environ[PARENT] = run_id or ""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save
@@ -62,8 +64,9 @@ def test_a_name_stands_where_its_class_is_densest() -> None:
 
 def test_styles_are_distinct_and_a_backbones_colour_is_its_own() -> None:
     assert len(set(class_styles(80))) == 80
-    colours = [name_colour(n) for n in ("resnet18", "resnet50", "vgg16", "squeezenet1_0", "vit_b_16")]
-    assert len(set(colours)) == 5
+    colours = [name_colour(n) for n in ("resnet18", "resnet50", "vgg16", "squeezenet1_0", "vit_b_16", "alexnet")]
+    for a, b in combinations(colours, 2):
+        assert np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))) > 0.4  # of 1.7 between black and white
     assert colours[0] == name_colour("resnet18")
 
 

@@ -31,7 +31,7 @@ NOBODY = "http://127.0.0.1:9"  # the discard port: no proxy, no server
         ([*TINY, "tracking=server", "tracking.uri=http://me:hunter2@127.0.0.1:9"], 4, "does not answer"),
         ([*TINY, "trainer=gpu"], 2, "no trainer for accelerator=gpu"),
     ],
-    ids=lambda value: value[-1] if isinstance(value, list) else None,
+    ids=lambda value: value[-1] if isinstance(value, list) and value else None,
 )
 def test_an_error_is_one_paragraph_with_a_fix(
     words: list[str], code: int, told: str, program: Program, tmp_path: Path

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 VALUE_MOST = {"params": 6000, "tags": 8000}
 """Characters that a value may have; MLflow cuts or refuses longer ones."""
 
+WORKFLOW = "workflowType=machine_learning"
+"""Asks MLflow's pages for their side of runs and charts; unasked they open on that of language models."""
+
 PARENT_TAG = "mlflow.parentRunId"
 
 _ENVIRONMENT = {
@@ -121,7 +124,7 @@ class MlflowStore:
     def link(self, run_id: str) -> str:
         """The run's place in MLflow's pages, behind the server's address."""
         with self._explained():
-            return f"#/experiments/{self.experiment_id()}/runs/{run_id}"
+            return f"#/experiments/{self.experiment_id()}/runs/{run_id}?{WORKFLOW}"
 
     def _client(self) -> MlflowClient:
         # Alembic tells of every migration it runs.
