@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import struct
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -65,6 +67,30 @@ def test_idx_files_are_read_through_torchvision(dataset: str, tmp_path: Path) ->
     read = TorchvisionSet(dataset, root=str(tmp_path), download=False).split("test")
     assert np.array_equal(read.images.numpy()[:, 0], images)
     assert read.labels.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder", "key"),
+    [("CIFAR10", "cifar-10-batches-py", "labels"), ("CIFAR100", "cifar-100-python", "fine_labels")],
+)
+def test_cifar_is_read_through_torchvision(
+    dataset: str, folder: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = getattr(torchvision.datasets, dataset)
+    pixels = np.arange(2 * 3 * 32 * 32, dtype=np.uint32).reshape(2, -1).astype(np.uint8)
+    (tmp_path / folder).mkdir()
+    for name, _ in [*reader.train_list, *reader.test_list]:
+        (tmp_path / folder / name).write_bytes(pickle.dumps({"data": pixels, key: [3, 9]}))
+    names = {reader.meta["key"]: [f"class {c}" for c in range(100)]}
+    (tmp_path / folder / reader.meta["filename"]).write_bytes(pickle.dumps(names))
+    # torchvision knows the digests of the real files; these stand in for them.
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5=None: Path(path).is_file())
+    source = TorchvisionSet(dataset, root=str(tmp_path), download=False)
+    read = source.split("test")
+    assert read.images.shape == (2, 3, 32, 32)
+    assert np.array_equal(read.images.numpy().reshape(2, -1), pixels)
+    assert read.labels.tolist() == [3, 9]
+    assert source.classes()[9] == "class 9"
 
 
 def test_missing_files_are_named_with_size_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
