@@ -17,7 +17,7 @@ FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 frostmark && mkdir /work && chown frostmark /work
 COPY --from=build /opt/frostmark /opt/frostmark
 ENV PATH=/opt/frostmark/bin:$PATH MLFLOW_DISABLE_TELEMETRY=true TORCH_HOME=/work/weights
-USER frostmark
+USER 1000
 WORKDIR /work
 VOLUME /work
 ENTRYPOINT ["frostmark"]

@@ -38,7 +38,18 @@ ROOMS = {
     "": ({"hydra", "omegaconf", "rich", "frostmark"}, {"*"}),
 }
 
-HEAVY = {"torch", "torchvision", "mlflow", "umap", "openTSNE", "sklearn", "matplotlib", "pytorch_lightning", "scipy"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "mlflow",
+    "umap",
+    "openTSNE",
+    "sklearn",
+    "matplotlib",
+    "pytorch_lightning",
+    "scipy",
+    "numpy",
+}
 
 
 def modules() -> list[Path]:

@@ -139,3 +139,17 @@ def test_a_ledger_keeps_reasons_and_refuses_numbers_that_are_none(tmp_path: Path
 def test_a_negative_number_of_workers_is_refused() -> None:
     with pytest.raises(ConfigError, match="num_workers=-1"):
         ImageModule(IMAGES, PIPELINE.geometry, num_workers=-1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_there_is_refused(tap: Tap) -> None:
+    with pytest.raises(ConfigError, match="no trainer for accelerator=gpu"):
+        predict(
+            FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE),
+            ImageModule(IMAGES, PIPELINE.geometry),
+            [],
+            accelerator="gpu",
+            devices=1,
+            strategy="auto",
+            precision="32-true",
+        )

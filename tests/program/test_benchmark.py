@@ -21,8 +21,6 @@ from frostmark.data.torchvision_sets import TorchvisionSet
 from harness import REPOSITORY, environment
 from reading import TINY, Tracked, metrics_of
 
-pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own libraries warn of each other
-
 ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
     "summary.md", "config.yaml",

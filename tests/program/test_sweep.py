@@ -9,8 +9,6 @@ import pytest
 from conftest import Program
 from reading import TINY, Tracked
 
-pytestmark = pytest.mark.filterwarnings("default")
-
 
 def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(program: Program, tmp_path: Path) -> None:
     done = program("-m", *TINY, "layer=stage2,block1,last_conv", cwd=tmp_path)

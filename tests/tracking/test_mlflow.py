@@ -16,8 +16,6 @@ from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import without_secrets
 from harness import REPOSITORY, environment
 
-pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own libraries warn of each other
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowStore:

@@ -12,12 +12,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from frostmark.errors import Terminated
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _CREDENTIALS = re.compile(r"(?<=:)//[^/@\s]+@")
 
