@@ -1,5 +1,5 @@
 # docker build -t frostmark .
-# docker run --rm -v "$PWD/work:/work" frostmark experiment=quickstart
+# docker run --rm -v "$PWD/runs:/runs" frostmark experiment=quickstart
 # On a GPU machine add --gpus all. For CPU-only wheels of torch hand pip their index: --build-arg PIP_OPTIONS="…".
 FROM python:3.12-slim AS build
 ARG PIP_OPTIONS=""
@@ -14,11 +14,11 @@ COPY conf ./conf
 RUN /opt/frostmark/bin/pip install ${PIP_OPTIONS} -c constraints.txt .
 
 FROM python:3.12-slim
-RUN useradd --create-home --uid 1000 frostmark && mkdir /work && chown frostmark /work
+RUN useradd --create-home --uid 1000 frostmark && mkdir /runs && chown frostmark /runs
 COPY --from=build /opt/frostmark /opt/frostmark
-ENV PATH=/opt/frostmark/bin:$PATH MLFLOW_DISABLE_TELEMETRY=true TORCH_HOME=/work/weights
+ENV PATH=/opt/frostmark/bin:$PATH MLFLOW_DISABLE_TELEMETRY=true TORCH_HOME=/runs/weights
 USER 1000
-WORKDIR /work
-VOLUME /work
+WORKDIR /runs
+VOLUME /runs
 ENTRYPOINT ["frostmark"]
 CMD ["--help"]

@@ -85,11 +85,9 @@ class Variance:
     """The variance family of both splits, with the tables of classes and pairs."""
 
     def __call__(self, splits: Splits) -> Scores:
-        scores = Scores()
+        scores = Scores(tables=_tables(splits))
         for name, split in splits.items():
             scores.values |= split_values(split.moments, split.classes, name, f"{name}/variance")
-        scores.tables["class_variance"] = stacked([class_table(s.moments, s.classes, n) for n, s in splits.items()])
-        scores.tables["pair_variance"] = stacked([pair_table(s, n) for n, s in splits.items()])
         return scores
 
 
@@ -101,14 +99,12 @@ class MapVariance:
     """
 
     def __call__(self, splits: Splits) -> Scores:
-        scores = Scores()
+        scores = Scores(tables=_tables(splits))
         for name, split in splits.items():
             found = split_values(split.moments, split.classes, f"{name}/map", f"{name}/map/variance")
             keep = {f"{name}/map/variance/{k}": f"{name}/map/variance_{k}" for k in ("intra", "inter")}
             dropped = {f"{name}/map/variance/{k}" for k in ("inter_debiased", "total")}
             scores.values |= {keep.get(k, k): v for k, v in found.items() if k not in dropped}
-        scores.tables["class_variance"] = stacked([class_table(s.moments, s.classes, n) for n, s in splits.items()])
-        scores.tables["pair_variance"] = stacked([pair_table(s, n) for n, s in splits.items()])
         return scores
 
 
@@ -175,6 +171,13 @@ def pair_table(split: Split, name: str) -> Table:
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Quotient, NaN (an empty cell of the table) where the denominator is zero."""
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
+
+
+def _tables(splits: Splits) -> dict[str, Table]:
+    return {
+        "class_variance": stacked([class_table(s.moments, s.classes, n) for n, s in splits.items()]),
+        "pair_variance": stacked([pair_table(s, n) for n, s in splits.items()]),
+    }
 
 
 def stacked(tables: list[Table]) -> Table:

@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch.distributed as dist
 
 from frostmark.features.rows import FeatureSet, require_finite
+from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
 from frostmark.stats.moments import ClassMoments
 
@@ -30,7 +31,7 @@ def gather_to_zero(trainer: pl.Trainer, value: Any) -> list[Any]:
     return gathered or []
 
 
-class CollectRows(pl.Callback):
+class CollectRows(EachBatch):
     """Keeps the rows of every split, in the order of the data set.
 
     Args:
@@ -47,19 +48,10 @@ class CollectRows(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._parts = {split: [] for split in self._splits}
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        found: Rows = outputs
+    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
         (rows,) = found.rows
         part = (found.indices.cpu().numpy(), found.labels.cpu().numpy(), rows.cpu().numpy())
-        self._parts[self._splits[dataloader_idx]].append(part)
+        self._parts[self._splits[split]].append(part)
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         gathered = gather_to_zero(trainer, self._parts)
@@ -71,7 +63,7 @@ class CollectRows(pl.Callback):
             self.feature_sets[split] = features
 
 
-class StreamMoments(pl.Callback):
+class StreamMoments(EachBatch):
     """Class moments of every split in float64, in memory that does not grow with the number of images.
 
     Args:
@@ -88,18 +80,9 @@ class StreamMoments(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.moments = {split: ClassMoments.empty(*self._shape) for split in self._splits}
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        found: Rows = outputs
+    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
         (rows,) = found.rows
-        self.moments[self._splits[dataloader_idx]].update(rows.cpu().numpy(), found.labels.cpu().numpy())
+        self.moments[self._splits[split]].update(rows.cpu().numpy(), found.labels.cpu().numpy())
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         gathered = gather_to_zero(trainer, self.moments)

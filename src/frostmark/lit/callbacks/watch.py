@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import pytorch_lightning as pl
 
+from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
 from frostmark.reducers.reducer import Progress
 
 WARM_UP_BATCHES = 2
 
 
-class Watch(pl.Callback):
+class Watch(EachBatch):
     """Counts images and seconds.
 
     Args:
@@ -47,27 +47,17 @@ class Watch(pl.Callback):
     def on_predict_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start = time.perf_counter()
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        found: Rows = outputs
+    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
         self.images += (
             len(found.indices) * trainer.world_size
         )  # the others are as far as this one, give or take a batch
         self.seconds = time.perf_counter() - self._start
-        if dataloader_idx == 0 and batch_idx == WARM_UP_BATCHES - 1:
+        if split == 0 and batch == WARM_UP_BATCHES - 1:
             self._warm = (self.images, self.seconds)
         total = sum(self._sizes.values())
         left = max(0, total - self.images) / max(self.images_per_second, 1e-9)
-        split = list(self._sizes)[dataloader_idx]
         self._progress(
-            f"extracting: {split}, {min(self.images, total):,} of {total:,} images · "
+            f"extracting: {list(self._sizes)[split]}, {min(self.images, total):,} of {total:,} images · "
             f"{self.images_per_second:.0f} images/s · {_span(left)} left"
         )
 
