@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from frostmark.backbones.load import TorchvisionBackbone
     from frostmark.data.preprocess import Pipeline
     from frostmark.data.source import ImageSet, Source
+    from frostmark.lit.callbacks.ledger import Ledger
     from frostmark.reducers.reducer import Progress
     from frostmark.tracking.mlflow import MlflowStore
     from frostmark.tracking.tracker import Tracker
@@ -165,23 +166,26 @@ class _Work:
     def run(self, yaml: str) -> tuple[dict[str, float], dict[str, str]] | None:
         """Values and undefined metrics; None on ranks above zero."""
         from frostmark.data.fingerprint import fingerprint
+        from frostmark.lit.callbacks.ledger import Ledger
         from frostmark.lit.trainer import is_rank_zero
 
         fingerprints = {split: fingerprint(images) for split, images in self.splits.items()}
-        if is_rank_zero():
-            self.tracker.set_tags(self._tags(fingerprints))
-        ledger = self._extract_and_analyse(fingerprints)
+        ledger = Ledger(self.folder, self.tracker, self.progress)
         if not is_rank_zero():
+            self._extract_and_analyse(ledger, fingerprints)
             return None
-        self._write_summary(ledger, fingerprints)
+        self.tracker.set_tags(self._tags(fingerprints))
         ledger.add_text("config.yaml", yaml)
-        ledger.close()
+        try:
+            self._extract_and_analyse(ledger, fingerprints)
+            self._write_summary(ledger)
+        finally:
+            ledger.close()  # what was found before something went wrong is kept
         return ledger.values, ledger.undefined
 
-    def _extract_and_analyse(self, fingerprints: Mapping[str, str]) -> Any:
+    def _extract_and_analyse(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
         from frostmark.backbones.extractor import Extractor
         from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
-        from frostmark.lit.callbacks.ledger import Ledger
         from frostmark.lit.callbacks.maps import Maps
         from frostmark.lit.callbacks.metrics import Metrics
         from frostmark.lit.callbacks.watch import Watch
@@ -192,7 +196,6 @@ class _Work:
         subject, trainer = self.subject, self.config.trainer
         classes = subject.source.classes()
         names = tuple(self.splits)
-        ledger = Ledger(self.folder, self.tracker, self.progress)
         rows = CollectRows(subject.word, names)
         moments = StreamMoments(subject.tap.width, len(classes), names)
         watch = Watch({split: len(images) for split, images in self.splits.items()}, self.progress)
@@ -217,7 +220,6 @@ class _Work:
         ledger.add_value("cost/images_forwarded", float(sum(len(f.rows) for f in rows.feature_sets.values())))
         ledger.add_value("cost/images_per_second", watch.images_per_second)
         ledger.add_value("cost/extract_seconds", watch.seconds)
-        return ledger
 
     def _tags(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
         from frostmark.backbones.weights import weights_digest
@@ -246,7 +248,7 @@ class _Work:
             **versions(),
         }
 
-    def _write_summary(self, ledger: Any, fingerprints: Mapping[str, str]) -> None:
+    def _write_summary(self, ledger: Ledger) -> None:
         from frostmark.report.summary import Findings, summarise
 
         subject = self.subject
