@@ -235,13 +235,13 @@ def _console() -> Any:
 
 
 def _print_result(result: Result, config: DictConfig, with_link: bool = True) -> None:
-    from frostmark.report.tables import metrics_table
+    from frostmark.report.tables import metrics_table, notes
 
     console = _console()
     console.print()
     console.print(metrics_table(result.values, result.undefined, result.title))
-    for key, reason in result.undefined.items():
-        console.print(f"undefined: {key} ({reason})", highlight=False, markup=False)
+    for note in notes(result.values, result.undefined):
+        console.print(note, highlight=False, markup=False)
     print(f"Files: {result.folder}")
     if with_link:
         print(_how_to_open(result.link, config.tracking.uri, config.paths.root))

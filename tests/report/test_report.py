@@ -10,7 +10,7 @@ from rich.console import Console
 
 from frostmark.report.progress import Progress
 from frostmark.report.summary import MAP_CAVEAT, Findings, summarise
-from frostmark.report.tables import metrics_table, number, sweep_table, write_csv
+from frostmark.report.tables import metrics_table, notes, number, sweep_table, write_csv
 
 
 def test_csv_keeps_names_as_text_and_leaves_undefined_cells_empty(tmp_path: Path) -> None:
@@ -37,6 +37,13 @@ def test_the_table_stands_train_beside_test_and_leaves_classes_to_the_files() ->
     assert "undefined" in text
     assert "0_a" not in text
     assert "[bold]title" in text
+
+
+def test_what_prints_variances_says_what_they_compare() -> None:
+    said = notes({"test/variance/intra": 1.0, "test/map/variance_intra": 2.0}, {"test/a/b": "one class"})
+    assert [line.split(":")[0] for line in said] == ["variance", "map/variance", "undefined"]
+    assert "nothing between runs" in said[1]
+    assert notes({"test/neighbours/knn_accuracy": 1.0}, {}) == []
 
 
 def test_a_sweeps_table_names_what_failed() -> None:

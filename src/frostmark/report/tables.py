@@ -56,6 +56,16 @@ def metrics_table(values: Mapping[str, float], undefined: Mapping[str, str], tit
     return table
 
 
+def notes(values: Mapping[str, float], undefined: Mapping[str, str]) -> list[str]:
+    """What must be said beside the table: which values compare what, and why some do not exist."""
+    found = []
+    if any("/variance/" in key for key in values):
+        found.append("variance: compares classes and splits of this run, not networks")
+    if any("/map/variance" in key for key in values):
+        found.append("map/variance: compares nothing between runs (it changes with the number of points and the seed)")
+    return found + [f"undefined: {key} ({reason})" for key, reason in undefined.items()]
+
+
 def _shown(key: str, values: Mapping[str, float], undefined: Mapping[str, str]) -> str:
     if key in values:
         return number(values[key])
