@@ -40,36 +40,39 @@ CONF = REPOSITORY / "conf"
 )
 def test_foreign_targets_are_refused(target: object) -> None:
     with pytest.raises(ConfigError, match="not allowed"):
-        build({"_target_": target, "command": "true"})
+        build({"_target_": target, "command": "true"}, "dataset")
 
 
 def test_nested_targets_are_refused_too() -> None:
     with pytest.raises(ConfigError, match=r"_target_=os\.system is not allowed"):
-        build({"_target_": "frostmark.data.digits.Digits", "limit": {"_target_": "os.system", "command": "true"}})
+        build(
+            {"_target_": "frostmark.data.digits.Digits", "limit": {"_target_": "os.system", "command": "true"}},
+            "dataset",
+        )
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="takes no 'perplexty'") as told:
-        build({"_target_": "frostmark.reducers.tsne.TSNE", "perplexty": 5})
-    assert told.value.fix.startswith("one of: perplexity")
+    with pytest.raises(ConfigError, match=r"there is no key 'reducer\.perplexty'") as told:
+        build({"_target_": "frostmark.reducers.tsne.TSNE", "perplexty": 5}, "reducer")
+    assert told.value.fix.startswith("one of reducer.: perplexity")
 
 
 @pytest.mark.parametrize(
     ("node", "problem"),
     [
-        ({"_target_": "frostmark.data.source.Limits", "train": "many"}, "takes no train=many"),
-        ({"_target_": "frostmark.data.preprocess.Resize", "size": None}, "takes no size=null"),
-        ({"_target_": "frostmark.data.preprocess.Resize", "size": 22.5}, "takes no size=22.5"),
+        ({"_target_": "frostmark.data.source.Limits", "train": "many"}, "group.train=many is of a wrong kind"),
+        ({"_target_": "frostmark.data.preprocess.Resize", "size": None}, "group.size=null is of a wrong kind"),
+        ({"_target_": "frostmark.data.preprocess.Resize", "size": 22.5}, "group.size=22.5 is of a wrong kind"),
         (
             {"_target_": "frostmark.backbones.load.TorchvisionBackbone", "name": "vgg16", "weights": None},
             "weights=null",
         ),
         ({"_target_": "frostmark.metrics.neighbours.Neighbours", "k": 0}, "k=0"),
-        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "k": True}, "takes no k=True"),
+        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "k": True}, "group.k=True is of a wrong kind"),
         ({"_target_": "frostmark.metrics.neighbours.Neighbours", "temperature": 0}, "temperature=0"),
-        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "metric": "l2"}, "takes no metric=l2"),
+        ({"_target_": "frostmark.metrics.neighbours.Neighbours", "metric": "l2"}, "group.metric=l2 is of a wrong kind"),
         ({"_target_": "frostmark.reducers.tsne.TSNE", "perplexity": -1}, "perplexity=-1"),
-        ({"_target_": "frostmark.reducers.tsne.TSNE", "fit_on": "both"}, "fit_on=both"),
+        ({"_target_": "frostmark.reducers.tsne.TSNE", "fit_on": "both"}, "group.fit_on=both is of a wrong kind"),
         ({"_target_": "frostmark.reducers.umap.UMAP", "n_neighbors": 1}, "n_neighbors=1"),
         ({"_target_": "frostmark.reducers.tsne_sklearn.SklearnTSNE", "max_iter": 10}, "max_iter=10"),
         ({"_target_": "frostmark.data.folder.ImageFolder", "root": "x", "split_seed": -1}, "split_seed=-1"),
@@ -77,13 +80,13 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
 )
 def test_values_of_a_wrong_kind_are_refused_before_anything_starts(node: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigError) as told:
-        build(node)
+        build(node, "group")
     assert problem in told.value.problem
     assert told.value.fix
 
 
 def test_whole_numbers_are_numbers() -> None:
-    assert build({"_target_": "frostmark.reducers.tsne.TSNE", "perplexity": 12}).perplexity == 12
+    assert build({"_target_": "frostmark.reducers.tsne.TSNE", "perplexity": 12}, "reducer").perplexity == 12
 
 
 @pytest.mark.parametrize(
@@ -93,8 +96,8 @@ def test_whole_numbers_are_numbers() -> None:
         (["dataset=fashionmnist"], "no dataset 'fashionmnist'", "dataset=fashion_mnist"),
         (["layer=last"], "no layer 'last'", "layer=last_conv"),
         (["metrics=[varianc]"], "no metrics 'varianc'", "metrics=variance"),
-        (["backbone.weight=x"], "weight", "--help"),
-        (["sed=1"], "sed", "--help"),
+        (["backbone.weight=x"], "Nearest: backbone.weights", "--help"),
+        (["sed=1"], "there is no key 'sed'. Nearest: seed", "--help"),
         (["seed=x"], "seed", "--help"),
         (["trainer.batch_size=many"], "batch_size", "--help"),
         (["layer=node"], "needs the name of the node", "layers"),

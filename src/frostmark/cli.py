@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -104,6 +105,8 @@ def _job(errors: list[Exception]) -> Callable[[DictConfig], None]:
             result = _benchmark(config, folder, parent=None)
         except Exception as error:
             errors.append(error)
+            with suppress(OSError):
+                folder.rmdir()  # if nothing was done yet, nothing is left behind
             return
         if result is not None:
             _print_result(result, config)
@@ -167,8 +170,8 @@ def _layers(arguments: list[str]) -> int:
     parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
     options = parser.parse_args(arguments)
     config = compose(conf_dir(), options.overrides, options.config_dir)
-    backbone = build(config.backbone)
-    survey = backbone.survey(build(config.preprocess).pipeline(backbone.preset).size)
+    backbone = build(config.backbone, "backbone")
+    survey = backbone.survey(build(config.preprocess, "preprocess").pipeline(backbone.preset).size)
     _console().print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
     if not options.nodes:
         print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")
@@ -239,7 +242,7 @@ def _print_result(result: Result, config: DictConfig, with_link: bool = True) ->
 
     console = _console()
     console.print()
-    console.print(metrics_table(result.values, result.undefined, result.title))
+    console.print(metrics_table(result.values, result.undefined, f"{result.title}\n{result.about}"))
     for note in notes(result.values, result.undefined):
         console.print(note, highlight=False, markup=False)
     print(f"Files: {result.folder}")
@@ -264,10 +267,7 @@ def _print_sweep(finished: Finished) -> None:
     if outcomes:
         console = _console()
         console.print()
-        jobs = [
-            f"{o.title}  {words}" if o.code == 0 else words
-            for o, words in zip(outcomes, differing(outcomes), strict=True)
-        ]
+        jobs = [words or o.title for o, words in zip(outcomes, differing(outcomes), strict=True)]
         console.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)]))
         for position, outcome in enumerate(outcomes):
             if outcome.code != 0:

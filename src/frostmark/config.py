@@ -1,7 +1,7 @@
 """The configuration: its schema, what must fit together in it, and how objects are made of it.
 
     config = typed(hydra_config)                 # Config, or ConfigError
-    backbone = build(config.backbone)            # only targets inside Frostmark's own rooms
+    backbone = build(config.backbone, 'backbone')   # only targets inside Frostmark's own rooms
 
 Groups with a ``_target_`` take the arguments of that class as keys: its signature is their schema.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -147,38 +148,37 @@ def check(config: Config) -> None:
         raise ConfigError("tracking=server needs its address", fix="tracking.uri=http://host:5000")
 
 
-def build(node: Mapping[str, Any]) -> Any:
+def build(node: Mapping[str, Any], path: str) -> Any:
     """The object that a group describes: its ``_target_`` called with its other keys.
+
+    Args:
+        path: where the group stands in the configuration, for messages: ``reducer``.
 
     Raises:
         ConfigError: if the target is outside Frostmark's rooms, or takes no such keys.
     """
     target = _allowed(node.get("_target_"))
-    arguments = {k: _built(v) for k, v in node.items() if k != "_target_"}
+    arguments = {k: _built(v, f"{path}.{k}") for k, v in node.items() if k != "_target_"}
     parameters = [p for p in inspect.signature(target).parameters if p != "self"]
     for key in arguments:
         if key not in parameters:
             raise ConfigError(
-                f"{target.__name__} takes no '{key}'",
-                fix=f"one of: {nearest(key, parameters, most=12)}" if parameters else "leave it out",
+                f"there is no key '{path}.{key}'",
+                fix=f"one of {path}.: {nearest(key, parameters, most=12)}" if parameters else "leave it out",
             )
-    _check_kinds(target, arguments)
+    _check_kinds(target, arguments, path)
     try:
         return target(**arguments)
     except ValueError as problem:
-        raise ConfigError(
-            f"{target.__name__}: {problem}", fix="correct that value; --help shows the usual ones"
-        ) from problem
+        raise ConfigError(f"{path}: {problem}", fix="correct that value; --help shows the usual ones") from problem
 
 
-def _check_kinds(target: Any, arguments: Mapping[str, Any]) -> None:
+def _check_kinds(target: Any, arguments: Mapping[str, Any], path: str) -> None:
     hints = typing.get_type_hints(target)
     for key, value in arguments.items():
         if key in hints and not _is_a(value, hints[key]):
-            raise ConfigError(
-                f"{target.__name__} takes no {key}={'null' if value is None else value}",
-                fix=f"{key}=<{_kind(hints[key])}>",
-            )
+            shown = "null" if value is None else value
+            raise ConfigError(f"{path}.{key}={shown} is of a wrong kind", fix=f"{path}.{key}=<{_kind(hints[key])}>")
 
 
 def _is_a(value: Any, hint: Any) -> bool:
@@ -203,8 +203,8 @@ def _kind(hint: Any) -> str:
     return names.get(hint, str(getattr(hint, "__name__", hint)))
 
 
-def _built(value: Any) -> Any:
-    return build(value) if isinstance(value, Mapping) and "_target_" in value else value
+def _built(value: Any, path: str) -> Any:
+    return build(value, path) if isinstance(value, Mapping) and "_target_" in value else value
 
 
 def _allowed(target: Any) -> Any:
@@ -257,22 +257,35 @@ def explain_hydra(error: Exception) -> ConfigError | None:
         group, _, word = option.rpartition("/")
         # Of a choice within a list Hydra does not tell the others.
         known = error.options or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
-        close = nearest(word, known, most=1).split(" and ")[0]
-        return ConfigError(
-            f"there is no {group} '{word}'. Nearest: {nearest(word, known)}" if known else str(error).splitlines()[0],
-            fix=f"{group}={close}" if known else "`python run.py --help` lists the choices",
-        )
+        fix = f"{group}={nearest(word, known).split(',')[0].split(' ')[0]}" if known else _HELP
+        if group == "layer":
+            fix += "; `python run.py layers backbone=…` lists those of a backbone"
+        told = f"there is no {group} '{word}'. Nearest: {nearest(word, known)}" if known else str(error).splitlines()[0]
+        return ConfigError(told, fix=fix)
     if isinstance(error, HydraException | OmegaConfBaseException):
         lines = [line.strip() for e in (error, error.__cause__) if e for line in str(e).splitlines() if line.strip()]
-        told = [
-            line
-            for line in lines
-            if not line.startswith(("To append", "Set the environment", "full_key", "object_type"))
-        ]
-        return ConfigError(
-            " ".join(told[:3]), fix="`python run.py --help` lists groups and keys; `--cfg job` shows all values"
-        )
+        unknown = re.search(r"Could not override '([^']+)'", " ".join(lines))
+        if unknown is not None:
+            word = unknown.group(1)
+            return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=_HELP)
+        words = [line for line in lines if not line.startswith(_OF_NO_USE)]
+        return ConfigError(" ".join(words[:3]), fix=_HELP)
     return None
+
+
+def _keys() -> list[str]:
+    """Every key of the default configuration, dotted."""
+    import hydra
+
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        content = OmegaConf.to_container(hydra.compose("config"), resolve=True)
+    leaves = [key for key, _ in _leaves(content, "")]
+    groups = {leaf.rpartition(".")[0] for leaf in leaves} - {""}
+    return sorted({*leaves, *groups})
+
+
+_HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+_OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
 
 
 def explained(error: Exception) -> FrostmarkError:

@@ -63,9 +63,10 @@ class Terminated(SystemExit):
 
 
 def nearest(word: str, valid: Iterable[str], most: int = 8) -> str:
-    """The valid words, nearest to ``word`` first, as one readable line."""
+    """The valid words nearest to ``word``, or the first of all if none is near, as one readable line."""
     words = sorted(set(valid))
-    close = difflib.get_close_matches(word, words, n=most, cutoff=0.4)
-    shown = close + [w for w in words if w not in close][: max(0, most - len(close))]
-    hidden = len(words) - len(shown)
-    return ", ".join(shown) + (f" and {hidden} more" if hidden > 0 else "")
+    close = difflib.get_close_matches(word, words, n=min(most, 4), cutoff=0.6)
+    if close:
+        return ", ".join(close)
+    hidden = len(words) - most
+    return ", ".join(words[:most]) + (f" and {hidden} more" if hidden > 0 else "")

@@ -36,12 +36,14 @@ class Result:
 
     Attributes:
         title: backbone · layer · data set.
+        about: weights and numbers of images, which the title leaves out.
         folder: every file of the run.
         values, undefined: the metrics, and why some have none.
         run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
     """
 
     title: str
+    about: str
     folder: Path
     values: Mapping[str, float]
     undefined: Mapping[str, str]
@@ -86,8 +88,10 @@ def run_benchmark(
     """
     subject = _resolve(config)
     chosen = config.reducer or {}
-    reducer = build(chosen) if chosen.get("_target_") else None  # reducer=none leaves what an experiment adds to it
-    families = {name: build(node) for name, node in config.metrics.items()}
+    reducer = (
+        build(chosen, "reducer") if chosen.get("_target_") else None
+    )  # reducer=none leaves what an experiment adds to it
+    families = {name: build(node, f"metrics.{name}") for name, node in config.metrics.items()}
     splits = _read(subject.source, subject.backbone)
     model = subject.backbone.load(config.seed)
 
@@ -108,7 +112,9 @@ def run_benchmark(
         return None
     run_id = tracker.run_id
     link = store.link(run_id) if store is not None and run_id is not None else None
-    return Result(subject.title, folder, *findings, run_id, link)
+    sizes = ", ".join(f"{len(images):,} {split}" for split, images in splits.items())
+    about = f"weights {subject.backbone.weights_name} · {sizes} images"
+    return Result(subject.title, about, folder, *findings, run_id, link)
 
 
 def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
@@ -125,9 +131,9 @@ def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
 def _resolve(config: Config) -> _Subject:
     from frostmark.backbones.extractor import Tap
 
-    backbone: TorchvisionBackbone = build(config.backbone)
-    preprocess = build(config.preprocess)
-    source: Source = build(config.dataset)
+    backbone: TorchvisionBackbone = build(config.backbone, "backbone")
+    preprocess = build(config.preprocess, "preprocess")
+    source: Source = build(config.dataset, "dataset")
     pipeline: Pipeline = preprocess.pipeline(backbone.preset)
     word = config.layer.node or config.layer.tap or ""
     backbone.check_layer(word)
@@ -202,7 +208,8 @@ class _Work:
         callbacks = [rows, moments, watch, Metrics(self.families, rows, moments, classes, ledger, subject.title)]
         if self.reducer is not None:
             seed = self.config.seed
-            callbacks.append(Maps(self.reducer, rows, classes, ledger, subject.title, seed, fingerprints))
+            about = f"Weights: {subject.backbone.weights_name}."
+            callbacks.append(Maps(self.reducer, rows, classes, ledger, subject.title, about, seed, fingerprints))
         uniform = all(images.uniform for images in self.splits.values())
         device = predict(
             # Images that differ in size were brought to one where they were decoded.

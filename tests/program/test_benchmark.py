@@ -37,9 +37,15 @@ def quickstart(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def test_quickstart_tells_progress_a_table_and_how_to_open_it(quickstart: tuple[Path, Any]) -> None:
     root, done = quickstart
-    assert "extracting: train" in done.stderr
+    assert "extracting train: " in done.stderr
     assert "t-SNE" in done.stderr
-    for word in ("resnet18 · last_conv · digits", "neighbours/knn_accuracy", "separability/fisher_ratio", "train"):
+    for word in (
+        "resnet18 · last_conv · digits",
+        "weights untrained · 1,297 train, 500 test",
+        "neighbours/knn_accuracy",
+        "separability/fisher_ratio",
+        "train",
+    ):
         assert word in done.stdout
     last = done.stdout.strip().splitlines()[-1]
     assert "python run.py ui" in last
@@ -211,7 +217,7 @@ def test_the_report_in_one_command(program: Program, shared_weights: Path, share
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.data.params["reducer.max_points"] == "None"
     summary = tracked.artifacts(child)["summary.md"].read_text()
-    for words in ("Tightest class", "Closest pair", "the class means lie apart", "fit on each", "compare nothing"):
+    for words in ("Tightest class", "Closest pair", "between the class means", "fit on each", "compare nothing"):
         assert words in summary
     assert {"test/map/pair_variance/2-6", "train/map/intra_variance/6_Shirt"} <= set(child.data.metrics)
 

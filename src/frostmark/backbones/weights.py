@@ -75,7 +75,7 @@ def _missing(weights: WeightsEnum, reason: str) -> DataError:
         f"the weights {weights} are not on this machine and cannot be downloaded ({reason}). "
         f"Missing: {describe(weights)}",
         fix=f"download it elsewhere from {weights.url} and put it at {where_cached(weights)}; or "
-        "backbone.weights=<file> or untrained; `python run.py experiment=quickstart` needs no download",
+        "backbone.weights=<file>; backbone.weights=untrained; `python run.py experiment=quickstart` needs no download",
     )
 
 

@@ -20,6 +20,9 @@ from frostmark.stats.moments import Array
 LEGEND_MOST = 40
 """Beyond so many classes a legend helps nobody."""
 
+NAMED_FROM = 15
+"""Points a class that a map needs for names at its clusters; on fewer they would hide what they name."""
+
 
 @dataclass(frozen=True)
 class MapView:
@@ -79,7 +82,7 @@ def _limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None
 def _name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
     """Class names where their points are densest, moved apart where they would overlap."""
     present = np.unique(view.labels)
-    if len(present) > LEGEND_MOST:
+    if len(present) > LEGEND_MOST or len(view.labels) < NAMED_FROM * len(present):
         return
     places = np.stack([_densest(view.coordinates[view.labels == c]) for c in present])
     width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())

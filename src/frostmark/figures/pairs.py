@@ -36,7 +36,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], title: s
             _write_numbers(ax, matrix, (low + high) / 2, _divisor(high))
     unit = _divisor(high)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
-    bar.set_label("variance of the two classes pooled into one set (diagonal: of the class alone)")
+    bar.set_label("variance of the two classes pooled into one set\n(diagonal: of the class alone)")
     figure.suptitle(title, fontsize=13, fontweight="bold")
     if len(classes) <= NUMBERS_MOST and unit != 1:
         figure.supxlabel(f"numbers in the cells: × {unit:,g}", fontsize=9, color="#444444")

@@ -6,6 +6,7 @@ PCA().fit(rows, seed=0, progress=print).coordinates     # (N, 2)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from frostmark.stats.moments import Array
 @dataclass(frozen=True, kw_only=True)
 class PCA(Reducer):
     """The first two principal components, each with its largest loading positive."""
+
+    reading: ClassVar[str] = (
+        "Axes are the first two principal components; distances are the features' own, less what the others hold."
+    )
 
     def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
         components = Components(rows, 2, seed)

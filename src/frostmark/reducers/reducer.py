@@ -57,6 +57,8 @@ class Reducer(ABC):
     max_points: int | None = 10_000
     fit_on: Literal["train", "each"] = "train"
     places_new_rows: ClassVar[bool] = True
+    reading: ClassVar[str] = "Axes have no unit; sizes of clusters and distances between them mean little."
+    """How to read a map of this method, in one sentence that stands below it."""
 
     def __post_init__(self) -> None:
         if self.fit_on not in ("train", "each"):

@@ -32,7 +32,7 @@ class UMAP(Reducer):
             raise ValueError(f"n_neighbors={self.n_neighbors} must reach 2, min_dist={self.min_dist} lie in 0 … 1")
 
     def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
-        progress(f"UMAP of {len(rows):,} images (the first one compiles for some seconds)")
+        progress(f"UMAP of {len(rows):,} images (the first one on a machine compiles, up to a minute)")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numba and umap speak of their own internals
             from umap import UMAP as UmapLearn

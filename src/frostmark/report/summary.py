@@ -90,12 +90,8 @@ def _intra_inter(values: Mapping[str, float], split: str, space: str) -> str:
     intra, inter = values.get(f"{family}intra"), values.get(f"{family}inter")
     if intra is None or inter is None:
         return ""
-    compared = "larger than" if inter > intra else "smaller than"
-    share = f", {number(inter / intra)} times it" if intra > 0 else ""
-    return (
-        f"- Between the classes {number(inter)}, within them {number(intra)}: the class means lie apart by a variance "
-        f"{compared} that inside a class{share}."
-    )
+    ratio = f": {number(inter / intra)} to 1" if intra > 0 else ""
+    return f"- Variance between the class means {number(inter)}, within the classes {number(intra)}{ratio}."
 
 
 def _decisive(values: Mapping[str, float]) -> str:
@@ -104,6 +100,11 @@ def _decisive(values: Mapping[str, float]) -> str:
     if accuracy is not None:
         lines.append(f"- {accuracy:.1%} of the test images have neighbours in train that tell their class.")
     share = values.get("test/separability/eta_squared")
+    fisher = values.get("test/separability/fisher_ratio")
+    if fisher is not None:
+        lines.append(
+            f"- The test features vary {number(fisher)} times as much between the classes as within (Fisher ratio)."
+        )
     if share is not None:
         lines.append(f"- The classes explain {share:.1%} of the variance of the test features (η²).")
     return "## What decides\n\n" + "\n".join(lines) if lines else ""
@@ -134,6 +135,6 @@ def _pair(row: Mapping[str, Any]) -> str:
 def _text(value: str) -> str:
     """A name as text: no Markdown, no HTML, no line breaks."""
     flat = " ".join(str(value).split())
-    for mark in "\\`*_[]|#":
+    for mark in "\\`*[]|#":
         flat = flat.replace(mark, f"\\{mark}")
     return flat.replace("<", "&lt;").replace(">", "&gt;")

@@ -1,6 +1,6 @@
 """Makes the maps of both splits once the pass is over, and computes the report's variances in them.
 
-Maps(TSNE(), rows, classes, ledger, title, seed=0, fingerprints={"train": "9f0c…", "test": "77ab…"})
+Maps(TSNE(), rows, classes, ledger, title, about, seed=0, fingerprints={"train": "9f0c…", "test": "77ab…"})
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Maps(pl.Callback):
         ledger: where pictures and numbers go.
         title: of the pictures, without the split.
         seed: of the sample shown and of the reducer.
+        about: a sentence on what is shown, below the pictures.
         fingerprints: of the images of each split; with the seed they alone decide which images are shown.
     """
 
@@ -43,6 +44,7 @@ class Maps(pl.Callback):
         classes: tuple[str, ...],
         ledger: Ledger,
         title: str,
+        about: str,
         seed: int,
         fingerprints: Mapping[str, str],
     ) -> None:
@@ -51,6 +53,7 @@ class Maps(pl.Callback):
         self._classes = classes
         self._ledger = ledger
         self._title = title
+        self._about = about
         self._seed = seed
         self._fingerprints = dict(fingerprints)
 
@@ -92,7 +95,7 @@ class Maps(pl.Callback):
             if together
             else f"{method} fitted on each split alone: the two maps share no coordinates."
         )
-        note = f"{how} Axes have no unit; sizes of clusters and distances between them mean little."
+        note = f"{self._about} {how} {self._reducer.reading}"
         title = f"{self._title} · {method}"
         both = draw_maps(views, self._classes, title, note, shared=together)
         self._ledger.add_figure("map.png", both)

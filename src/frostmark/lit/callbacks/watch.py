@@ -34,6 +34,7 @@ class Watch(EachBatch):
         self.seconds = 0.0
         self._sizes = dict(sizes)
         self._progress = progress
+        self._done: dict[str, int] = {}
         self._start = 0.0
         self._warm: tuple[int, float] = (0, 0.0)
 
@@ -48,17 +49,18 @@ class Watch(EachBatch):
         self._start = time.perf_counter()
 
     def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
-        self.images += (
-            len(found.indices) * trainer.world_size
-        )  # the others are as far as this one, give or take a batch
+        taken = len(found.indices) * trainer.world_size  # other processes are as far as this one, give or take
+        name, size = list(self._sizes.items())[split]
+        self._done[name] = min(self._done.get(name, 0) + taken, size)
+        self.images += taken
         self.seconds = time.perf_counter() - self._start
         if split == 0 and batch == WARM_UP_BATCHES - 1:
             self._warm = (self.images, self.seconds)
         total = sum(self._sizes.values())
         left = max(0, total - self.images) / max(self.images_per_second, 1e-9)
         self._progress(
-            f"extracting: {list(self._sizes)[split]}, {min(self.images, total):,} of {total:,} images · "
-            f"{self.images_per_second:.0f} images/s · {_span(left)} left"
+            f"extracting {name}: {self._done[name]:,} of {size:,} images · {self.images_per_second:.0f} images/s · "
+            f"{_span(left)} left"
         )
 
 
