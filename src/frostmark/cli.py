@@ -242,7 +242,9 @@ def _print_result(result: Result, config: DictConfig, with_link: bool = True) ->
 
     console = _console()
     console.print()
-    console.print(metrics_table(result.values, result.undefined, f"{result.title}\n{result.about}"))
+    console.print(result.title, style="bold", highlight=False, markup=False)
+    console.print(result.about, highlight=False, markup=False)
+    console.print(metrics_table(result.values, result.undefined))
     for note in notes(result.values, result.undefined):
         console.print(note, highlight=False, markup=False)
     print(f"Files: {result.folder}")

@@ -31,6 +31,10 @@ ROOMS = ("backbones", "data", "metrics", "reducers")
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
+_HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+_OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
+"""Beginnings of lines in Hydra's messages that tell a user nothing."""
+
 
 @dataclass
 class Paths:
@@ -282,10 +286,6 @@ def _keys() -> list[str]:
     leaves = [key for key, _ in _leaves(content, "")]
     groups = {leaf.rpartition(".")[0] for leaf in leaves} - {""}
     return sorted({*leaves, *groups})
-
-
-_HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
-_OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
 
 
 def explained(error: Exception) -> FrostmarkError:

@@ -1,7 +1,7 @@
 """Tables: for the terminal and as CSV.
 
 write_csv(Path("class_variance.csv"), {"class": [0, 1], "variance": [2.5, 3.1]})
-console.print(metrics_table(values, undefined, title="resnet18 · last_conv · digits"))
+console.print(metrics_table(values, undefined))
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def metrics_table(values: Mapping[str, float], undefined: Mapping[str, str], title: str) -> Table:
+def metrics_table(values: Mapping[str, float], undefined: Mapping[str, str]) -> Table:
     """The metrics of a run, train beside test; those of single classes and pairs are left to the files."""
-    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_style="bold", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric")
     table.add_column("train", justify="right")
     table.add_column("test", justify="right")
