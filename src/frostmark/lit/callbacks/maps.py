@@ -88,6 +88,7 @@ class Maps(pl.Callback):
         return {"train": fitted.coordinates, "test": fitted.transform(rows["test"])}
 
     def _draw(self, views: list[MapView]) -> None:
+        self._ledger.progress("drawing the maps")
         method = type(self._reducer).__name__
         together = self._reducer.fit_on == "train"
         how = (
