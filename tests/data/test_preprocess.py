@@ -38,8 +38,8 @@ def test_resize_is_the_reports_pil_path_within_a_grey_level(shared_data: Path) -
     ours = Resize(224).pipeline(PRESET)(images)
     difference = (grey_levels(ours) - grey_levels(theirs)).abs()
     assert difference.mean() < 1
-    assert difference.max() < 2.5  # two roundings of half a level, and the float between them
-    assert torch.equal(grey_levels(ours)[:, 0].round(), grey_levels(ours)[:, 1].round())  # three equal channels
+    assert difference.max() < 1.5  # PIL rounds after each of its two passes
+    torch.testing.assert_close(grey_levels(ours)[:, 0], grey_levels(ours)[:, 1], rtol=0, atol=1e-3)  # equal channels
 
 
 @pytest.mark.parametrize("weights", [ResNet18_Weights.DEFAULT, Inception_V3_Weights.DEFAULT, ViT_B_16_Weights.DEFAULT])
@@ -61,7 +61,8 @@ def test_geometry_and_normalisation_apart_are_the_whole() -> None:
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
     pipeline = Resize(48).pipeline(PRESET)
     assert torch.equal(pipeline.normalise(pipeline.geometry(images)), pipeline(images))
-    assert pipeline.geometry(images).dtype == torch.uint8
+    assert pipeline.geometry(images).dtype == torch.float32
+    assert Official().pipeline(PRESET).geometry(images).dtype == torch.uint8
 
 
 def test_normalisation_by_hand() -> None:

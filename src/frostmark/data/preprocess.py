@@ -4,8 +4,9 @@
     pipeline = preprocess.pipeline(preset)        # with the weights' own mean and std
     pipeline(images)                              # (N, 1 or 3, H, W) uint8 → (N, 3, 224, 224) float32
 
-Geometry stays in uint8 and rounds as PIL and torchvision's own transforms do; it and the normalisation run on
-whatever device the images are on.
+The plain resize is computed in float32 and not rounded back to 256 grey levels, as PIL does twice on the way: rounding is
+texture that was not in the image, and features vary a per cent more by it. The official transforms round, as they do in
+torchvision. All of it runs on whatever device the images are on.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Pipeline:
         resize_to: (height, width), or the shorter edge alone.
         crop: edge of the square cut from the centre, or None.
         mean, std: of each channel, for values in [0, 1].
+        rounded: whether the resized image is rounded to uint8 again.
     """
 
     resize_to: tuple[int, ...]
@@ -47,6 +49,7 @@ class Pipeline:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
+    rounded: bool = False
 
     @property
     def size(self) -> int:
@@ -54,15 +57,17 @@ class Pipeline:
         return self.crop or self.resize_to[0]
 
     def geometry(self, images: Tensor) -> Tensor:
-        """(…, C, H, W) uint8 → (…, C, S, S) uint8."""
+        """(…, C, H, W) uint8 → (…, C, S, S) in 0 … 255: uint8 if rounded, else float32."""
+        images = images if self.rounded else images.to(torch.float32)
         resized: Tensor = F.resize(images, list(self.resize_to), interpolation=self.interpolation, antialias=True)
         return resized if self.crop is None else F.center_crop(resized, [self.crop])
 
     def normalise(self, images: Tensor) -> Tensor:
-        """(N, 1 or 3, S, S) uint8 → (N, 3, S, S) float32; one grey channel becomes three equal ones."""
+        """(N, 1 or 3, S, S) in 0 … 255 → (N, 3, S, S) float32; one grey channel becomes three equal ones."""
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
-        normalised: Tensor = F.normalize(F.convert_image_dtype(images, torch.float32), list(self.mean), list(self.std))
+        unit = images / 255 if images.is_floating_point() else F.convert_image_dtype(images, torch.float32)
+        normalised: Tensor = F.normalize(unit, list(self.mean), list(self.std))
         return normalised
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -110,7 +115,7 @@ class Official:
         crop, resize = preset.crop_size[0], preset.resize_size[0]
         size = self.size or crop
         shorter = round(resize * size / crop)
-        return Pipeline((shorter,), size, tuple(preset.mean), tuple(preset.std), preset.interpolation)
+        return Pipeline((shorter,), size, tuple(preset.mean), tuple(preset.std), preset.interpolation, True)
 
 
 def _check_size(size: int | None) -> None:

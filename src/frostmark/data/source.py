@@ -48,7 +48,7 @@ class ImageSet(Protocol):
         labels: (N,) int64.
         uniform: whether all images have one size, so that they can be resized as a batch on the device. If not,
             the images are brought to one size where they are decoded, by ``geometry``.
-        geometry: (C, H, W) uint8 → (3, S, S) uint8, set by the data module for sets that are not uniform.
+        geometry: (C, H, W) uint8 → (3, S, S) in 0 … 255, set by the data module for sets that are not uniform.
     """
 
     labels: Tensor
