@@ -4,9 +4,9 @@
     pipeline = preprocess.pipeline(preset)        # with the weights' own mean and std
     pipeline(images)                              # (N, 1 or 3, H, W) uint8 → (N, 3, 224, 224) float32
 
-The plain resize is computed in float32 and not rounded back to 256 grey levels, as PIL does twice on the way: rounding is
-texture that was not in the image, and features vary a per cent more by it. The official transforms round, as they do in
-torchvision. All of it runs on whatever device the images are on.
+The plain resize is computed in float32 and not rounded back to 256 grey levels, as PIL does twice on the way: rounding
+is texture that was not in the image, and features vary a per cent more by it. The official transforms round, as they do
+in torchvision. All of it runs on whatever device the images are on.
 """
 
 from __future__ import annotations
