@@ -203,7 +203,7 @@ def test_the_whole_of_the_shared_images_agrees_with_the_independent_measurement(
     assert sorted(classes, key=classes.__getitem__)[:2] == ["1_Trouser", "7_Sneaker"]
     assert sorted(classes, key=classes.__getitem__)[-2:] == ["6_Shirt", "8_Bag"]
     for name, value in measured.items():
-        assert classes[name] == pytest.approx(value, rel=0.05)
+        assert classes[name] == pytest.approx(value, rel=0.02)  # 226 train images fewer
 
 
 def test_the_report_in_one_command(program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path) -> None:
