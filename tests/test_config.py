@@ -99,7 +99,7 @@ def test_whole_numbers_are_numbers() -> None:
         (["backbone.weight=x"], "Nearest: backbone.weights", "--help"),
         (["sed=1"], "there is no key 'sed'. Nearest: seed", "--help"),
         (["seed=x"], "seed", "--help"),
-        (["trainer.batch_size=many"], "batch_size", "--help"),
+        (["trainer.batch_size=many"], "batch_size=many", "or auto"),
         (["layer=node"], "needs the name of the node", "layers"),
         (["layer.node=layer4"], "goes with layer=node", "layer=node"),
         (["trainer.precision=bf16"], "precision=bf16 is unknown", "bf16-mixed"),

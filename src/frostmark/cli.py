@@ -4,6 +4,7 @@ python run.py [overrides]            one benchmark
 python run.py -m [overrides]         a sweep
 python run.py layers backbone=vgg16  what can be tapped
 python run.py ui                     browse the runs in MLflow
+python run.py cache ls|verify|prune  the rows kept on disk
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from frostmark.experiment import Result
+    from frostmark.features.store import FeatureStore
     from frostmark.sweep import Finished
 
 OVERRIDE_MARKS = ("=", "~", "+")
@@ -119,10 +121,12 @@ def _benchmark(config: DictConfig, folder: Path, parent: str | None) -> Result |
 
     from frostmark.config import flattened, shown_config, typed
     from frostmark.experiment import run_benchmark
+    from frostmark.sweep import layers_of_sweep
 
     checked = typed(config)
     shown = shown_config(config)
-    return run_benchmark(checked, folder, OmegaConf.to_yaml(shown, resolve=True), flattened(shown), parent)
+    yaml = OmegaConf.to_yaml(shown, resolve=True)
+    return run_benchmark(checked, folder, yaml, flattened(shown), parent, layers_of_sweep(checked))
 
 
 def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
@@ -196,7 +200,68 @@ def _ui(arguments: list[str]) -> int:
     os.execve(command[0], command, {**os.environ, **serving_environment()})
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"layers": _layers, "ui": _ui}
+def _cache(arguments: list[str]) -> int:
+    """List, verify or prune the rows kept in mlruns/features."""
+    from frostmark.config import Config, Paths
+    from frostmark.features.store import FeatureStore
+    from frostmark.report.cache import age_seconds, cache_table, size_bytes, sized
+
+    parser = _Parser(prog=f"{_program()} cache", description=_cache.__doc__)
+    where = _Parser(add_help=False)
+    where.add_argument("root", nargs="?", default="paths.root=.", help="paths.root=<folder that holds mlruns/>")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|verify|prune", parser_class=_Parser)
+    actions.add_parser("ls", parents=[where], help="what is there, by its last use")
+    actions.add_parser("verify", parents=[where], help="read every file and check its digest")
+    prune = actions.add_parser("prune", parents=[where], help="remove what was not used for long, never what is in use")
+    prune.add_argument("--older-than", type=age_seconds, metavar="30d", help="not used for so long (m, h, d, w)")
+    prune.add_argument("--max-size", type=size_bytes, metavar="10GB", help="keep so much, the latest used (kB, MB, GB)")
+    prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    options = parser.parse_args(arguments)
+    store = FeatureStore(Config(paths=Paths(options.root.removeprefix("paths.root="))).mlruns / "features")
+    if options.action == "ls":
+        found = store.stored()
+        _console().print(cache_table(found))
+        print(f"{len(found)} entries, {sized(sum(entry.size for entry in found))} in {store.folder}")
+        return 0
+    if options.action == "verify":
+        return _verify(store)
+    if options.older_than is None and options.max_size is None:
+        parser.error("prune needs --older-than or --max-size")
+    return _prune(store, options.older_than, options.max_size, options.dry_run)
+
+
+def _verify(store: FeatureStore) -> int:
+    from frostmark.errors import DataError
+
+    count = damaged = 0
+    for entry, problems in store.verify():
+        count += 1
+        damaged += bool(problems)
+        for problem in problems:
+            print(f"{entry.folder}: {problem} ({entry.words})")
+    if damaged:
+        raise DataError(
+            f"{damaged} of {count} entries of {store.folder} are damaged",
+            fix="run the benchmark that uses them again: what is damaged is set aside and extracted anew",
+        )
+    print(f"{count} entries verified, none damaged")
+    return 0
+
+
+def _prune(store: FeatureStore, older_than: float | None, max_size: int | None, dry_run: bool) -> int:
+    from frostmark.report.cache import sized
+
+    freed = 0
+    for entry in store.to_prune(older_than, max_size):
+        gone = dry_run or store.remove(entry)
+        what = "in use, kept" if not gone else "would go" if dry_run else "removed"
+        freed += entry.size if gone else 0
+        print(f"{what}: {entry.folder.name[:8]} {sized(entry.size)} {entry.words}")
+    print(f"{'Would free' if dry_run else 'Freed'} {sized(freed)}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"layers": _layers, "ui": _ui, "cache": _cache}
 
 
 # ---------------------------------------------------------------- errors

@@ -29,6 +29,9 @@ from frostmark.tracking.tracker import without_secrets
 ROOMS = ("backbones", "data", "metrics", "reducers")
 """Rooms whose classes a configuration may name."""
 
+AUTO = "auto"
+"""The batch size that a probe chooses."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 _HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
@@ -60,8 +63,16 @@ class TrainerChoice:
     devices: Any = 1
     strategy: str = "auto"
     precision: str = "32-true"
-    batch_size: int = 32
+    compile: bool = False
+    batch_size: Any = "auto"
     num_workers: int | None = None
+
+
+@dataclass
+class Features:
+    """The store: rows of a layer that take more bytes than ``max_bytes``, both splits together, are not kept."""
+
+    max_bytes: int = 8 * 2**30
 
 
 @dataclass
@@ -87,6 +98,7 @@ class Config:
     metrics: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerChoice = field(default_factory=TrainerChoice)
     tracking: Tracking = field(default_factory=Tracking)
+    features: Features = field(default_factory=Features)
 
     @property
     def mlruns(self) -> Path:
@@ -142,8 +154,13 @@ def check(config: Config) -> None:
             fix=f"trainer.precision={nearest(trainer.precision, PRECISIONS, most=1).split(' ')[0]} "
             f"(valid: {', '.join(PRECISIONS)})",
         )
-    if trainer.batch_size < 1:
-        raise ConfigError(f"trainer.batch_size={trainer.batch_size} holds no image", fix="trainer.batch_size=32")
+    size = trainer.batch_size
+    if size != AUTO and not (_is_a(size, int) and size >= 1):
+        raise ConfigError(f"trainer.batch_size={size} is no number of images", fix="trainer.batch_size=32, or auto")
+    if config.features.max_bytes < 0:
+        raise ConfigError(
+            f"features.max_bytes={config.features.max_bytes} is no size", fix="features.max_bytes=0 to keep nothing"
+        )
     if not 0 <= config.seed < 2**32:
         raise ConfigError(f"seed={config.seed} is no seed", fix="seed=0 (0 to 4294967295)")
     if tracking.kind not in ("local", "server", "none"):

@@ -7,27 +7,34 @@ result.values["test/neighbours/knn_accuracy"]
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import frostmark
-from frostmark.config import Config, Tracking, build
-from frostmark.errors import DataError
+from frostmark.config import Config, Layer, Tracking, build
+from frostmark.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from frostmark.backbones.extractor import Tap
     from frostmark.backbones.load import TorchvisionBackbone
+    from frostmark.backbones.taps import Survey
     from frostmark.data.preprocess import Pipeline
     from frostmark.data.source import ImageSet, Source
+    from frostmark.extraction import Cost, Extraction
     from frostmark.lit.callbacks.ledger import Ledger
+    from frostmark.lit.trainer import Callback
     from frostmark.reducers.reducer import Progress
     from frostmark.tracking.mlflow import MlflowStore
     from frostmark.tracking.tracker import Tracker
 
 _LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "scikit-learn", "openTSNE", "umap-learn", "numpy", "mlflow")
+
+
+WIDEST = 16_384
+"""Features up to which rows are held in memory as they are; wider ones are projected, however few they are."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class _Subject:
     """What is benchmarked, resolved and checked, before anything long has begun."""
 
     backbone: TorchvisionBackbone
+    survey: Survey
     tap: Tap
     word: str
     node_name: str
@@ -64,12 +72,30 @@ class _Subject:
     source: Source
 
     @property
+    def wide(self) -> bool:
+        """Whether rows are projected before they are held in memory."""
+        return self.tap.width > WIDEST
+
+    @property
+    def projection(self) -> str:
+        """What a reader must know of the rows that neighbours and maps see; empty if they are the features."""
+        from frostmark.stats.projection import PROJECTED_WIDTH
+
+        shown = f"neighbours and maps see a random projection of the {self.tap.width:,} features to {PROJECTED_WIDTH:,}"
+        return shown if self.wide else ""
+
+    @property
     def title(self) -> str:
         return f"{self.backbone.name} · {self.word} · {self.source.name}"
 
 
 def run_benchmark(
-    config: Config, folder: Path, yaml: str, params: Mapping[str, str], parent: str | None
+    config: Config,
+    folder: Path,
+    yaml: str,
+    params: Mapping[str, str],
+    parent: str | None = None,
+    layers: Sequence[Layer] = (),
 ) -> Result | None:
     """Run one benchmark of one layer.
 
@@ -79,6 +105,7 @@ def run_benchmark(
         yaml: the resolved configuration as text, kept as ``config.yaml``.
         params: the same, flattened.
         parent: the tracked run of the sweep that this one belongs to.
+        layers: what the other jobs of the sweep read of the same backbone and images: one pass stores it for all.
 
     Returns:
         the result, or None in a process that only extracts for another one (DDP ranks above zero).
@@ -106,14 +133,16 @@ def run_benchmark(
     tracker: Tracker = MemoryTracker() if store is None else store.run(subject.title, parent)
     with tracker, Progress() as progress:
         tracker.log_params(params)
-        work = _Work(config, subject, splits, model, reducer, families, folder, tracker, progress)
+        work = _Work(config, subject, splits, model, reducer, families, layers, folder, tracker, progress)
         findings = work.run(yaml)
     if findings is None:
         return None
     run_id = tracker.run_id
     link = store.link(run_id) if store is not None and run_id is not None else None
     sizes = ", ".join(f"{len(images):,} {split}" for split, images in splits.items())
-    about = f"weights {subject.backbone.weights_name} · {sizes} images"
+    about = " · ".join(
+        filter(None, [f"weights {subject.backbone.weights_name}", f"{sizes} images", subject.projection])
+    )
     return Result(subject.title, about, folder, *findings, run_id, link)
 
 
@@ -139,7 +168,9 @@ def _resolve(config: Config) -> _Subject:
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
     tap = Tap(survey.resolve(word), config.layer.pool)
-    return _Subject(backbone, tap, word, survey.node_name(word), pipeline, type(preprocess).__name__.lower(), source)
+    return _Subject(
+        backbone, survey, tap, word, survey.node_name(word), pipeline, type(preprocess).__name__.lower(), source
+    )
 
 
 def _read(source: Source, backbone: TorchvisionBackbone) -> dict[str, ImageSet]:
@@ -165,6 +196,7 @@ class _Work:
     model: Any
     reducer: Any
     families: dict[str, Any]
+    layers: Sequence[Layer]
     folder: Path
     tracker: Tracker
     progress: Progress
@@ -190,43 +222,101 @@ class _Work:
         return ledger.values, ledger.undefined
 
     def _extract_and_analyse(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
-        from frostmark.backbones.extractor import Extractor
+        from frostmark.lit.datamodule import StoredRows
+        from frostmark.lit.module import ReplayModule
+        from frostmark.lit.trainer import is_rank_zero, make_trainer, predict
+
+        subject, most = self.subject, self.config.features.max_bytes
+        extraction = self._extraction(fingerprints)
+        callbacks = self._analysis(ledger, fingerprints)
+        if extraction.size(subject.tap) > most:
+            extraction.stream(subject.tap, callbacks)
+        else:
+            others = [tap for tap in self._taps_of_sweep() if extraction.size(tap) <= most]
+            with extraction.stored(subject.tap, subject.word, others) as entries:
+                if is_rank_zero():
+                    self.progress("reading the stored rows")
+                    labels = {split: images.labels for split, images in self.splits.items()}
+                    predict(make_trainer(callbacks), ReplayModule(), StoredRows(entries, labels))
+        self._add_costs(ledger, extraction.cost)
+
+    def _extraction(self, fingerprints: Mapping[str, str]) -> Extraction:
+        from frostmark.backbones.weights import weights_digest
+        from frostmark.extraction import Extraction
+        from frostmark.features.store import FeatureStore
+
+        subject = self.subject
+        about = {
+            "backbone": subject.backbone.name,
+            "weights": subject.backbone.weights_name,
+            "dataset": subject.source.name,
+            "preprocess": f"{subject.preprocess} {subject.pipeline.size}",
+        }
+        return Extraction(
+            subject.backbone,
+            self.model,
+            weights_digest(self.model),
+            subject.pipeline,
+            self.splits,
+            fingerprints,
+            self.config.trainer,
+            FeatureStore(self.config.mlruns / "features"),
+            self.progress,
+            about,
+        )
+
+    def _analysis(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> list[Callback]:
+        """The callbacks that make findings of rows."""
         from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
         from frostmark.lit.callbacks.maps import Maps
         from frostmark.lit.callbacks.metrics import Metrics
-        from frostmark.lit.callbacks.watch import Watch
-        from frostmark.lit.datamodule import ImageModule
-        from frostmark.lit.module import FeatureModule
-        from frostmark.lit.trainer import predict
+        from frostmark.stats.projection import SparseProjection
 
-        subject, trainer = self.subject, self.config.trainer
-        classes = subject.source.classes()
-        names = tuple(self.splits)
-        rows = CollectRows(subject.word, names)
+        subject, seed = self.subject, self.config.seed
+        classes, names = subject.source.classes(), tuple(self.splits)
+        rows = CollectRows(subject.word, names, SparseProjection(subject.tap.width, seed) if subject.wide else None)
         moments = StreamMoments(subject.tap.width, len(classes), names)
-        watch = Watch({split: len(images) for split, images in self.splits.items()}, self.progress)
-        callbacks = [rows, moments, watch, Metrics(self.families, rows, moments, classes, ledger, subject.title)]
+        callbacks = [rows, moments, Metrics(self.families, rows, moments, classes, ledger, subject.title)]
         if self.reducer is not None:
-            seed = self.config.seed
             about = f"Weights: {subject.backbone.weights_name}."
             callbacks.append(Maps(self.reducer, rows, classes, ledger, subject.title, about, seed, fingerprints))
-        uniform = all(images.uniform for images in self.splits.values())
-        device = predict(
-            # Images that differ in size were brought to one where they were decoded.
-            FeatureModule(
-                Extractor(self.model, [subject.tap]), subject.pipeline if uniform else subject.pipeline.normalise
-            ),
-            ImageModule(self.splits, subject.pipeline.geometry, trainer.batch_size, trainer.num_workers),
-            callbacks,
-            accelerator=trainer.accelerator,
-            devices=trainer.devices,
-            strategy=trainer.strategy,
-            precision=trainer.precision,
-        )
-        self.tracker.set_tags({"device": device})
-        ledger.add_value("cost/images_forwarded", float(sum(len(f.rows) for f in rows.feature_sets.values())))
-        ledger.add_value("cost/images_per_second", watch.images_per_second)
-        ledger.add_value("cost/extract_seconds", watch.seconds)
+        return callbacks
+
+    def _taps_of_sweep(self) -> list[Tap]:
+        """What the other jobs will read; a layer that this backbone does not have is told of by its own job."""
+        from frostmark.backbones.extractor import Tap
+
+        taps = []
+        for layer in self.layers:
+            try:
+                taps.append(Tap(self.subject.survey.resolve(layer.node or layer.tap or ""), layer.pool))
+            except ConfigError:
+                continue
+        return list(dict.fromkeys(taps))
+
+    def _add_costs(self, ledger: Ledger, cost: Cost) -> None:
+        from frostmark.backbones.extractor import Extractor
+        from frostmark.lit.probe import peak_memory_mb
+        from frostmark.metrics.metric import Scores, Undefined, Value
+
+        node, survey = self.subject.tap.node, self.subject.survey
+        used = Extractor(self.subject.backbone.architecture(), [self.subject.tap])
+        replayed = Undefined("no image was forwarded: the rows were in the store")
+        values: dict[str, Value] = {
+            "cost/images_forwarded": float(cost.forwarded),
+            "cost/images_per_second": cost.images_per_second if cost.forwarded else replayed,
+            "cost/extract_seconds": cost.seconds,
+            "cost/gmacs": node.flops / 2e9,
+            "cost/gmacs_share": node.flops / max(survey.flops, 1),
+            "cost/params": float(sum(p.numel() for p in used.parameters())),
+            "cost/bytes_per_image": 4.0 * self.subject.tap.width,
+            "cost/peak_memory_mb": peak_memory_mb(),
+        }
+        if cost.precision_error is not None:
+            values["cost/precision_error"] = cost.precision_error
+        ledger.add_scores(Scores(values))
+        if cost.device is not None:
+            self.tracker.set_tags({"device": cost.device, "batch_size": str(cost.batch_size)})
 
     def _tags(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
         from frostmark.backbones.weights import weights_digest
@@ -241,6 +331,7 @@ class _Work:
             "node": self.subject.node_name,
             "pool": tap.pool,
             "features": str(tap.width),
+            **({"projection": self.subject.projection} if self.subject.wide else {}),
             "weights": backbone.weights_name,
             "weights_digest": weights_digest(self.model),
             "dataset": self.subject.source.name,
@@ -262,7 +353,7 @@ class _Work:
         setting = {
             "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights_name}",
             "Layer": f"{subject.word} (node {subject.node_name}, pool {subject.tap.pool}, "
-            f"{subject.tap.width:,} features)",
+            f"{subject.tap.width:,} features)" + (f"; {subject.projection}" if subject.wide else ""),
             "Images": ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())
             + f" of {subject.source.name}, {subject.preprocess} to {subject.pipeline.size} pixels",
             "Map": "none" if self.reducer is None else f"{type(self.reducer).__name__}, fit on {self.reducer.fit_on}",

@@ -15,11 +15,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from frostmark.config import Config, Tracking, explained
-from frostmark.errors import ConfigError, TrackingError
+from frostmark.config import Config, Layer, Tracking, explained, typed
+from frostmark.errors import ConfigError, FrostmarkError, TrackingError
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
 
 PARENT = "FROSTMARK_PARENT_RUN"
 """Environment variable: the parent run of the sweep under way; jobs inherit it, whatever process they run in."""
+
+LAYERS = "FROSTMARK_SWEEP_LAYERS"
+"""Environment variable: the file that tells every job which layers the others read."""
 
 _OUTCOME = "outcome.json"
 
@@ -54,6 +63,7 @@ class SweepParent(Callback):
         try:
             refuse_many_devices(config)
             _open(config)
+            _announce_layers(config)
         except Exception as error:
             # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
             problem = explained(error)
@@ -112,6 +122,60 @@ def _open(config: DictConfig) -> None:
     os.environ[PARENT] = run_id or ""
 
 
+def _announce_layers(config: DictConfig) -> None:
+    """Write down the layers of all jobs, by what else decides the rows."""
+    assert _under_way is not None
+    asked: dict[str, list[dict[str, Any]]] = {}
+    for overrides in _jobs(config):
+        try:
+            job = _composed(overrides)
+        except (FrostmarkError, HydraException, OmegaConfBaseException):
+            continue  # that job will say so itself
+        asked.setdefault(_rows_but_layer(job), []).append(asdict(job.layer))
+    file = _under_way.folder / "layers.json"
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    os.environ[LAYERS] = str(file)
+
+
+def _jobs(config: DictConfig) -> list[list[str]]:
+    """The overrides of every job. Of sweepers that choose as they go, nobody knows them beforehand."""
+    if config.hydra.sweeper._target_ != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}":
+        return []
+    words = list(config.hydra.overrides.task)
+    params = config.hydra.sweeper.params or {}
+    words += [f"{key}={value}" for key, value in params.items()]
+    parsed = OverridesParser.create().parse_overrides(words)
+    (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    return [list(job) for job in jobs]
+
+
+def _composed(overrides: list[str]) -> Config:
+    """A job's configuration, as the running Hydra would make it: with the user's own folders of YAMLs."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    composed = hydra.compose_config("config", overrides, RunMode.RUN, from_shell=False, with_log_configuration=False)
+    with open_dict(composed):
+        del composed["hydra"]
+    return typed(composed)
+
+
+def _rows_but_layer(job: Config) -> str:
+    """Everything in a configuration that may change rows, but for the layer."""
+    trainer = job.trainer
+    return json.dumps(
+        [job.backbone, job.preprocess, job.dataset, job.seed, trainer.precision, trainer.compile], sort_keys=True
+    )
+
+
+def layers_of_sweep(job: Config) -> list[Layer]:
+    """The layers that the jobs of the sweep under way read of this job's backbone and images."""
+    file = os.environ.get(LAYERS)
+    if not file:
+        return []
+    asked = json.loads(Path(file).read_text(encoding="utf-8"))
+    return [Layer(**layer) for layer in asked.get(_rows_but_layer(job), [])]
+
+
 def parent_run() -> str | None:
     """The parent run of the sweep under way, if there is one and it is tracked."""
     return os.environ.get(PARENT) or None
@@ -139,6 +203,7 @@ def finish(stopped: BaseException | None) -> Finished | None:
     global _under_way
     sweep, _under_way = _under_way, None
     os.environ.pop(PARENT, None)
+    os.environ.pop(LAYERS, None)
     if sweep is None:
         return None
     written = sorted(sweep.folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from frostmark.errors import DataError
-from frostmark.features.rows import FeatureSet, require_finite
+from frostmark.features.rows import FeatureSet, not_finite, refuse_not_finite
 
 
 def test_rows_are_put_in_order() -> None:
@@ -15,9 +15,9 @@ def test_rows_are_put_in_order() -> None:
 
 def test_rows_that_are_no_numbers_are_named() -> None:
     rows = np.zeros((5, 3), np.float32)
-    features = FeatureSet(np.arange(5), np.zeros(5, int), rows)
-    require_finite(features, "last_conv", "test")
+    assert not_finite(rows).tolist() == []
+    refuse_not_finite([], 5, "last_conv", "test")
     rows[1, 2], rows[4, 0] = np.nan, np.inf
     with pytest.raises(DataError, match=r"2 of 5 rows of layer last_conv, split test.*first images: 1, 4") as told:
-        require_finite(features, "last_conv", "test")
+        refuse_not_finite(not_finite(rows).tolist(), 5, "last_conv", "test")
     assert "trainer.precision=32-true" in told.value.fix

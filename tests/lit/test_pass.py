@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,20 +15,26 @@ from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.data.digits import Digits
 from frostmark.data.preprocess import Resize
+from frostmark.data.synthetic import Synthetic
 from frostmark.errors import ConfigError, DataError
+from frostmark.features.key import RowKey
+from frostmark.features.store import FeatureStore, shards_of
 from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
 from frostmark.lit.callbacks.ledger import Ledger
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
+from frostmark.lit.callbacks.store import StoreFeatures
 from frostmark.lit.callbacks.watch import Watch
-from frostmark.lit.datamodule import ImageModule
-from frostmark.lit.module import FeatureModule
-from frostmark.lit.trainer import predict
+from frostmark.lit.datamodule import ImageModule, StoredRows
+from frostmark.lit.module import FeatureModule, ReplayModule, Rows
+from frostmark.lit.probe import SIZES, fastest_batch, precision_error
+from frostmark.lit.trainer import make_trainer, predict
 from frostmark.metrics.metric import Scores, Undefined
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.variance import Variance
 from frostmark.reducers.pca import PCA
 from frostmark.stats.moments import ClassMoments
+from frostmark.stats.projection import PROJECTED_WIDTH, SparseProjection
 from frostmark.tracking.memory import MemoryTracker
 
 SPLITS = ("train", "test")
@@ -37,17 +44,15 @@ BACKBONE = TorchvisionBackbone("squeezenet1_0", "untrained")
 PIPELINE = Resize(32).pipeline(BACKBONE.preset)
 
 
+WANTED = {split: shards_of(len(images)) for split, images in IMAGES.items()}
+
+
 def run(callbacks: Sequence[pl.Callback], tap: Tap, precision: str = "32-true", batch_size: int = 16) -> None:
-    device = predict(
-        FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE),
-        ImageModule(IMAGES, PIPELINE.geometry, batch_size),
-        list(callbacks),
-        accelerator="cpu",
-        devices=1,
-        strategy="auto",
-        precision=precision,
-    )
-    assert device == "cpu"
+    images = ImageModule(IMAGES, WANTED, PIPELINE.geometry)
+    images.batch_size = batch_size
+    trainer = make_trainer(list(callbacks), precision=precision)
+    predict(trainer, FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE), images)
+    assert trainer.strategy.root_device.type == "cpu"
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +125,10 @@ def test_rows_that_are_no_numbers_end_the_pass(tap: Tap) -> None:
         model.features[0].weight[0, 0, 0, 0] = float("inf")
     with pytest.raises(DataError, match="not finite"):
         predict(
+            make_trainer([CollectRows("x", SPLITS)]),
             FeatureModule(Extractor(model, [tap]), PIPELINE),
-            ImageModule(IMAGES, PIPELINE.geometry),
-            [CollectRows("x", SPLITS)],
-            accelerator="cpu", devices=1, strategy="auto", precision="32-true",
-        )  # fmt: skip
+            ImageModule(IMAGES, WANTED, PIPELINE.geometry),
+        )
 
 
 def test_a_ledger_keeps_reasons_and_refuses_numbers_that_are_none(tmp_path: Path) -> None:
@@ -140,18 +144,131 @@ def test_a_ledger_keeps_reasons_and_refuses_numbers_that_are_none(tmp_path: Path
 
 def test_a_negative_number_of_workers_is_refused() -> None:
     with pytest.raises(ConfigError, match="num_workers=-1"):
-        ImageModule(IMAGES, PIPELINE.geometry, num_workers=-1)
+        ImageModule(IMAGES, WANTED, PIPELINE.geometry, num_workers=-1)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_device_that_is_not_there_is_refused(tap: Tap) -> None:
+def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="no trainer for accelerator=gpu"):
-        predict(
-            FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE),
-            ImageModule(IMAGES, PIPELINE.geometry),
-            [],
-            accelerator="gpu",
-            devices=1,
-            strategy="auto",
-            precision="32-true",
-        )
+        make_trainer([], accelerator="gpu")
+
+
+def store_rows(folder: Path, taps: list[Tap], wanted: dict[str, list[range]] = WANTED, batch_size: int = 16) -> Any:
+    """Entries of every tap after a pass over ``wanted``, by split."""
+    store = FeatureStore(folder)
+    entries = {s: [store.entry(key_of(s, tap), tap.width) for tap in taps] for s in SPLITS}
+    images = ImageModule(IMAGES, wanted, PIPELINE.geometry)
+    images.batch_size = batch_size
+    module = FeatureModule(Extractor(BACKBONE.load(0), taps), PIPELINE)
+    predict(make_trainer([StoreFeatures(entries)]), module, images)
+    return entries
+
+
+def key_of(split: str, tap: Tap) -> RowKey:
+    return RowKey("squeezenet", "1", "w", tap.node.name, tap.pool, "p", "f", split, len(IMAGES[split]), "32-true")
+
+
+def test_rows_that_went_through_the_store_are_bitwise_those_of_the_pass(tap: Tap, tmp_path: Path) -> None:
+    direct = rows_of(tap)
+    entries = store_rows(tmp_path, [tap])
+    replayed = CollectRows("x", SPLITS)
+    labels = {split: images.labels for split, images in IMAGES.items()}
+    stored = StoredRows({split: of_split[0] for split, of_split in entries.items()}, labels)
+    predict(make_trainer([replayed]), ReplayModule(), stored)
+    for split in SPLITS:
+        np.testing.assert_array_equal(replayed.feature_sets[split].rows, direct.feature_sets[split].rows)
+        assert replayed.feature_sets[split].labels.tolist() == IMAGES[split].labels.tolist()
+
+
+def test_taps_and_pools_of_one_pass_are_those_of_passes_of_their_own(tmp_path: Path) -> None:
+    survey = BACKBONE.survey(32)
+    taps = [
+        Tap(survey.resolve(word), pool) for word in ("stage2", "last_conv", "logits") for pool in ("gap", "max", "gem")
+    ]
+    together = store_rows(tmp_path / "together", taps)
+    for position, tap in enumerate(taps):
+        alone = store_rows(tmp_path / f"alone{position}", [tap])
+        for split in SPLITS:
+            np.testing.assert_array_equal(together[split][position].read(range(len(IMAGES[split]))),
+                                          alone[split][0].read(range(len(IMAGES[split]))))  # fmt: skip
+
+
+def test_a_shard_with_rows_that_are_no_numbers_is_not_stored(tap: Tap, tmp_path: Path) -> None:
+    entry = FeatureStore(tmp_path).entry(key_of("test", tap), tap.width)
+    storing = StoreFeatures({"test": [entry]})
+    rows = torch.zeros(61, tap.width)
+    rows[5] = float("nan")
+    storing.take(make_trainer([]), Rows(torch.arange(61), torch.zeros(61), [rows]), split=0, batch=0)
+    assert storing.bad == {entry.folder.name: [5]}
+    assert entry.missing() == [range(61)]
+
+
+class _Hungry(torch.nn.Module):
+    """Runs out of memory with more than ``most`` images."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [images.flatten(1)]
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
+    module = FeatureModule(_Hungry(5), lambda images: images)  # type: ignore[arg-type]
+    images = torch.arange(32.0).reshape(16, 1, 1, 2)
+    (rows,) = module.rows(images)
+    assert torch.equal(rows, images.flatten(1))
+    assert module.at_once == 4
+    module = FeatureModule(_Hungry(0), lambda images: images)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="not enough memory to forward a single image"):
+        module.rows(images)
+
+
+def test_other_errors_of_a_forward_pass_are_not_taken_for_want_of_memory() -> None:
+    def broken(images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        FeatureModule(_Hungry(5), broken).rows(torch.zeros(2, 1, 1, 1))  # type: ignore[arg-type]
+
+
+def test_the_cpu_running_out_of_memory_is_known_by_its_message() -> None:
+    class Greedy(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+            torch.empty(2**60 if len(images) > 2 else 1, dtype=torch.uint8)  # the allocator's own refusal
+            return [images.flatten(1)]
+
+    module = FeatureModule(Greedy(), lambda images: images)  # type: ignore[arg-type]
+    module.rows(torch.zeros(8, 1, 1, 1))
+    assert module.at_once == 2
+
+
+def test_the_batch_size_is_probed_only_where_it_pays(tap: Tap) -> None:
+    module = FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE)
+    few = ImageModule(IMAGES, WANTED, PIPELINE.geometry)
+    assert fastest_batch(make_trainer([]), module, few) == 32
+    many = Synthetic(size=8, train=20_000, test=10).split("train")
+    images = ImageModule({"train": many}, {"train": shards_of(len(many))}, PIPELINE.geometry)
+    assert fastest_batch(make_trainer([]), module, images) in SIZES["cpu"]
+
+
+def test_the_error_of_a_precision_is_measured_on_the_rows(tap: Tap) -> None:
+    images = ImageModule(IMAGES, WANTED, PIPELINE.geometry)
+    module = FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE)
+    assert precision_error(make_trainer([]), module, images) == 0
+    measured = precision_error(make_trainer([], precision="bf16-mixed"), module, images)
+    exact, fast = (rows_of(tap, p, 32).feature_sets["train"].rows[:32] for p in ("32-true", "bf16-mixed"))
+    assert measured == pytest.approx(np.linalg.norm(fast - exact) / np.linalg.norm(exact), rel=1e-3)
+
+
+def test_wide_rows_are_projected_as_they_come() -> None:
+    tap = Tap(BACKBONE.survey(32).resolve("stage2"), "flatten")
+    project = SparseProjection(tap.width, seed=3)
+    kept, narrow = CollectRows("x", SPLITS), CollectRows("x", SPLITS, project)
+    run([kept, narrow], tap)
+    expected = project(kept.feature_sets["test"].rows)
+    assert expected.shape == (61, PROJECTED_WIDTH)
+    np.testing.assert_allclose(narrow.feature_sets["test"].rows, expected, rtol=1e-5, atol=1e-6)

@@ -73,6 +73,16 @@ class TorchvisionBackbone:
             return str(self.enum.name)
         return self.weights if self.file is None else self.file.name
 
+    @property
+    def architecture_name(self) -> str:
+        """Library and name of the network, without weights."""
+        return f"torchvision/{self.name}"
+
+    @property
+    def library(self) -> str:
+        """The library that the network comes from, with its version."""
+        return f"torchvision {torchvision.__version__.partition('+')[0]}"
+
     def missing_weights(self) -> str | None:
         """Name, size and place of published weights that would have to be downloaded; None if none are."""
         if self.weights not in self._enum_names() or where_cached(self.enum).is_file():

@@ -1,11 +1,12 @@
 """Feature sets: the rows of a split with the index and label of each.
 
 feature_set = FeatureSet.ordered(index, labels, rows)
-require_finite(feature_set, layer="last_conv", split="test")
+refuse_not_finite(not_finite(feature_set.rows).tolist(), len(feature_set.rows), layer="last_conv", split="test")
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,17 +37,24 @@ class FeatureSet:
         return cls(index[order], labels[order], rows[order])
 
 
-def require_finite(features: FeatureSet, layer: str, split: str) -> None:
-    """Refuse rows that are not numbers.
+def not_finite(rows: NDArray[Any]) -> NDArray[np.intp]:
+    """Positions of the rows (N, D) that hold a value which is no number."""
+    return np.flatnonzero(~np.isfinite(rows).all(1))
+
+
+def refuse_not_finite(bad: Sequence[int], count: int, layer: str, split: str) -> None:
+    """Refuse rows that are not numbers, if there are any.
+
+    Args:
+        bad: positions of their images in the split.
+        count: images of the split.
 
     Raises:
         DataError: naming layer, split, how many rows, and the first of them.
     """
-    bad = np.flatnonzero(~np.isfinite(features.rows).all(1))
-    if len(bad):
-        first = ", ".join(str(i) for i in features.index[bad[:5]])
+    if bad:
+        first = ", ".join(str(i) for i in bad[:5])
         raise DataError(
-            f"{len(bad)} of {len(features.rows)} rows of layer {layer}, split {split}, are not finite; "
-            f"first images: {first}",
+            f"{len(bad)} of {count} rows of layer {layer}, split {split}, are not finite; first images: {first}",
             fix="trainer.precision=32-true; if it stays, the weights or these images are damaged",
         )

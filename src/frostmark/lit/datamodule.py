@@ -1,6 +1,7 @@
 """The splits of a data set as Lightning wants them: a list of predict loaders, one a split.
 
-ImageModule({"train": train_images, "test": test_images}, geometry=pipeline.geometry, batch_size=32)
+ImageModule({"train": train_images, "test": test_images}, wanted, geometry=pipeline.geometry)     # images to forward
+StoredRows({"train": entry, "test": entry}, labels)                                               # rows to replay
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.features.store import SHARD, Entry, shards_of
+from frostmark.lit.module import Rows
 
 WORKERS_MOST = 8
+DEFAULT_BATCH = 32
 
 
 class ImageModule(pl.LightningDataModule):
@@ -24,17 +29,21 @@ class ImageModule(pl.LightningDataModule):
 
     Args:
         splits: images by split name, in the order of the loaders.
+        wanted: the pieces of each split that are to be forwarded. Whole pieces are dealt to the processes of a job, so
+            that each is put out by one of them, in batches that are the same whatever was done before.
         geometry: brings images that differ in size to one, where they are decoded.
-        batch_size: images a batch.
         num_workers: processes that decode; None for as many as there are processors (at most 8), and none for images
             that are in memory anyway.
+
+    Attributes:
+        batch_size: images a batch; may be set until the loaders are asked for.
     """
 
     def __init__(
         self,
         splits: Mapping[str, ImageSet],
+        wanted: Mapping[str, Sequence[range]],
         geometry: Callable[[Tensor], Tensor],
-        batch_size: int = 32,
         num_workers: int | None = None,
     ) -> None:
         super().__init__()
@@ -43,24 +52,48 @@ class ImageModule(pl.LightningDataModule):
                 f"trainer.num_workers={num_workers} is no number of processes", fix="trainer.num_workers=0"
             )
         self.splits = dict(splits)
-        self._batch_size = batch_size
+        self.batch_size = DEFAULT_BATCH
+        self._wanted = dict(wanted)
         self._num_workers = num_workers
         for images in self.splits.values():
             images.geometry = None if images.uniform else geometry
 
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        return [self._loader(images) for images in self.splits.values()]
+        mine = self._dealt()
+        return [self._loader(images, mine[split]) for split, images in self.splits.items()]
+
+    def first_images(self, count: int) -> Tensor:
+        """(N, C, H, W): the first images of the first split as the backbone's preprocessing gets them."""
+        images = next(iter(self.splits.values()))
+        found = _ErrorsAsBatches(images)[range(min(count, len(images)))]
+        if isinstance(found, FrostmarkError):
+            raise found
+        return found.images
+
+    def _dealt(self) -> dict[str, list[range]]:
+        """The pieces of this process: by their place in the split, so that all processes agree without talking."""
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        mine = {
+            split: [piece for piece in pieces if piece.start // SHARD % world == rank]
+            for split, pieces in self._wanted.items()
+        }
+        if world > 1 and not any(mine.values()):
+            # Lightning leaves out a process without batches, and the others would wait for it: it repeats a piece.
+            split, images = next(iter(self.splits.items()))
+            mine[split] = shards_of(len(images))[:1]
+        return mine
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if isinstance(batch, FrostmarkError):
             raise batch
         return batch
 
-    def _loader(self, images: ImageSet) -> DataLoader[Batch]:
+    def _loader(self, images: ImageSet, pieces: Sequence[range]) -> DataLoader[Batch]:
         return DataLoader(
-            _ErrorsAsBatches(images),  # type: ignore[arg-type]  # read through __getitems__, a whole batch at a time
-            batch_size=self._batch_size,
-            shuffle=False,
+            _ErrorsAsBatches(images),  # type: ignore[arg-type]  # read a whole batch at a time
+            batch_size=None,
+            sampler=[piece[i : i + self.batch_size] for piece in pieces for i in range(0, len(piece), self.batch_size)],
             num_workers=self._workers(images),
             collate_fn=_as_is,
         )
@@ -80,9 +113,9 @@ class _ErrorsAsBatches:
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitems__(self, indices: Sequence[int]) -> Batch | FrostmarkError:
+    def __getitem__(self, indices: Sequence[int]) -> Batch | FrostmarkError:
         try:
-            return self._images.__getitems__(indices)
+            return self._images.__getitems__(list(indices))
         except FrostmarkError as error:
             return error
 
@@ -90,3 +123,33 @@ class _ErrorsAsBatches:
 def _as_is(batch: Any) -> Any:
     """A set puts out whole batches."""
     return batch
+
+
+class StoredRows(pl.LightningDataModule):
+    """Rows out of the store, a shard at a time, with today's labels.
+
+    Args:
+        entries: rows by split name, in the order of the loaders.
+        labels: (N,) int64 of each split.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], labels: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._sets = [_Shards(entry, labels[split]) for split, entry in entries.items()]
+
+    def predict_dataloader(self) -> list[DataLoader[Rows]]:
+        return [DataLoader(shards, batch_size=None, collate_fn=_as_is) for shards in self._sets]  # type: ignore[arg-type]
+
+
+class _Shards:
+    def __init__(self, entry: Entry, labels: Tensor) -> None:
+        self._entry = entry
+        self._labels = labels
+
+    def __len__(self) -> int:
+        return len(self._entry.shards)
+
+    def __getitem__(self, number: int) -> Rows:
+        shard = self._entry.shards[number]
+        rows = torch.from_numpy(self._entry.read(shard))
+        return Rows(torch.arange(shard.start, shard.stop), self._labels[shard.start : shard.stop], [rows])

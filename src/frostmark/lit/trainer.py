@@ -1,6 +1,7 @@
 """The trainer, quiet and without a logger: tracking is ours.
 
-predict(FeatureModule(...), images, callbacks, accelerator="auto", devices=1, strategy="auto", precision="32-true")
+predict(make_trainer(callbacks, accelerator="auto", precision="bf16-mixed"), FeatureModule(...), images)
+predict(make_trainer(callbacks), ReplayModule(), stored_rows)
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities import rank_zero_only
 
 from frostmark.errors import ConfigError
-from frostmark.lit.datamodule import ImageModule
-from frostmark.lit.module import FeatureModule
+
+Callback = pl.Callback
+"""Lightning's, for those who hand callbacks on and do not know Lightning."""
 
 
 def is_rank_zero() -> bool:
@@ -27,33 +29,24 @@ def is_rank_zero() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def predict(
-    module: FeatureModule,
-    images: ImageModule,
+def make_trainer(
     callbacks: list[pl.Callback],
     *,
-    accelerator: str,
-    devices: Any,
-    strategy: str,
-    precision: str,
-) -> str:
-    """One pass over all splits; what comes of it is in the callbacks.
-
-    Returns:
-        the kind of device it ran on: ``cpu``, ``cuda`` …
+    accelerator: str = "cpu",
+    devices: Any = 1,
+    strategy: str = "auto",
+    precision: str = "32-true",
+) -> pl.Trainer:
+    """A trainer that only predicts.
 
     Raises:
         ConfigError: if there is no such device here.
-        KeyboardInterrupt: on Ctrl-C, with signal handling as it was before.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    _keep_freed_memory()
-    with warnings.catch_warnings():
-        # In-memory images are indexed faster than workers could hand them over.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")  # Lightning's own, on newer torch
-        try:
-            trainer = pl.Trainer(
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")  # stored rows need none
+            return pl.Trainer(
                 accelerator=accelerator,
                 devices=devices,
                 strategy=strategy,
@@ -63,22 +56,35 @@ def predict(
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
+                use_distributed_sampler=False,  # the data module deals out whole shards
             )
-        except (MisconfigurationException, ValueError, RuntimeError) as problem:
-            raise ConfigError(
-                f"no trainer for accelerator={accelerator}, devices={devices}, strategy={strategy}: {problem}",
-                fix="trainer=auto, or trainer=cpu",
-            ) from problem
-        interrupt = signal.getsignal(signal.SIGINT)
+    except (MisconfigurationException, ValueError, RuntimeError) as problem:
+        raise ConfigError(
+            f"no trainer for accelerator={accelerator}, devices={devices}, strategy={strategy}: {problem}",
+            fix="trainer=auto, or trainer=cpu",
+        ) from problem
+
+
+def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningDataModule) -> None:
+    """One pass over all splits; what comes of it is in the callbacks.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, with signal handling as it was before.
+    """
+    _keep_freed_memory()
+    interrupt = signal.getsignal(signal.SIGINT)
+    with warnings.catch_warnings():
+        # In-memory images are indexed faster than workers could hand them over.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")  # Lightning's own, on newer torch
         try:
-            trainer.predict(module, datamodule=images, return_predictions=False)
+            trainer.predict(module, datamodule=data, return_predictions=False)
         except SystemExit as stopped:
             # Lightning turns Ctrl-C into exit code 1 and leaves the signal ignored.
             if stopped.code == 1 and trainer.state.status == TrainerStatus.INTERRUPTED:
                 signal.signal(signal.SIGINT, interrupt)
                 raise KeyboardInterrupt from None
             raise
-    return trainer.strategy.root_device.type
 
 
 def _keep_freed_memory() -> None:

@@ -1,4 +1,4 @@
-"""Rows and class moments, collected while the images pass.
+"""Rows and class moments, collected while the images pass or while stored rows are replayed.
 
 rows, moments = CollectRows(...), StreamMoments(...)      # both in the trainer's list, in any order
 rows.feature_sets["test"].rows                            # on rank zero, once the pass is over
@@ -6,6 +6,7 @@ rows.feature_sets["test"].rows                            # on rank zero, once t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -13,10 +14,10 @@ import numpy as np
 import pytorch_lightning as pl
 import torch.distributed as dist
 
-from frostmark.features.rows import FeatureSet, require_finite
+from frostmark.features.rows import FeatureSet, not_finite, refuse_not_finite
 from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
-from frostmark.stats.moments import ClassMoments
+from frostmark.stats.moments import Array, ClassMoments
 
 
 def gather_to_zero(trainer: pl.Trainer, value: Any) -> list[Any]:
@@ -37,12 +38,14 @@ class CollectRows(EachBatch):
     Args:
         layer: its name, for messages.
         splits: names, in the order of the loaders.
+        project: (N, D) → (N, d), where the rows themselves are too wide to be kept.
     """
 
-    def __init__(self, layer: str, splits: tuple[str, ...]) -> None:
+    def __init__(self, layer: str, splits: tuple[str, ...], project: Callable[[Array], Array] | None = None) -> None:
         self.feature_sets: dict[str, FeatureSet] = {}
         self._layer = layer
         self._splits = splits
+        self._project = project
         self._parts: dict[str, list[tuple[Any, Any, Any]]] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -50,7 +53,8 @@ class CollectRows(EachBatch):
 
     def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
         (rows,) = found.rows
-        part = (found.indices.cpu().numpy(), found.labels.cpu().numpy(), rows.cpu().numpy())
+        kept = rows.cpu().numpy() if self._project is None else self._project(rows.cpu().numpy())
+        part = (found.indices.cpu().numpy(), found.labels.cpu().numpy(), kept)
         self._parts[self._splits[split]].append(part)
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -59,7 +63,8 @@ class CollectRows(EachBatch):
         for split in self._splits if trainer.is_global_zero else ():
             parts = [part for rank in gathered for part in rank[split]]
             features = FeatureSet.ordered(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-            require_finite(features, self._layer, split)
+            bad = features.index[not_finite(features.rows)]
+            refuse_not_finite(bad.tolist(), len(features.rows), self._layer, split)
             self.feature_sets[split] = features
 
 

@@ -1,0 +1,57 @@
+"""Brings the rows of every tap to disk while the images pass.
+
+StoreFeatures({"train": [entry_of_stage4, entry_of_last_conv], "test": [...]})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytorch_lightning as pl
+from numpy.typing import NDArray
+
+from frostmark.features.rows import not_finite
+from frostmark.features.store import SHARD, Entry
+from frostmark.lit.callbacks.each_batch import EachBatch
+from frostmark.lit.module import Rows
+
+
+class StoreFeatures(EachBatch):
+    """Collects batches into shards and writes each as soon as it is full.
+
+    Args:
+        entries: for every split, in the order of the loaders, an entry for every tap, in the order of the rows.
+
+    A shard with values that are not finite is not stored: its entry stays unfinished.
+
+    Attributes:
+        bad: positions of the images whose rows were not finite, by the entry's folder name.
+    """
+
+    def __init__(self, entries: Mapping[str, Sequence[Entry]]) -> None:
+        self.bad: dict[str, list[int]] = {}
+        self._entries = [list(of_split) for of_split in entries.values()]
+        self._parts: list[list[NDArray[np.float32]]] = []
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.bad = {}
+        self._parts = []
+
+    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
+        self._parts.append([rows.cpu().numpy() for rows in found.rows])
+        last = int(found.indices[-1])
+        entries = self._entries[split]
+        shard = entries[0].shards[last // SHARD]
+        if last + 1 < shard.stop:
+            return
+        for entry, parts in zip(entries, zip(*self._parts, strict=True), strict=True):
+            self._write(entry, shard, np.concatenate(parts))
+        self._parts = []
+
+    def _write(self, entry: Entry, shard: range, rows: NDArray[np.float32]) -> None:
+        bad = not_finite(rows)
+        if len(bad):
+            self.bad.setdefault(entry.folder.name, []).extend(shard.start + int(i) for i in bad)
+        else:
+            entry.write(shard, rows)

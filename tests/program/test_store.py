@@ -1,0 +1,209 @@
+"""One forward pass, never twice: sweeps share it, later runs replay it, and what is damaged or cut short is mended."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Program
+from harness import REPOSITORY, environment
+from reading import TINY, metrics_of
+
+IMAGES = 90 + 61
+QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "tracking=none")
+
+
+def values_of_jobs(root: Path) -> list[dict[str, float]]:
+    files = sorted(root.glob("mlruns/_hydra/sweeps/*/*/metrics.json"), key=lambda path: int(path.parent.name))
+    return [json.loads(path.read_text())["values"] for path in files]
+
+
+def rows_in(root: Path) -> dict[str, bytes]:
+    """Every shard by entry and name."""
+    folder = root / "mlruns" / "features"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
+
+
+@pytest.mark.parametrize("layers", ["stage1,stage2,last_conv,logits", "logits,stage1"])
+def test_a_sweep_of_layers_forwards_every_image_once(layers: str, program: Program, tmp_path: Path) -> None:
+    done = program("-m", *QUICK, f"layer={layers}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    forwarded = [values["cost/images_forwarded"] for values in values_of_jobs(tmp_path)]
+    assert forwarded == [IMAGES] + [0] * (len(layers.split(",")) - 1)
+
+
+def test_pools_and_layers_share_a_pass_whatever_runs_the_jobs(program: Program, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib launcher is not installed")
+    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    done = program("-m", *QUICK, "layer=stage2,last_conv", "layer.pool=gap,max", *parallel, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    forwarded = [values["cost/images_forwarded"] for values in values_of_jobs(tmp_path)]
+    assert sorted(forwarded) == [0, 0, 0, IMAGES]
+
+
+def test_a_layer_that_one_backbone_lacks_does_not_keep_the_others_from_sharing(
+    program: Program, tmp_path: Path
+) -> None:
+    words = [word for word in QUICK if not word.startswith("backbone=")]
+    two = ("backbone=squeezenet1_0,vgg11", "layer=stage1,stage5,last_conv")
+    done = program("-m", *words, *two, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr  # SqueezeNet has four stages
+    forwarded = [values["cost/images_forwarded"] for values in values_of_jobs(tmp_path)]
+    assert forwarded == [IMAGES, 0, IMAGES, 0, 0]
+
+
+def test_a_second_run_replays_and_gives_the_same_numbers(program: Program, tmp_path: Path) -> None:
+    (first, second), found = ("first", "second"), {}
+    for name, reducer in ((first, "pca"), (second, "none")):
+        done = program(*TINY, f"reducer={reducer}", "tracking=none", f"paths.root={tmp_path}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (file,) = set(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json")) - set(found.values())
+        found[name] = file
+        assert ("extracting" in done.stderr) == (name == first)
+    values = {name: json.loads(file.read_text())["values"] for name, file in found.items()}
+    assert [values[name]["cost/images_forwarded"] for name in (first, second)] == [IMAGES, 0]
+    assert {k: v for k, v in values[first].items() if k.startswith(("train/v", "test/v", "test/n"))} == {
+        k: v for k, v in values[second].items() if k.startswith(("train/v", "test/v", "test/n"))
+    }
+
+
+def test_other_images_weights_and_settings_are_other_rows(program: Program, tmp_path: Path) -> None:
+    for more in ([], ["seed=1"], ["dataset.train=80"], ["preprocess.size=40"], ["trainer.precision=bf16-mixed"]):
+        done = program(*QUICK, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "extracting" in done.stderr, more
+    error = [json.loads(f.read_text())["values"].get("cost/precision_error")
+             for f in sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))]  # fmt: skip
+    assert error[:4] == [None] * 4
+    assert 0 < error[4] < 0.05
+
+
+def test_a_flipped_byte_is_named_verified_and_healed(program: Program, tmp_path: Path) -> None:
+    assert program(*QUICK, cwd=tmp_path).returncode == 0
+    before = rows_in(tmp_path)
+    victim = tmp_path / "mlruns" / "features" / next(iter(before))
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    verified = program("cache", "verify", cwd=tmp_path)
+    assert verified.returncode == 3
+    assert victim.name in verified.stdout
+    assert "1 of 2 entries" in verified.stderr
+    healed = program(*QUICK, cwd=tmp_path)
+    assert healed.returncode == 0, healed.stderr
+    assert victim.name in healed.stderr
+    assert "set aside" in healed.stderr
+    assert rows_in(tmp_path) == before
+    assert program("cache", "verify", cwd=tmp_path).returncode == 0
+
+
+def test_the_cache_is_listed_and_pruned(program: Program, tmp_path: Path) -> None:
+    assert program(*QUICK, cwd=tmp_path).returncode == 0
+    listed = program("cache", "ls", cwd=tmp_path)
+    assert listed.returncode == 0
+    assert "squeezenet1_0 · untrained · features.12.cat gap · synthetic · train 90" in " ".join(listed.stdout.split())
+    assert "2 entries" in listed.stdout
+    kept = program("cache", "prune", "--older-than", "1h", cwd=tmp_path)
+    assert "Freed 0 B" in kept.stdout
+    would = program("cache", "prune", "--max-size", "0B", "--dry-run", cwd=tmp_path)
+    assert would.stdout.count("would go") == 2
+    gone = program("cache", "prune", "--max-size", "0B", cwd=tmp_path)
+    assert gone.stdout.count("removed") == 2
+    assert not rows_in(tmp_path)
+    wrong = program("cache", "prune", "--max-size", "huge", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "\nFix: " in wrong.stderr
+
+
+def test_rows_too_large_to_keep_are_streamed(program: Program, tmp_path: Path) -> None:
+    words = ("layer=stage4", "layer.pool=flatten", "preprocess.size=160")  # 9 × 9 × 512 = 41,472 features
+    roots = [tmp_path / "kept", tmp_path / "streamed"]
+    for root, more in zip(roots, ((), ("features.max_bytes=1000",)), strict=True):
+        root.mkdir()
+        done = program(*QUICK, *words, *more, cwd=root)
+        assert done.returncode == 0, done.stderr
+        assert "random projection of the 41,472 features to 2,048" in done.stdout
+    kept, streamed = (metrics_of(root)["values"] for root in roots)
+    assert rows_in(roots[0])
+    assert not rows_in(roots[1])
+    assert kept["cost/bytes_per_image"] == 4 * 41_472
+    same = [k for k in kept if k.startswith(("train/", "test/"))]
+    assert {k: kept[k] for k in same} == pytest.approx({k: streamed[k] for k in same}, rel=1e-9)
+
+
+def extraction(root: Path, words: tuple[str, ...]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "run.py"), *words],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def killed_and_resumed(program: Program, root: Path, times: int) -> None:
+    """Kill an extraction at random moments; what was finished is kept, and the end is the undisturbed one."""
+    words = (*QUICK, "layer=stage2", "dataset.train=1500", "dataset.test=300", "trainer.batch_size=8")
+    undisturbed, disturbed = root / "undisturbed", root / "disturbed"
+    for folder in (undisturbed, disturbed):
+        folder.mkdir()
+    assert program(*words, cwd=undisturbed).returncode == 0
+    generator = random.Random(0)
+    kept: set[str] = set()
+    for _ in range(times):
+        process = extraction(disturbed, words)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "extracting" in line:
+                break
+        time.sleep(generator.uniform(0, 0.8))
+        process.send_signal(signal.SIGKILL)
+        process.stderr.close()
+        process.wait()
+        assert kept <= rows_in(disturbed).keys()
+        kept = set(rows_in(disturbed))
+    last = program(*words, cwd=disturbed)
+    assert last.returncode == 0, last.stderr
+    assert rows_in(disturbed) == rows_in(undisturbed)
+    counted = metrics_of(disturbed)["values"]["cost/images_forwarded"]
+    images = {number: len(range(number * 256, min(number * 256 + 256, 1500))) for number in range(6)}
+    assert counted <= 1800 - sum(images[int(name.split("rows-")[1][:6])] for name in kept) + 300
+    assert program("cache", "verify", cwd=disturbed).returncode == 0
+
+
+def test_killed_at_random_moments_an_extraction_ends_with_the_same_rows(program: Program, tmp_path: Path) -> None:
+    killed_and_resumed(program, tmp_path, times=2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_ten_times_an_extraction_ends_with_the_same_rows(program: Program, tmp_path: Path) -> None:
+    killed_and_resumed(program, tmp_path, times=10)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_memory_of_wide_rows_does_not_grow_with_the_images(
+    program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    def peak(count: int, *more: str) -> float:
+        root = tmp_path / f"{count}{more}"
+        root.mkdir()
+        done = program(
+            "backbone=squeezenet1_0", f"backbone.weights={shared_weights}", f"dataset.root={shared_data}",
+            "layer=stage4", "layer.pool=flatten", f"dataset.limit.train={count * 3 // 4}",
+            f"dataset.limit.test={count // 4}", "reducer=none", "tracking=none", *more, cwd=root, timeout=1800,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return float(metrics_of(root)["values"]["cost/peak_memory_mb"])
+
+    for more in ((), ("features.max_bytes=0",)):
+        assert peak(4000, *more) - peak(400, *more) < 300, more
