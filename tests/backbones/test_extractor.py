@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.load import TorchvisionBackbone
@@ -41,6 +42,43 @@ def test_a_tap_before_an_activation_keeps_its_negatives() -> None:
     assert 0.3 < (normed < 0).float().mean() < 0.7
     assert (added < 0).float().mean() > 0.1
     assert not torch.equal(normed, added)
+
+
+def with_lived_in_norms(model: nn.Module) -> nn.Module:
+    """``model`` with statistics in its batch norms as training leaves them: not zeros and ones."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            with torch.no_grad():
+                for tensor, low, high in (
+                    (module.weight, 0.5, 1.5),
+                    (module.bias, -0.5, 0.5),
+                    (module.running_mean, -0.5, 0.5),
+                    (module.running_var, 0.5, 2.0),
+                ):
+                    assert tensor is not None
+                    tensor.copy_(torch.empty_like(tensor).uniform_(low, high, generator=generator))
+    return model
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121"])
+def test_folded_batch_norms_change_no_row(name: str) -> None:
+    backbone = TorchvisionBackbone(name, "untrained")
+    survey = backbone.survey(SIZE)
+    before_norm = next(n for n in survey.nodes if "conv" in n or n == "features.0")
+    taps = [Tap(survey.resolve(word), "flatten") for word in (before_norm, "stage1", "last_conv")]
+    with torch.inference_mode():
+        extractor = Extractor(with_lived_in_norms(backbone.load(0)), taps)
+        convolution, _, last = extractor(images())
+        model = with_lived_in_norms(backbone.load(0))
+        expected = create_feature_extractor(model, [t.node.name for t in taps])(images())
+        (alone,) = Extractor(with_lived_in_norms(backbone.load(0)), taps[2:])(images())
+    plain = [expected[t.node.name].flatten(1) for t in taps]
+    torch.testing.assert_close(convolution, plain[0], rtol=1e-5, atol=1e-5)
+    assert (last - plain[2]).norm() < 1e-5 * plain[2].norm()
+    assert torch.equal(last, alone)
+    norms = sum(isinstance(m, nn.BatchNorm2d) for m in extractor.body.modules())
+    assert norms == {"resnet18": 0, "vgg11_bn": 0, "densenet121": 62}[name]  # DenseNet's stand before a convolution
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "inception_v3"])

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import inspect
 import operator
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from frostmark.backbones.pooling import check_pool, pool_rows, row_width
 from frostmark.backbones.taps import Node, trace, without_inplace
@@ -51,6 +53,7 @@ class Extractor(nn.Module):
         super().__init__()
         self.taps = tuple(taps)
         self.body = _cut(model, [t.node.name for t in taps])
+        _fold_batch_norms(self.body)
         # Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same.
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
@@ -74,10 +77,34 @@ def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:
     output.args = (tuple(by_name[name] for name in wanted),)
     _forbid_inplace(graph)
     body = fx.GraphModule(model, graph)
+    _recompile(body)
+    return body
+
+
+def _fold_batch_norms(body: fx.GraphModule) -> None:
+    """Put each batch norm's scale and shift into the convolution before it: one pass over the tensor less.
+
+    The folded convolution takes the place of the norm. Where the convolution itself is tapped it stays beside it, so
+    that the rows of a layer do not depend, not even in rounding, on what else is read.
+    """
+    modules = dict(body.named_modules())
+    calls = [n for n in body.graph.nodes if n.op == "call_module"]
+    uses = Counter(n.target for n in calls)
+    for norm in calls:
+        source = norm.args[0]
+        if not isinstance(source, fx.Node) or source.op != "call_module" or uses[norm.target] > 1:
+            continue
+        first, second = modules[str(source.target)], modules[str(norm.target)]
+        if type(first) is nn.Conv2d and type(second) is nn.BatchNorm2d:
+            body.set_submodule(str(norm.target), fuse_conv_bn_eval(first, second))
+            norm.args = source.args
+    _recompile(body)
+
+
+def _recompile(body: fx.GraphModule) -> None:
     body.graph.eliminate_dead_code()
     body.recompile()
     body.delete_all_unused_submodules()
-    return body
 
 
 def _forbid_inplace(graph: fx.Graph) -> None:

@@ -23,8 +23,14 @@ GEM_POWER = 3.0
 _EPSILON = 1e-6
 
 
+def _gap(x: Tensor) -> Tensor:
+    """Mean over the cells, as a product with a vector: faster than ``mean`` where the channels stand last in memory."""
+    cells = x.permute(0, 2, 3, 1).flatten(1, 2)
+    return (x.new_full((1, cells.shape[1]), 1.0 / cells.shape[1]) @ cells).squeeze(1)
+
+
 def _gem(x: Tensor) -> Tensor:
-    return x.clamp(min=_EPSILON).pow(GEM_POWER).mean((2, 3)).pow(1.0 / GEM_POWER)
+    return _gap(x.clamp(min=_EPSILON).pow(GEM_POWER)).pow(1.0 / GEM_POWER)
 
 
 def _patch_mean(x: Tensor) -> Tensor:
@@ -36,7 +42,7 @@ def _patch_mean(x: Tensor) -> Tensor:
 
 POOLS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
     "map": {
-        "gap": lambda x: x.mean((2, 3)),
+        "gap": _gap,
         "max": lambda x: x.amax((2, 3)),
         "gem": _gem,
         "flatten": lambda x: x.flatten(1),
