@@ -118,6 +118,13 @@ def test_pools_by_hand() -> None:
     assert pool_rows(x.bfloat16(), node, "gap").dtype == torch.float32
 
 
+def test_pools_are_computed_in_float32_under_autocast_too() -> None:
+    x = torch.full((1, 4, 3, 3), 1.001)
+    with torch.autocast("cpu", torch.bfloat16):
+        rows = pool_rows(x, Node("x", (4, 3, 3), 0), "gap")
+    torch.testing.assert_close(rows, torch.full((1, 4), 1.001))
+
+
 def test_token_pools_by_hand() -> None:
     tokens = torch.arange(10.0).reshape(1, 5, 2)  # a class token and four patches
     node = Node("x", (5, 2), 0)

@@ -88,4 +88,5 @@ def pool_rows(tensor: Tensor, node: Node, pool: str) -> Tensor:
         return x
     if node.channels_last:
         x = x.permute(0, 3, 1, 2)
-    return POOLS[node.kind][pool](x)
+    with torch.autocast(x.device.type, enabled=False):  # it would take products to half precision again
+        return POOLS[node.kind][pool](x)

@@ -14,6 +14,7 @@ import warnings
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities import rank_zero_only
@@ -72,6 +73,7 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
         KeyboardInterrupt: on Ctrl-C, with signal handling as it was before.
     """
     _keep_freed_memory()
+    torch.backends.cudnn.allow_tf32 = False  # convolutions would keep ten bits by default: 32-true means float32
     interrupt = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
         # In-memory images are indexed faster than workers could hand them over.

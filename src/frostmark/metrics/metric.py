@@ -40,9 +40,9 @@ class Split:
     """What a metric sees of one split.
 
     Attributes:
-        rows: (N, D) float32.
+        rows: (N, d) float32, the features, or a projection of them where they are too wide for memory.
         labels: (N,) int64 in 0 … C − 1.
-        moments: of the same rows, streamed.
+        moments: of the features (D wide), streamed.
         classes: C names.
     """
 
@@ -50,6 +50,13 @@ class Split:
     labels: Array
     moments: ClassMoments
     classes: tuple[str, ...]
+
+    @property
+    def row_moments(self) -> ClassMoments:
+        """Moments of ``rows``: for what needs both. The streamed ones, unless the rows are projected."""
+        if self.rows.shape[1] == self.moments.mean.shape[1]:
+            return self.moments
+        return ClassMoments.of(self.rows, self.labels, len(self.classes))
 
 
 Splits = Mapping[str, Split]

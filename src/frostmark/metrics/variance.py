@@ -164,7 +164,7 @@ def pair_table(split: Split, name: str) -> Table:
         "pooled_variance": pair_variance(moments)[i, j].tolist(),
         "mean_distance": distance.tolist(),
         "standardised_distance": _ratio(distance, spread).tolist(),
-        "directional_cdnv": directional_cdnv(split.rows, split.labels, moments)[i, j].tolist(),
+        "directional_cdnv": directional_cdnv(split.rows, split.labels, split.row_moments)[i, j].tolist(),
     }
 
 
