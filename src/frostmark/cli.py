@@ -308,7 +308,7 @@ def _print_result(result: Result, config: DictConfig, with_link: bool = True) ->
     console = _console()
     console.print()
     console.print(result.title, style="bold", highlight=False, markup=False)
-    console.print(result.about, highlight=False, markup=False)
+    console.print(result.about, highlight=False, markup=False, soft_wrap=True)
     console.print(metrics_table(result.values, result.undefined))
     for note in notes(result.values, result.undefined):
         console.print(note, highlight=False, markup=False)

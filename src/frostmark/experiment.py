@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,6 +202,13 @@ class _Work:
     tracker: Tracker
     progress: Progress
 
+    @cached_property
+    def weights(self) -> str:
+        """Digest of the weights: half a second of hashing for a large network."""
+        from frostmark.backbones.weights import weights_digest
+
+        return weights_digest(self.model)
+
     def run(self, yaml: str) -> tuple[dict[str, float], dict[str, str]] | None:
         """Values and undefined metrics; None on ranks above zero."""
         from frostmark.data.fingerprint import fingerprint
@@ -241,7 +249,6 @@ class _Work:
         self._add_costs(ledger, extraction.cost)
 
     def _extraction(self, fingerprints: Mapping[str, str]) -> Extraction:
-        from frostmark.backbones.weights import weights_digest
         from frostmark.extraction import Extraction
         from frostmark.features.store import FeatureStore
 
@@ -255,7 +262,7 @@ class _Work:
         return Extraction(
             subject.backbone,
             self.model,
-            weights_digest(self.model),
+            self.weights,
             subject.pipeline,
             self.splits,
             fingerprints,
@@ -319,7 +326,6 @@ class _Work:
             self.tracker.set_tags({"device": cost.device, "batch_size": str(cost.batch_size)})
 
     def _tags(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
-        from frostmark.backbones.weights import weights_digest
         from frostmark.data.fingerprint import combined, label_digest
         from frostmark.figures.palette import name_colour
 
@@ -333,7 +339,7 @@ class _Work:
             "features": str(tap.width),
             **({"projection": self.subject.projection} if self.subject.wide else {}),
             "weights": backbone.weights_name,
-            "weights_digest": weights_digest(self.model),
+            "weights_digest": self.weights,
             "dataset": self.subject.source.name,
             "dataset_fingerprint": combined(*fingerprints.values()),
             "label_digest": combined(*(label_digest(images) for images in self.splits.values())),

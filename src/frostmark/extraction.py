@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from frostmark.config import AUTO, TrainerChoice
-from frostmark.features.store import row_bytes
+from frostmark.features.entry import row_bytes
 
 if TYPE_CHECKING:
     from frostmark.backbones.extractor import Tap
     from frostmark.backbones.load import TorchvisionBackbone
     from frostmark.data.preprocess import Pipeline
     from frostmark.data.source import ImageSet
-    from frostmark.features.store import Entry, FeatureStore
+    from frostmark.features.entry import Entry
+    from frostmark.features.store import FeatureStore
     from frostmark.lit.trainer import Callback
     from frostmark.reducers.reducer import Progress
 
@@ -127,14 +128,16 @@ class Extraction:
                 wanted = [entry for t in taps for entry in self.entries(t).values()]
                 with self.store.extracting(wanted):
                     self._fill(taps, layer)
+            # Of rows that were stored by another run, too: they are as far from float32 as they were then.
+            self.cost.precision_error = next(iter(mine.values())).about().get("precision_error")
             yield mine
 
     def stream(self, tap: Tap, callbacks: Sequence[Callback]) -> None:
         """Forward all images once more and hand the rows to the callbacks; nothing is stored."""
-        from frostmark.features.store import shards_of
+        from frostmark.features.entry import shards_of
 
         wanted = {split: shards_of(len(images)) for split, images in self.splits.items()}
-        self._forward([tap], callbacks, wanted)
+        self.cost.precision_error = self._forward([tap], callbacks, wanted).get(tap)
 
     def _fill(self, taps: Sequence[Tap], layer: str) -> None:
         """Forward what is missing of any tap, and commit. ``taps[0]`` is the one that must come out well."""
@@ -144,6 +147,7 @@ class Extraction:
 
         entries = {tap: self.entries(tap) for tap in taps}
         missing = {tap: {split: e.missing() for split, e in of_tap.items()} for tap, of_tap in entries.items()}
+        errors: dict[Tap, float] = {}
         todo = [tap for tap in taps if any(missing[tap].values())]
         if todo:
             if is_rank_zero():
@@ -155,27 +159,32 @@ class Extraction:
                 split: sorted({shard for tap in todo for shard in missing[tap][split]}, key=lambda shard: shard.start)
                 for split in self.splits
             }
-            self._forward(todo, [storing], wanted)
+            errors = self._forward(todo, [storing], wanted)
             for split, entry in entries[taps[0]].items():
                 refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
         if is_rank_zero():
-            for entry in (entry for of_tap in entries.values() for entry in of_tap.values()):
-                if not entry.missing() and not entry.complete:
-                    entry.commit(self.about)
+            for tap, of_tap in entries.items():
+                measured = {"precision_error": errors[tap]} if tap in errors else {}
+                for entry in of_tap.values():
+                    if not entry.missing() and not entry.complete:
+                        entry.commit({**self.about, **measured})
 
     def _forward(
         self, taps: Sequence[Tap], callbacks: Sequence[Callback], wanted: Mapping[str, Sequence[range]]
-    ) -> None:
+    ) -> dict[Tap, float]:
+        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
         from frostmark.backbones.extractor import Extractor
+        from frostmark.features.memo import Memo
         from frostmark.lit.callbacks.watch import Watch
         from frostmark.lit.datamodule import ImageModule
         from frostmark.lit.module import FeatureModule
-        from frostmark.lit.probe import fastest_batch, precision_error
+        from frostmark.lit.probe import fastest_batch, precision_errors
         from frostmark.lit.trainer import make_trainer, predict
 
         chosen = self.trainer
         extractor = Extractor(self.model, taps)
         if chosen.compile:
+            self.progress("compiling the network with the first batch")
             extractor.compile_body()
         uniform = all(images.uniform for images in self.splits.values())
         # Images that differ in size were brought to one where they were decoded.
@@ -189,16 +198,18 @@ class Extraction:
             strategy=chosen.strategy,
             precision=chosen.precision,
         )
-        if chosen.batch_size == AUTO:
-            self.progress("choosing the batch size")
-            images.batch_size = fastest_batch(trainer, module, images)
-        else:
+        if chosen.batch_size != AUTO:
             images.batch_size = chosen.batch_size
-        if chosen.precision != "32-true":
-            self.cost.precision_error = precision_error(trainer, module, images)
+        elif not chosen.compile:  # every size tried would be compiled
+            self.progress("choosing the batch size")
+            memo = Memo(self.store.folder / "batch_sizes.json")
+            name = f"{self.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
+            images.batch_size = fastest_batch(trainer, module, images, memo, name)
+        errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
         predict(trainer, module, images)
         self.cost.forwarded += sum(len(piece) for pieces in wanted.values() for piece in pieces)
         self.cost.seconds += watch.seconds
         self.cost.images_per_second = watch.images_per_second
         self.cost.device = trainer.strategy.root_device.type
         self.cost.batch_size = module.at_once or images.batch_size
+        return dict(zip(taps, errors, strict=False))

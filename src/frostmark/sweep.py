@@ -128,7 +128,7 @@ def _announce_layers(config: DictConfig) -> None:
     asked: dict[str, list[dict[str, Any]]] = {}
     for overrides in _jobs(config):
         try:
-            job = _composed(overrides)
+            job = _composed(config.hydra.job.config_name or "config", overrides)
         except (FrostmarkError, HydraException, OmegaConfBaseException):
             continue  # that job will say so itself
         asked.setdefault(_rows_but_layer(job), []).append(asdict(job.layer))
@@ -149,11 +149,11 @@ def _jobs(config: DictConfig) -> list[list[str]]:
     return [list(job) for job in jobs]
 
 
-def _composed(overrides: list[str]) -> Config:
+def _composed(name: str, overrides: list[str]) -> Config:
     """A job's configuration, as the running Hydra would make it: with the user's own folders of YAMLs."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
-    composed = hydra.compose_config("config", overrides, RunMode.RUN, from_shell=False, with_log_configuration=False)
+    composed = hydra.compose_config(name, overrides, RunMode.RUN, from_shell=False, with_log_configuration=False)
     with open_dict(composed):
         del composed["hydra"]
     return typed(composed)

@@ -160,3 +160,17 @@ def test_a_network_of_ones_own_is_surveyed_too() -> None:
         "penultimate": "mean",
         "logits": "fc",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_compiled_network_gives_the_rows_of_the_plain_one_for_batches_of_any_size() -> None:
+    backbone = TorchvisionBackbone("resnet18", "untrained")
+    taps = [Tap(backbone.survey(SIZE).resolve(word), "gap") for word in ("stage2", "last_conv")]
+    plain, compiled = (Extractor(with_lived_in_norms(backbone.load(0)), taps) for _ in range(2))
+    compiled.compile_body()
+    with torch.inference_mode():
+        for count in (4, 3, 1):
+            for expected, found in zip(plain(images(count)), compiled(images(count)), strict=True):
+                assert found.shape == expected.shape
+                assert (found - expected).norm() < 1e-5 * expected.norm()

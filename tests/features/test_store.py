@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from frostmark.errors import DataError
-from frostmark.features import store as store_module
+from frostmark.features import entry as entry_module
+from frostmark.features.entry import MANIFEST, SHARD, Entry, read_manifest, shards_of
 from frostmark.features.key import RowKey
-from frostmark.features.store import MANIFEST, SHARD, Entry, FeatureStore, read_manifest, shards_of
+from frostmark.features.store import FeatureStore
 from harness import REPOSITORY
 
 COUNT, WIDTH = 2 * SHARD + 50, 3
@@ -197,7 +198,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(store_module.os, "fsync", full)
+    monkeypatch.setattr(entry_module.os, "fsync", full)
     with pytest.raises(DataError, match=r"too full: [\d,]+ bytes are needed and [\d,]+ are free") as told:
         fill(entry)
     assert "cache prune" in told.value.fix
@@ -227,7 +228,7 @@ def test_every_file_is_brought_to_disk_before_its_name(tmp_path: Path, monkeypat
 
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("what a descriptor is cannot be asked here")
-    monkeypatch.setattr(store_module.os, "fsync", synced)
+    monkeypatch.setattr(entry_module.os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", renamed)
     stored(tmp_path)
     assert steps == ["file", "rename", "folder"] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from frostmark.data.digits import Digits
 from frostmark.data.preprocess import Resize
 from frostmark.data.synthetic import Synthetic
 from frostmark.errors import ConfigError, DataError
+from frostmark.features.entry import shards_of
 from frostmark.features.key import RowKey
-from frostmark.features.store import FeatureStore, shards_of
+from frostmark.features.memo import Memo
+from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
 from frostmark.lit.callbacks.ledger import Ledger
 from frostmark.lit.callbacks.maps import Maps
@@ -27,7 +30,7 @@ from frostmark.lit.callbacks.store import StoreFeatures
 from frostmark.lit.callbacks.watch import Watch
 from frostmark.lit.datamodule import ImageModule, StoredRows
 from frostmark.lit.module import FeatureModule, ReplayModule, Rows
-from frostmark.lit.probe import SIZES, fastest_batch, precision_error
+from frostmark.lit.probe import SIZES, fastest_batch, precision_errors
 from frostmark.lit.trainer import make_trainer, predict
 from frostmark.metrics.metric import Scores, Undefined
 from frostmark.metrics.neighbours import Neighbours
@@ -246,20 +249,27 @@ def test_the_cpu_running_out_of_memory_is_known_by_its_message() -> None:
     assert module.at_once == 2
 
 
-def test_the_batch_size_is_probed_only_where_it_pays(tap: Tap) -> None:
+def test_the_batch_size_is_probed_only_where_it_pays_and_remembered(tap: Tap, tmp_path: Path) -> None:
+    memo = Memo(tmp_path / "sizes.json")
     module = FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE)
     few = ImageModule(IMAGES, WANTED, PIPELINE.geometry)
-    assert fastest_batch(make_trainer([]), module, few) == 32
+    assert fastest_batch(make_trainer([]), module, few, memo, "x") == 32
+    assert not memo.path.exists()
     many = Synthetic(size=8, train=20_000, test=10).split("train")
     images = ImageModule({"train": many}, {"train": shards_of(len(many))}, PIPELINE.geometry)
-    assert fastest_batch(make_trainer([]), module, images) in SIZES["cpu"]
+    chosen = fastest_batch(make_trainer([]), module, images, memo, "x")
+    assert chosen in SIZES["cpu"]
+    (name,) = json.loads(memo.path.read_text())
+    other = next(size for size in SIZES["cpu"] if size != chosen)
+    memo.put(name, other)  # what an earlier run found holds, whatever a probe would say now
+    assert fastest_batch(make_trainer([]), module, images, memo, "x") == other
 
 
 def test_the_error_of_a_precision_is_measured_on_the_rows(tap: Tap) -> None:
     images = ImageModule(IMAGES, WANTED, PIPELINE.geometry)
     module = FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE)
-    assert precision_error(make_trainer([]), module, images) == 0
-    measured = precision_error(make_trainer([], precision="bf16-mixed"), module, images)
+    assert precision_errors(make_trainer([]), module, images) == [0]
+    (measured,) = precision_errors(make_trainer([], precision="bf16-mixed"), module, images)
     exact, fast = (rows_of(tap, p, 32).feature_sets["train"].rows[:32] for p in ("32-true", "bf16-mixed"))
     assert measured == pytest.approx(np.linalg.norm(fast - exact) / np.linalg.norm(exact), rel=1e-3)
 

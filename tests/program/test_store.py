@@ -83,6 +83,10 @@ def test_other_images_weights_and_settings_are_other_rows(program: Program, tmp_
              for f in sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))]  # fmt: skip
     assert error[:4] == [None] * 4
     assert 0 < error[4] < 0.05
+    again = program(*QUICK, "trainer.precision=bf16-mixed", cwd=tmp_path)
+    assert "extracting" not in again.stderr
+    last = max(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))
+    assert json.loads(last.read_text())["values"]["cost/precision_error"] == error[4]
 
 
 def test_a_flipped_byte_is_named_verified_and_healed(program: Program, tmp_path: Path) -> None:

@@ -52,22 +52,28 @@ class Extractor(nn.Module):
     def __init__(self, model: nn.Module, taps: Sequence[Tap]) -> None:
         super().__init__()
         self.taps = tuple(taps)
+        self._padded_to = 0  # images that a compiled network takes at once; 0: not compiled, as many as come
         self.body = _cut(model, [t.node.name for t in taps])
         _fold_batch_norms(self.body)
         # Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same.
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     def compile_body(self) -> None:
-        """Have torch compile the cut network; the first batch of each size then takes minutes, the others less time."""
+        """Have torch compile the cut network: the first batch then takes a minute, the others less time."""
         import torch._inductor.config as inductor
 
-        inductor.freezing = True  # weights become constants: batch norms are folded, layouts chosen once
+        inductor.freezing = True  # weights become constants, laid out once as the kernels want them
         self.body = torch.compile(self.body, dynamic=False)  # type: ignore[assignment]
+        self._padded_to = 1
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, S, S) normalised images → for every tap its rows (N, D), float32."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        return [pool_rows(x, t.node, t.pool) for x, t in zip(self.body(images), self.taps, strict=True)]
+        count = len(images)
+        if count < self._padded_to:  # another size would be compiled anew
+            images = torch.cat([images, images.new_zeros(self._padded_to - count, *images.shape[1:])])
+        tensors = [x[:count] for x in self.body(images.contiguous(memory_format=torch.channels_last))]
+        self._padded_to = len(images) if self._padded_to else 0
+        return [pool_rows(x, t.node, t.pool) for x, t in zip(tensors, self.taps, strict=True)]
 
 
 def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import ConfigError, FrostmarkError
-from frostmark.features.store import SHARD, Entry, shards_of
+from frostmark.features.entry import SHARD, Entry, shards_of
 from frostmark.lit.module import Rows
 
 WORKERS_MOST = 8

@@ -1,7 +1,7 @@
 """Short measurements: which batch size is fastest here, how far the rows are from float32's, how much memory it took.
 
-images.batch_size = fastest_batch(trainer, module, images)
-error = precision_error(trainer, module, images)
+images.batch_size = fastest_batch(trainer, module, images, memo, "resnet18 at 224")
+errors = precision_errors(trainer, module, images)
 peak_memory_mb()
 """
 
@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from frostmark.features.memo import Memo
 from frostmark.lit.datamodule import DEFAULT_BATCH, ImageModule
 from frostmark.lit.module import FeatureModule
 
@@ -27,10 +28,16 @@ WORTHWHILE = 1.05
 """A larger batch must be faster by this factor: it costs memory."""
 
 
-def fastest_batch(trainer: pl.Trainer, module: FeatureModule, images: ImageModule) -> int:
+def fastest_batch(trainer: pl.Trainer, module: FeatureModule, images: ImageModule, memo: Memo, name: str) -> int:
     """The batch size with the highest rate in a short probe.
 
-    Where there are too few images for a probe to pay, or several processes that would have to agree, it is 32.
+    Where there are too few images for a probe to pay, or several processes that would have to agree, it is 32. What was
+    found is remembered: an extraction that goes on after it was cut short must do so in the same batches, for the last
+    digit of a row may depend on them.
+
+    Args:
+        memo: what is remembered.
+        name: of the network and the settings that the answer holds for.
     """
     total = sum(len(split) for split in images.splits.values())
     device = trainer.strategy.root_device
@@ -39,6 +46,10 @@ def fastest_batch(trainer: pl.Trainer, module: FeatureModule, images: ImageModul
     budget = total // SHARE
     if trainer.world_size > 1 or 2 * sum(sizes[:2]) > budget or not sizes:
         return best
+    name = f"{name} on {device.type}, {torch.get_num_threads()} threads"
+    known = memo.get(name)
+    if known is not None and known in sizes:
+        return known
     for size in sizes:
         budget -= 2 * size
         if budget < 0 or module.at_once is not None:
@@ -46,6 +57,7 @@ def fastest_batch(trainer: pl.Trainer, module: FeatureModule, images: ImageModul
         rate = _rate(trainer, module, images.first_images(size).to(device))
         if rate > best_rate * WORTHWHILE:
             best, best_rate = size, rate
+    memo.put(name, best)
     return best
 
 
@@ -57,21 +69,21 @@ def _rate(trainer: pl.Trainer, module: FeatureModule, images: Tensor) -> float:
     return len(images) / (time.perf_counter() - start)
 
 
-def precision_error(trainer: pl.Trainer, module: FeatureModule, images: ImageModule) -> float:
-    """‖rows − rows in float32‖ / ‖rows in float32‖ of the first tap, over the first images."""
+def precision_errors(trainer: pl.Trainer, module: FeatureModule, images: ImageModule) -> list[float]:
+    """‖rows − rows in float32‖ / ‖rows in float32‖ of every tap, over the first images."""
     probe = images.first_images(DEFAULT_BATCH).to(trainer.strategy.root_device)
     fast = _rows(trainer, module, probe)
     module.to(trainer.strategy.root_device)
     with torch.inference_mode():
-        exact = module.rows(probe)[0]
-    return float((fast - exact).norm() / exact.norm().clamp(min=1e-30))
+        exact = module.rows(probe)
+    return [float((f - e).norm() / e.norm().clamp(min=1e-30)) for f, e in zip(fast, exact, strict=True)]
 
 
-def _rows(trainer: pl.Trainer, module: FeatureModule, images: Tensor) -> Tensor:
-    """Rows of the first tap, computed as the pass will, and waited for."""
+def _rows(trainer: pl.Trainer, module: FeatureModule, images: Tensor) -> list[Tensor]:
+    """Rows of every tap, computed as the pass will, and waited for."""
     module.to(trainer.strategy.root_device)
     with torch.inference_mode(), trainer.precision_plugin.predict_step_context():
-        rows = module.rows(images)[0]
+        rows = module.rows(images)
     if images.device.type == "cuda":
         torch.cuda.synchronize(images.device)
     return rows

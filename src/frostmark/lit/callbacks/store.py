@@ -11,8 +11,8 @@ import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
 
+from frostmark.features.entry import SHARD, Entry
 from frostmark.features.rows import not_finite
-from frostmark.features.store import SHARD, Entry
 from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
 
@@ -48,6 +48,9 @@ class StoreFeatures(EachBatch):
         for entry, parts in zip(entries, zip(*self._parts, strict=True), strict=True):
             self._write(entry, shard, np.concatenate(parts))
         self._parts = []
+
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.strategy.barrier()  # the first process commits what all of them wrote
 
     def _write(self, entry: Entry, shard: range, rows: NDArray[np.float32]) -> None:
         bad = not_finite(rows)

@@ -1,0 +1,263 @@
+"""The rows of one layer and one split on disk: written in shards, verified whenever they are opened.
+
+    entry = store.entry(key, width=512)
+    for shard in entry.missing():                   # all of them at first; what is damaged is set aside
+        entry.write(shard, rows)                    # (len(shard), 512) float32
+    entry.commit(about={"backbone": "resnet18"})
+    entry.read(shard)                               # (256, 512) float32
+
+A shard's file name carries the digest of its bytes, so that it proves itself before and after the manifest is there;
+the manifest, written last, says that the entry is complete. Every file is written under another name, brought to disk
+and then renamed: at any moment a file is whole or absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from frostmark.errors import DataError
+from frostmark.features.key import RowKey, canonical, digest_of
+
+SHARD = 256
+"""Rows of a shard: what an interrupted extraction loses at most."""
+
+MANIFEST = "manifest.json"
+_SHARD_NAME = re.compile(r"rows-(\d{6})-([0-9a-f]{32})\.safetensors")
+_DAMAGED = ".damaged"
+_STALE = 3600.0
+"""Seconds after which a temporary file has certainly been left behind by a process that is gone."""
+
+
+def to_stderr(message: str) -> None:
+    """Tell a person at once."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def shards_of(count: int) -> list[range]:
+    """The rows 0 … count − 1 in pieces of :data:`SHARD`."""
+    return [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
+
+
+def row_bytes(count: int, width: int) -> int:
+    """Bytes of ``count`` rows of ``width`` float32 features."""
+    return 4 * count * width
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The rows of one layer and one split in the store.
+
+    Attributes:
+        folder: where they are.
+        key: what decides them.
+        width: features D of a row.
+        tell: is told of what was found damaged.
+    """
+
+    folder: Path
+    key: RowKey
+    width: int
+    tell: Callable[[str], None] = to_stderr
+
+    @property
+    def shards(self) -> list[range]:
+        """The ranges of rows that make up the entry."""
+        return shards_of(self.key.count)
+
+    @property
+    def size(self) -> int:
+        """What all of its rows take."""
+        return row_bytes(self.key.count, self.width)
+
+    def missing(self) -> list[range]:
+        """The shards that are not there, intact, after all files were read and verified.
+
+        A file that does not hold what its name says is set aside under a name ending in ``.damaged`` and told of;
+        so is a manifest that is not what was written. A damaged entry is therefore an unfinished one.
+        """
+        self._sweep_out()
+        intact = {number for number, path in self._files() if self._verified(path)}
+        absent = [shard for number, shard in enumerate(self.shards) if number not in intact]
+        manifest = self.folder / MANIFEST
+        if manifest.exists() and (absent or read_manifest(manifest) is None):
+            problem = "lists shards that are not there" if absent else "is not what was written"
+            self._set_aside(manifest, problem, "it is written anew at the end")
+        return absent
+
+    @property
+    def complete(self) -> bool:
+        """Whether the manifest is there; :meth:`missing` verifies."""
+        return (self.folder / MANIFEST).is_file()
+
+    def intact(self) -> bool:
+        """Whether the entry is complete and every file of it verified."""
+        return not self.missing() and self.complete
+
+    def write(self, shard: range, rows: NDArray[np.float32]) -> None:
+        """Bring the rows of one shard to disk.
+
+        Args:
+            shard: one of :attr:`shards`.
+            rows: (len(shard), D) float32.
+
+        Raises:
+            DataError: if the disk is full.
+            ValueError: if the rows are not those of a shard.
+        """
+        if rows.shape != (len(shard), self.width) or rows.dtype != np.float32:
+            raise ValueError(f"{rows.dtype} rows of shape {rows.shape} are no shard {shard} of width {self.width}")
+        number = shard.start // SHARD
+        content = save({"rows": np.ascontiguousarray(rows)}, _metadata(self.key.digest(), number))
+        self._write(f"rows-{number:06d}-{digest_of(content)}.safetensors", content)
+
+    def commit(self, about: Mapping[str, Any]) -> None:
+        """Declare the entry complete.
+
+        Args:
+            about: what a person should know of it; it decides nothing.
+
+        Raises:
+            ValueError: if a shard is missing.
+        """
+        names = {number: path.name for number, path in self._files()}  # one a shard
+        if len(names) != len(self.shards):
+            raise ValueError(f"{self.folder.name} has {len(names)} of {len(self.shards)} shards")
+        body = {
+            "key": asdict(self.key),
+            "width": self.width,
+            "shards": [names[number] for number in sorted(names)],
+            "created": time.time(),
+            "about": dict(about),
+        }
+        self._write(MANIFEST, _sealed(body))
+
+    def about(self) -> Mapping[str, Any]:
+        """What a person should know of it; empty while the entry is unfinished."""
+        manifest = read_manifest(self.folder / MANIFEST)
+        return {} if manifest is None else manifest["about"]
+
+    def read(self, shard: range) -> NDArray[np.float32]:
+        """The rows of a shard, (len(shard), D) float32, as they were verified by :meth:`missing`."""
+        number = shard.start // SHARD
+        path = next(path for found, path in self._files() if found == number)
+        rows: NDArray[np.float32] = load(path.read_bytes())["rows"]
+        return rows
+
+    def _files(self) -> list[tuple[int, Path]]:
+        """(number, path) of every shard file; of two with one number either will do: both prove themselves."""
+        numbered = ((shard_number(path), path) for path in sorted(self.folder.glob("rows-*.safetensors")))
+        return [(number, path) for number, path in numbered if number is not None]
+
+    def _verified(self, path: Path) -> bool:
+        problem = problem_of(path, self.key.digest())
+        if problem:
+            self._set_aside(path, problem, "its images are forwarded again")
+        return not problem
+
+    def _sweep_out(self) -> None:
+        for path in self.folder.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _STALE:
+                    path.unlink()
+
+    def _set_aside(self, path: Path, problem: str, remedy: str) -> None:
+        aside = path.with_name(path.name + _DAMAGED)
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            path.replace(aside)
+        self.tell(f"The stored file {path} {problem}. It was set aside as {aside.name}; {remedy}.")
+
+    def _write(self, name: str, content: bytes) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{name}.{uuid.uuid4().hex}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.folder / name)
+            _sync_folder(self.folder)
+        except OSError as problem:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise too_full(self.folder, len(content)) from problem
+            raise
+
+
+def shard_number(path: Path) -> int | None:
+    """The number of a shard by its file's name; None for other files."""
+    match = _SHARD_NAME.fullmatch(path.name)
+    return None if match is None else int(match.group(1))
+
+
+def problem_of(path: Path, key: str) -> str:
+    """What is wrong with a shard file of the entry ``key``, or nothing."""
+    match = _SHARD_NAME.fullmatch(path.name)
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        return f"cannot be read ({problem.strerror})"
+    if match is None or digest_of(content) != match.group(2):
+        return "is damaged (its bytes are not those that were written)"
+    # Sound bytes in the wrong place: the header names the entry and the number.
+    size = int.from_bytes(content[:8], "little")
+    try:
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+    except ValueError:
+        return "is damaged (it is no shard)"
+    return "" if metadata == _metadata(key, int(match.group(1))) else "belongs elsewhere"
+
+
+def _metadata(key: str, number: int) -> dict[str, str]:
+    """Where a shard belongs. One item: safetensors writes several in an order of chance, and the digest would vary."""
+    return {"place": f"{key}/{number}"}
+
+
+def _sealed(body: Mapping[str, Any]) -> bytes:
+    return canonical({"body": body, "digest": digest_of(canonical(body))})
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The body of a manifest; None if it is not, to the byte, what was written."""
+    try:
+        content = path.read_bytes()
+        body: dict[str, Any] = json.loads(content)["body"]
+        return body if _sealed(body) == content else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to disk; where folders cannot be opened (Windows) the system does it by itself."""
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def too_full(folder: Path, needed: int) -> DataError:
+    """The refusal of what a disk cannot hold."""
+    free = shutil.disk_usage(folder).free
+    return DataError(
+        f"the disk of {folder} is too full: {needed:,} bytes are needed and {free:,} are free",
+        fix="`python run.py cache prune --max-size 10GB`, or paths.root=<a folder on a larger disk>; the same command "
+        "then goes on where it stopped",
+    )

@@ -1,0 +1,45 @@
+"""Small facts about this machine that are worth keeping between runs, such as the batch size that a probe chose.
+
+    memo = Memo(Path("mlruns/features/batch_sizes.json"))
+    size = memo.get("resnet18 on cpu")          # None if it was never measured
+    memo.put("resnet18 on cpu", 32)
+
+A file that cannot be read is as good as none: the fact is measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Memo:
+    """Whole numbers by name, in one JSON file.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+
+    def get(self, name: str) -> int | None:
+        """What was put under ``name``; None if nothing was."""
+        found = self._all().get(name)
+        return found if type(found) is int else None
+
+    def put(self, name: str, value: int) -> None:
+        """Keep ``value``. Of two processes that do so at once one may be forgotten, and its fact measured again."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
+        temporary.write_text(json.dumps(self._all() | {name: value}, indent=1, sort_keys=True), encoding="utf-8")
+        temporary.replace(self.path)
+
+    def _all(self) -> dict[str, object]:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}

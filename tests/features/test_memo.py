@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frostmark.features.memo import Memo
+
+
+def test_what_is_put_is_found_again(tmp_path: Path) -> None:
+    memo = Memo(tmp_path / "features" / "sizes.json")
+    assert memo.get("a") is None
+    memo.put("a", 32)
+    memo.put("b", 64)
+    assert [Memo(memo.path).get(name) for name in ("a", "b", "c")] == [32, 64, None]
+    assert [path.name for path in memo.path.parent.iterdir()] == ["sizes.json"]
+
+
+@pytest.mark.parametrize("garbage", ["", "[1]", '{"a": "many"}', "{", '{"a": true}'])
+def test_garbage_is_as_good_as_nothing(garbage: str, tmp_path: Path) -> None:
+    memo = Memo(tmp_path / "sizes.json")
+    memo.path.write_text(garbage)
+    assert memo.get("a") is None
+    memo.put("a", 1)
+    assert memo.get("a") == 1
