@@ -280,9 +280,10 @@ class _Work:
         from frostmark.stats.projection import SparseProjection
 
         subject, seed = self.subject, self.config.seed
-        classes, names = subject.source.classes(), tuple(self.splits)
-        rows = CollectRows(subject.word, names, SparseProjection(subject.tap.width, seed) if subject.wide else None)
-        moments = StreamMoments(subject.tap.width, len(classes), names)
+        classes = subject.source.classes()
+        sizes = {split: len(images) for split, images in self.splits.items()}
+        rows = CollectRows(subject.word, sizes, SparseProjection(subject.tap.width, seed) if subject.wide else None)
+        moments = StreamMoments(subject.tap.width, len(classes), tuple(sizes))
         callbacks = [rows, moments, Metrics(self.families, rows, moments, classes, ledger, subject.title)]
         if self.reducer is not None:
             about = f"Weights: {subject.backbone.weights_name}."

@@ -8,9 +8,13 @@ from frostmark.features.rows import FeatureSet, not_finite, refuse_not_finite
 
 
 def test_rows_are_put_in_order() -> None:
-    shuffled = FeatureSet.ordered(np.array([2, 0, 1]), np.array([7, 5, 6]), np.array([[2.0], [0], [1]]))
-    assert shuffled.labels.tolist() == [5, 6, 7]
-    assert shuffled.rows.tolist() == [[0], [1], [2]]
+    features = FeatureSet.empty(3, 1)
+    features.put(np.array([2, 0]), np.array([7, 5]), np.array([[2.0], [0]]))
+    assert features.there.tolist() == [True, False, True]
+    features.put(np.array([1]), np.array([6]), np.array([[1.0]]))
+    assert features.labels.tolist() == [5, 6, 7]
+    assert features.rows.tolist() == [[0], [1], [2]]
+    assert features.rows.dtype == np.float32
 
 
 def test_rows_that_are_no_numbers_are_named() -> None:

@@ -31,14 +31,6 @@ def rows_in(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
 
 
-@pytest.mark.parametrize("layers", ["stage1,stage2,last_conv,logits", "logits,stage1"])
-def test_a_sweep_of_layers_forwards_every_image_once(layers: str, program: Program, tmp_path: Path) -> None:
-    done = program("-m", *QUICK, f"layer={layers}", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    forwarded = [values["cost/images_forwarded"] for values in values_of_jobs(tmp_path)]
-    assert forwarded == [IMAGES] + [0] * (len(layers.split(",")) - 1)
-
-
 def test_pools_and_layers_share_a_pass_whatever_runs_the_jobs(program: Program, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib launcher is not installed")
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -59,39 +51,13 @@ def test_a_layer_that_one_backbone_lacks_does_not_keep_the_others_from_sharing(
     assert forwarded == [IMAGES, 0, IMAGES, 0, 0]
 
 
-def test_a_second_run_replays_and_gives_the_same_numbers(program: Program, tmp_path: Path) -> None:
-    (first, second), found = ("first", "second"), {}
-    for name, reducer in ((first, "pca"), (second, "none")):
-        done = program(*TINY, f"reducer={reducer}", "tracking=none", f"paths.root={tmp_path}", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        (file,) = set(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json")) - set(found.values())
-        found[name] = file
-        assert ("extracting" in done.stderr) == (name == first)
-    values = {name: json.loads(file.read_text())["values"] for name, file in found.items()}
-    assert [values[name]["cost/images_forwarded"] for name in (first, second)] == [IMAGES, 0]
-    assert {k: v for k, v in values[first].items() if k.startswith(("train/v", "test/v", "test/n"))} == {
-        k: v for k, v in values[second].items() if k.startswith(("train/v", "test/v", "test/n"))
-    }
-
-
-def test_other_images_weights_and_settings_are_other_rows(program: Program, tmp_path: Path) -> None:
-    for more in ([], ["seed=1"], ["dataset.train=80"], ["preprocess.size=40"], ["trainer.precision=bf16-mixed"]):
-        done = program(*QUICK, *more, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "extracting" in done.stderr, more
-    error = [json.loads(f.read_text())["values"].get("cost/precision_error")
-             for f in sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))]  # fmt: skip
-    assert error[:4] == [None] * 4
-    assert 0 < error[4] < 0.05
-    again = program(*QUICK, "trainer.precision=bf16-mixed", cwd=tmp_path)
-    assert "extracting" not in again.stderr
-    last = max(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))
-    assert json.loads(last.read_text())["values"]["cost/precision_error"] == error[4]
-
-
-def test_a_flipped_byte_is_named_verified_and_healed(program: Program, tmp_path: Path) -> None:
+def test_the_cache_is_listed_verified_healed_and_pruned(program: Program, tmp_path: Path) -> None:
     assert program(*QUICK, cwd=tmp_path).returncode == 0
     before = rows_in(tmp_path)
+    listed = program("cache", "ls", cwd=tmp_path)
+    assert listed.returncode == 0
+    assert "squeezenet1_0 · untrained · features.12.cat gap · synthetic · train 90" in " ".join(listed.stdout.split())
+    assert "2 entries" in listed.stdout
     victim = tmp_path / "mlruns" / "features" / next(iter(before))
     content = bytearray(victim.read_bytes())
     content[-1] ^= 1
@@ -106,17 +72,7 @@ def test_a_flipped_byte_is_named_verified_and_healed(program: Program, tmp_path:
     assert "set aside" in healed.stderr
     assert rows_in(tmp_path) == before
     assert program("cache", "verify", cwd=tmp_path).returncode == 0
-
-
-def test_the_cache_is_listed_and_pruned(program: Program, tmp_path: Path) -> None:
-    assert program(*QUICK, cwd=tmp_path).returncode == 0
-    listed = program("cache", "ls", cwd=tmp_path)
-    assert listed.returncode == 0
-    assert "squeezenet1_0 · untrained · features.12.cat gap · synthetic · train 90" in " ".join(listed.stdout.split())
-    assert "2 entries" in listed.stdout
-    kept = program("cache", "prune", "--older-than", "1h", cwd=tmp_path)
-    assert "Freed 0 B" in kept.stdout
-    would = program("cache", "prune", "--max-size", "0B", "--dry-run", cwd=tmp_path)
+    would = program("cache", "prune", "--max-size", "0B", "--older-than", "1h", "--dry-run", cwd=tmp_path)
     assert would.stdout.count("would go") == 2
     gone = program("cache", "prune", "--max-size", "0B", cwd=tmp_path)
     assert gone.stdout.count("removed") == 2
@@ -124,22 +80,6 @@ def test_the_cache_is_listed_and_pruned(program: Program, tmp_path: Path) -> Non
     wrong = program("cache", "prune", "--max-size", "huge", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "\nFix: " in wrong.stderr
-
-
-def test_rows_too_large_to_keep_are_streamed(program: Program, tmp_path: Path) -> None:
-    words = ("layer=stage4", "layer.pool=flatten", "preprocess.size=160")  # 9 × 9 × 512 = 41,472 features
-    roots = [tmp_path / "kept", tmp_path / "streamed"]
-    for root, more in zip(roots, ((), ("features.max_bytes=1000",)), strict=True):
-        root.mkdir()
-        done = program(*QUICK, *words, *more, cwd=root)
-        assert done.returncode == 0, done.stderr
-        assert "random projection of the 41,472 features to 2,048" in done.stdout
-    kept, streamed = (metrics_of(root)["values"] for root in roots)
-    assert rows_in(roots[0])
-    assert not rows_in(roots[1])
-    assert kept["cost/bytes_per_image"] == 4 * 41_472
-    same = [k for k in kept if k.startswith(("train/", "test/"))]
-    assert {k: kept[k] for k in same} == pytest.approx({k: streamed[k] for k in same}, rel=1e-9)
 
 
 def extraction(root: Path, words: tuple[str, ...]) -> subprocess.Popen[str]:
@@ -177,7 +117,8 @@ def killed_and_resumed(program: Program, root: Path, times: int) -> None:
     last = program(*words, cwd=disturbed)
     assert last.returncode == 0, last.stderr
     assert rows_in(disturbed) == rows_in(undisturbed)
-    counted = metrics_of(disturbed)["values"]["cost/images_forwarded"]
+    latest = max(disturbed.glob("mlruns/_hydra/runs/*/metrics.json"))  # a kill may have come after the numbers
+    counted = json.loads(latest.read_text())["values"]["cost/images_forwarded"]
     images = {number: len(range(number * 256, min(number * 256 + 256, 1500))) for number in range(6)}
     assert counted <= 1800 - sum(images[int(name.split("rows-")[1][:6])] for name in kept) + 300
     assert program("cache", "verify", cwd=disturbed).returncode == 0

@@ -1,6 +1,7 @@
-"""Feature sets: the rows of a split with the index and label of each.
+"""Feature sets: the rows of a split with the label of each.
 
-feature_set = FeatureSet.ordered(index, labels, rows)
+feature_set = FeatureSet.empty(count=4000, width=512)
+feature_set.put(index, labels, rows)          # batches, in any order
 refuse_not_finite(not_finite(feature_set.rows).tolist(), len(feature_set.rows), layer="last_conv", split="test")
 """
 
@@ -18,23 +19,28 @@ from frostmark.errors import DataError
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Rows in the order of their index.
+    """Rows in the order of their images, put in as they come.
 
     Attributes:
-        index: (N,) int64, position in the split.
         labels: (N,) int64.
         rows: (N, D) float32.
+        there: (N,) bool, whether the row was put in yet.
     """
 
-    index: NDArray[np.int64]
     labels: NDArray[np.int64]
     rows: NDArray[np.float32]
+    there: NDArray[np.bool_]
 
     @classmethod
-    def ordered(cls, index: NDArray[Any], labels: NDArray[Any], rows: NDArray[Any]) -> FeatureSet:
-        """Put rows in order, whatever the workers and ranks did to it."""
-        order = np.argsort(index, kind="stable")
-        return cls(index[order], labels[order], rows[order])
+    def empty(cls, count: int, width: int) -> FeatureSet:
+        """Room for N rows of D features, taken at once: thousands of small arrays would tear the heap to pieces."""
+        return cls(np.zeros(count, np.int64), np.empty((count, width), np.float32), np.zeros(count, bool))
+
+    def put(self, index: NDArray[Any], labels: NDArray[Any], rows: NDArray[Any]) -> None:
+        """Take in the ``rows`` (n, D) with ``labels`` (n,) of the images at the positions ``index`` (n,)."""
+        self.labels[index] = labels
+        self.rows[index] = rows
+        self.there[index] = True
 
 
 def not_finite(rows: NDArray[Any]) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ rows.feature_sets["test"].rows                            # on rank zero, once t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -37,35 +37,43 @@ class CollectRows(EachBatch):
 
     Args:
         layer: its name, for messages.
-        splits: names, in the order of the loaders.
+        sizes: images of each split, in the order of the loaders.
         project: (N, D) → (N, d), where the rows themselves are too wide to be kept.
     """
 
-    def __init__(self, layer: str, splits: tuple[str, ...], project: Callable[[Array], Array] | None = None) -> None:
+    def __init__(self, layer: str, sizes: Mapping[str, int], project: Callable[[Array], Array] | None = None) -> None:
         self.feature_sets: dict[str, FeatureSet] = {}
         self._layer = layer
-        self._splits = splits
+        self._sizes = dict(sizes)
         self._project = project
-        self._parts: dict[str, list[tuple[Any, Any, Any]]] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._parts = {split: [] for split in self._splits}
+        self.feature_sets = {}
 
     def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
         (rows,) = found.rows
         kept = rows.cpu().numpy() if self._project is None else self._project(rows.cpu().numpy())
-        part = (found.indices.cpu().numpy(), found.labels.cpu().numpy(), kept)
-        self._parts[self._splits[split]].append(part)
+        name, size = list(self._sizes.items())[split]
+        if name not in self.feature_sets:
+            self.feature_sets[name] = FeatureSet.empty(size, kept.shape[1])
+        self.feature_sets[name].put(found.indices.cpu().numpy(), found.labels.cpu().numpy(), kept)
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        gathered = gather_to_zero(trainer, self._parts)
-        self._parts = {}
-        for split in self._splits if trainer.is_global_zero else ():
-            parts = [part for rank in gathered for part in rank[split]]
-            features = FeatureSet.ordered(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-            bad = features.index[not_finite(features.rows)]
-            refuse_not_finite(bad.tolist(), len(features.rows), self._layer, split)
-            self.feature_sets[split] = features
+        if trainer.world_size > 1:
+            self._merge(gather_to_zero(trainer, [_filled(*item) for item in self.feature_sets.items()]))
+        for split, features in self.feature_sets.items() if trainer.is_global_zero else ():
+            assert features.there.all(), f"{np.count_nonzero(~features.there)} rows of {split} never came"
+            refuse_not_finite(not_finite(features.rows).tolist(), len(features.rows), self._layer, split)
+
+    def _merge(self, gathered: list[list[tuple[str, Array, Array, Array]]]) -> None:
+        for split, index, labels, rows in (item for rank in gathered for item in rank):
+            self.feature_sets.setdefault(split, FeatureSet.empty(self._sizes[split], rows.shape[1]))
+            self.feature_sets[split].put(index, labels, rows)
+
+
+def _filled(split: str, features: FeatureSet) -> tuple[str, Array, Array, Array]:
+    index = np.flatnonzero(features.there)
+    return split, index, features.labels[index], features.rows[index]
 
 
 class StreamMoments(EachBatch):

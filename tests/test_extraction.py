@@ -1,0 +1,115 @@
+"""One forward pass, never twice, in this process: what is shared, replayed, mended and streamed."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from frostmark.config import Layer, compose
+from frostmark.experiment import Result, run_benchmark
+from harness import REPOSITORY
+from reading import TINY
+
+IMAGES = 90 + 61
+QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "tracking=none")
+_folders = count()
+
+
+def run(root: Path, *words: str, layers: tuple[Layer, ...] = ()) -> Result:
+    folder = root / f"run{next(_folders)}"
+    folder.mkdir(parents=True)
+    config = compose(REPOSITORY / "conf", [*QUICK, f"paths.root={root}", *words])
+    result = run_benchmark(config, folder, "", {}, layers=layers)
+    assert result is not None
+    return result
+
+
+def forwarded(result: Result) -> float:
+    return result.values["cost/images_forwarded"]
+
+
+def numbers(result: Result) -> dict[str, float]:
+    return {key: value for key, value in result.values.items() if not key.startswith("cost/")}
+
+
+def rows_in(root: Path) -> dict[str, bytes]:
+    """Every shard by entry and name."""
+    folder = root / "mlruns" / "features"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
+
+
+@pytest.mark.parametrize("order", [("stage1", "stage2", "last_conv"), ("last_conv", "stage2", "stage1")])
+def test_whatever_the_order_of_its_layers_a_sweep_forwards_every_image_once(
+    order: tuple[str, ...], tmp_path: Path
+) -> None:
+    layers = tuple(Layer(tap=tap, pool=pool) for tap in order for pool in ("gap", "max", "gem"))
+    results = [run(tmp_path, f"layer={a.tap}", f"layer.pool={a.pool}", layers=layers) for a in layers]
+    assert [forwarded(result) for result in results] == [IMAGES] + [0] * 8
+    alone = run(tmp_path / "alone", f"layer={order[1]}", "layer.pool=max")
+    assert numbers(results[4]) == numbers(alone)
+    assert rows_in(tmp_path / "alone").items() <= rows_in(tmp_path).items()
+
+
+def test_a_layer_that_does_not_exist_or_is_too_large_stops_no_other(tmp_path: Path) -> None:
+    layers = (Layer(tap="block3"), Layer(tap="stage1", pool="flatten"), Layer(tap="stage2"))
+    width = 2048 * IMAGES
+    assert forwarded(run(tmp_path, f"features.max_bytes={2 * width}", layers=layers)) == IMAGES
+    assert forwarded(run(tmp_path, "layer=stage2")) == 0
+    assert len(list((tmp_path / "mlruns" / "features").glob("*/manifest.json"))) == 4  # two layers of two splits
+
+
+def test_another_reducer_and_other_metrics_replay(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    second = run(tmp_path, "reducer=pca", "metrics=[separability]")
+    assert [forwarded(first), forwarded(second)] == [IMAGES, 0]
+    assert "the rows were in the store" in second.undefined["cost/images_per_second"]
+    shared = numbers(first).keys() & numbers(second).keys()
+    assert {"test/separability/fisher_ratio"} <= shared
+    assert all(first.values[key] == second.values[key] for key in shared)
+
+
+def test_other_images_weights_and_settings_are_other_rows(tmp_path: Path) -> None:
+    for more in ([], ["seed=1"], ["dataset.train=80"], ["preprocess.size=40"], ["preprocess=official"]):
+        assert forwarded(run(tmp_path, *more)) > 0, more
+    fast = [run(tmp_path, "trainer.precision=bf16-mixed") for _ in range(2)]
+    assert [forwarded(result) for result in fast] == [IMAGES, 0]
+    errors = [result.values["cost/precision_error"] for result in fast]
+    assert 0 < errors[0] == errors[1] < 0.05  # bf16 keeps eight bits; the second is told from the store
+
+
+def test_a_batch_size_changes_no_row_of_a_convolution(tmp_path: Path) -> None:
+    shards = []
+    for size in (16, 64):
+        root = tmp_path / str(size)
+        run(root, f"trainer.batch_size={size}")
+        shards.append(rows_in(root))
+    assert shards[0] == shards[1]
+
+
+def test_what_is_damaged_is_named_and_forwarded_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ("dataset.train=600",)
+    run(tmp_path, *words)
+    before = rows_in(tmp_path)
+    victim = tmp_path / "mlruns" / "features" / next(name for name in before if "rows-000001" in name)
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    assert forwarded(run(tmp_path, *words)) == 256  # that shard alone
+    assert victim.name in capfd.readouterr().err
+    assert rows_in(tmp_path) == before
+
+
+def test_rows_too_large_to_keep_are_streamed_to_the_same_numbers(tmp_path: Path) -> None:
+    words = ("layer=stage4", "layer.pool=flatten", "preprocess.size=160")  # 9 × 9 × 512 = 41,472 features
+    kept = run(tmp_path / "kept", *words)
+    streamed = run(tmp_path / "streamed", *words, "features.max_bytes=1000")
+    for result in (kept, streamed):
+        assert "random projection of the 41,472 features to 2,048" in result.about
+        assert "random projection" in (result.folder / "summary.md").read_text()
+        assert result.values["cost/bytes_per_image"] == 4 * 41_472
+    assert rows_in(tmp_path / "kept")
+    assert not rows_in(tmp_path / "streamed")
+    assert numbers(kept) == pytest.approx(numbers(streamed), rel=1e-9)
+    assert forwarded(run(tmp_path / "streamed", *words, "features.max_bytes=1000")) == IMAGES
