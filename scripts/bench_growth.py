@@ -32,17 +32,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, nargs="+", default=[10, 50, 192])
     options = parser.parse_args()
     table = Table(title="ResNet18, untrained, synthetic images at 64 pixels, train and a tenth as many for test")
-    for column in (
-        "images",
-        "layers",
-        "classes",
-        "extract s",
-        "images/s",
-        "program s",
-        "replayed s",
-        "store MB",
-        "RAM MB",
-    ):
+    for column in COLUMNS:
         table.add_column(column, justify="right")
     base = (options.images[0], options.layers[0], options.classes[0])
     cases = [(n, base[1], base[2]) for n in options.images]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,11 +71,8 @@ class _Subject:
     pipeline: Pipeline
     preprocess: str
     source: Source
-
-    @property
-    def wide(self) -> bool:
-        """Whether rows are projected before they are held in memory."""
-        return self.tap.width > WIDEST
+    wide: bool = False
+    """Whether rows are projected before they are held in memory."""
 
     @property
     def projection(self) -> str:
@@ -121,6 +118,8 @@ def run_benchmark(
     )  # reducer=none leaves what an experiment adds to it
     families = {name: build(node, f"metrics.{name}") for name, node in config.metrics.items()}
     splits = _read(subject.source, subject.backbone)
+    size = 4 * subject.tap.width * sum(len(images) for images in splits.values())
+    subject = replace(subject, wide=too_wide(subject.tap.width, size > config.features.max_bytes))
     model = subject.backbone.load(config.seed)
 
     # Only now what takes seconds to import: what is missing should be said before.
@@ -145,6 +144,13 @@ def run_benchmark(
         filter(None, [f"weights {subject.backbone.weights_name}", f"{sizes} images", subject.projection])
     )
     return Result(subject.title, about, folder, *findings, run_id, link)
+
+
+def too_wide(width: int, too_large_to_keep: bool) -> bool:
+    """Whether rows of ``width`` features are projected: they are very wide, or too large to keep and not narrow yet."""
+    from frostmark.stats.projection import PROJECTED_WIDTH
+
+    return width > WIDEST or (too_large_to_keep and width > PROJECTED_WIDTH)
 
 
 def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
@@ -303,12 +309,11 @@ class _Work:
         return list(dict.fromkeys(taps))
 
     def _add_costs(self, ledger: Ledger, cost: Cost) -> None:
-        from frostmark.backbones.extractor import Extractor
+        from frostmark.backbones.extractor import parameters_used
         from frostmark.lit.probe import peak_memory_mb
         from frostmark.metrics.metric import Scores, Undefined, Value
 
         node, survey = self.subject.tap.node, self.subject.survey
-        used = Extractor(self.subject.backbone.architecture(), [self.subject.tap])
         replayed = Undefined("no image was forwarded: the rows were in the store")
         values: dict[str, Value] = {
             "cost/images_forwarded": float(cost.forwarded),
@@ -316,7 +321,7 @@ class _Work:
             "cost/extract_seconds": cost.seconds,
             "cost/gmacs": node.flops / 2e9,
             "cost/gmacs_share": node.flops / max(survey.flops, 1),
-            "cost/params": float(sum(p.numel() for p in used.parameters())),
+            "cost/params": float(parameters_used(self.subject.backbone.architecture(), self.subject.tap)),
             "cost/bytes_per_image": 4.0 * self.subject.tap.width,
             "cost/peak_memory_mb": peak_memory_mb(),
         }

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from frostmark.config import AUTO, TrainerChoice
-from frostmark.features.entry import row_bytes
+from frostmark.features.entry import SHARD, row_bytes
 
 if TYPE_CHECKING:
     from frostmark.backbones.extractor import Tap
@@ -128,6 +128,7 @@ class Extraction:
                 wanted = [entry for t in taps for entry in self.entries(t).values()]
                 with self.store.extracting(wanted):
                     self._fill(taps, layer)
+            assert all(entry.complete for entry in mine.values()), "an entry stayed unfinished"
             # Of rows that were stored by another run, too: they are as far from float32 as they were then.
             self.cost.precision_error = next(iter(mine.values())).about().get("precision_error")
             yield mine
@@ -199,7 +200,7 @@ class Extraction:
             precision=chosen.precision,
         )
         if chosen.batch_size != AUTO:
-            images.batch_size = chosen.batch_size
+            images.batch_size = min(chosen.batch_size, SHARD)
         elif not chosen.compile:  # every size tried would be compiled
             self.progress("choosing the batch size")
             memo = Memo(self.store.folder / "batch_sizes.json")

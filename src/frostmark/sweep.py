@@ -126,7 +126,11 @@ def _announce_layers(config: DictConfig) -> None:
     """Write down the layers of all jobs, by what else decides the rows."""
     assert _under_way is not None
     asked: dict[str, list[dict[str, Any]]] = {}
-    for overrides in _jobs(config):
+    try:
+        jobs = _jobs(config)
+    except (HydraException, OmegaConfBaseException):
+        jobs = []  # Hydra itself will say what is wrong with them; if nothing is, every layer has a pass of its own
+    for overrides in jobs:
         try:
             job = _composed(config.hydra.job.config_name or "config", overrides)
         except (FrostmarkError, HydraException, OmegaConfBaseException):
@@ -141,10 +145,9 @@ def _jobs(config: DictConfig) -> list[list[str]]:
     """The overrides of every job. Of sweepers that choose as they go, nobody knows them beforehand."""
     if config.hydra.sweeper._target_ != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}":
         return []
-    words = list(config.hydra.overrides.task)
-    params = config.hydra.sweeper.params or {}
-    words += [f"{key}={value}" for key, value in params.items()]
-    parsed = OverridesParser.create().parse_overrides(words)
+    words = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    words += config.hydra.overrides.task  # of two words for one key the last counts, as in Hydra
+    parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
     (jobs,) = BasicSweeper.split_arguments(parsed, None)
     return [list(job) for job in jobs]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.extractor import Extractor, Tap, parameters_used
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.pooling import pool_rows
 from frostmark.backbones.taps import Node, survey_backbone
@@ -97,6 +97,12 @@ def test_what_lies_behind_the_deepest_tap_is_cut_off() -> None:
     backbone = TorchvisionBackbone("vgg16")
     extractor = Extractor(backbone.architecture(), [Tap(backbone.survey().resolve("last_conv"), "gap")])
     assert sum(p.numel() for p in extractor.parameters()) == 14_714_688  # of 138 million
+
+
+def test_parameters_are_counted_as_the_network_has_them() -> None:
+    backbone = TorchvisionBackbone("resnet18")
+    tap = Tap(backbone.survey().resolve("last_conv"), "gap")
+    assert parameters_used(backbone.architecture(), tap) == 11_689_512 - 513_000  # all but the classifier
 
 
 def test_swin_pools_over_cells_not_channels() -> None:

@@ -257,12 +257,15 @@ def test_the_batch_size_is_probed_only_where_it_pays_and_remembered(tap: Tap, tm
     assert not memo.path.exists()
     many = Synthetic(size=8, train=20_000, test=10).split("train")
     images = ImageModule({"train": many}, {"train": shards_of(len(many))}, PIPELINE.geometry)
-    chosen = fastest_batch(make_trainer([]), module, images, memo, "x")
+    assert fastest_batch(make_trainer([]), module, images, memo, "x") == 32  # float32 on the CPU: no stopwatch
+    assert not memo.path.exists()
+    trainer = make_trainer([], precision="bf16-mixed")
+    chosen = fastest_batch(trainer, module, images, memo, "x")
     assert chosen in SIZES["cpu"]
     (name,) = json.loads(memo.path.read_text())
     other = next(size for size in SIZES["cpu"] if size != chosen)
     memo.put(name, other)  # what an earlier run found holds, whatever a probe would say now
-    assert fastest_batch(make_trainer([]), module, images, memo, "x") == other
+    assert fastest_batch(trainer, module, images, memo, "x") == other
 
 
 def test_the_error_of_a_precision_is_measured_on_the_rows(tap: Tap) -> None:
@@ -272,6 +275,24 @@ def test_the_error_of_a_precision_is_measured_on_the_rows(tap: Tap) -> None:
     (measured,) = precision_errors(make_trainer([], precision="bf16-mixed"), module, images)
     exact, fast = (rows_of(tap, p, 32).feature_sets["train"].rows[:32] for p in ("32-true", "bf16-mixed"))
     assert measured == pytest.approx(np.linalg.norm(fast - exact) / np.linalg.norm(exact), rel=1e-3)
+
+
+def test_wide_rows_that_are_no_numbers_are_named_too() -> None:
+    rows = CollectRows("x", {"test": 3}, SparseProjection(5000, seed=0))
+    batch = torch.zeros(3, 5000)
+    batch[1, 7] = float("inf")
+    trainer = make_trainer([])
+    rows.take(trainer, Rows(torch.arange(3), torch.zeros(3), [batch]), split=0, batch=0)
+    with pytest.raises(DataError, match="1 of 3 rows of layer x, split test, are not finite; first images: 1"):
+        rows.on_predict_epoch_end(trainer, None)  # type: ignore[arg-type]
+
+
+def test_a_process_that_only_keeps_company_adds_nothing(tap: Tap) -> None:
+    images = ImageModule(IMAGES, WANTED, PIPELINE.geometry)
+    images.repeats = True
+    moments = StreamMoments(tap.width, 10, SPLITS)
+    predict(make_trainer([moments]), FeatureModule(Extractor(BACKBONE.load(0), [tap]), PIPELINE), images)
+    assert {split: int(m.count.sum()) for split, m in moments.moments.items()} == {"train": 0, "test": 0}
 
 
 def test_wide_rows_are_projected_as_they_come() -> None:

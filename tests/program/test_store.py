@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load
 
 from conftest import Program
 from harness import REPOSITORY, environment
@@ -94,33 +95,34 @@ def extraction(root: Path, words: tuple[str, ...]) -> subprocess.Popen[str]:
 
 
 def killed_and_resumed(program: Program, root: Path, times: int) -> None:
-    """Kill an extraction at random moments; what was finished is kept, and the end is the undisturbed one."""
-    words = (*QUICK, "layer=stage2", "dataset.train=1500", "dataset.test=300", "trainer.batch_size=8")
+    """Kill an extraction again and again; what was finished is kept, and the end is the undisturbed one."""
+    words = (*QUICK, "layer=stage2", f"dataset.train={768 * times}", "dataset.test=300", "trainer.batch_size=8")
     undisturbed, disturbed = root / "undisturbed", root / "disturbed"
     for folder in (undisturbed, disturbed):
         folder.mkdir()
     assert program(*words, cwd=undisturbed).returncode == 0
+    expected = rows_in(undisturbed)
+    lengths = {name: len(load(content)["rows"]) for name, content in expected.items()}
     generator = random.Random(0)
-    kept: set[str] = set()
+    kept: dict[str, bytes] = {}
     for _ in range(times):
         process = extraction(disturbed, words)
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "extracting" in line:
-                break
-        time.sleep(generator.uniform(0, 0.8))
+        wanted = len(kept) + generator.randint(0, 2)  # shards that the kill waits for: none, one or two more
+        while len(rows_in(disturbed)) < wanted:
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 3 if wanted == len(kept) else 0.15))
+        assert process.poll() is None, "it ended before it was killed"
         process.send_signal(signal.SIGKILL)
-        process.stderr.close()
-        process.wait()
-        assert kept <= rows_in(disturbed).keys()
-        kept = set(rows_in(disturbed))
+        process.communicate()
+        found = rows_in(disturbed)
+        assert kept.items() <= found.items()
+        kept = found
+    assert 0 < len(kept) < len(expected)  # of each kill the shard under way was lost, and nothing else
     last = program(*words, cwd=disturbed)
     assert last.returncode == 0, last.stderr
-    assert rows_in(disturbed) == rows_in(undisturbed)
-    latest = max(disturbed.glob("mlruns/_hydra/runs/*/metrics.json"))  # a kill may have come after the numbers
-    counted = json.loads(latest.read_text())["values"]["cost/images_forwarded"]
-    images = {number: len(range(number * 256, min(number * 256 + 256, 1500))) for number in range(6)}
-    assert counted <= 1800 - sum(images[int(name.split("rows-")[1][:6])] for name in kept) + 300
+    assert rows_in(disturbed) == expected
+    counted = metrics_of(disturbed)["values"]["cost/images_forwarded"]
+    assert counted == sum(lengths.values()) - sum(lengths[name] for name in kept)
     assert program("cache", "verify", cwd=disturbed).returncode == 0
 
 

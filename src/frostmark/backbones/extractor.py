@@ -71,9 +71,15 @@ class Extractor(nn.Module):
         count = len(images)
         if count < self._padded_to:  # another size would be compiled anew
             images = torch.cat([images, images.new_zeros(self._padded_to - count, *images.shape[1:])])
+        padded_to, self._padded_to = self._padded_to, min(self._padded_to, 1)  # forgotten, should memory not suffice
         tensors = [x[:count] for x in self.body(images.contiguous(memory_format=torch.channels_last))]
-        self._padded_to = len(images) if self._padded_to else 0
+        self._padded_to = len(images) if padded_to else 0
         return [pool_rows(x, t.node, t.pool) for x, t in zip(tensors, self.taps, strict=True)]
+
+
+def parameters_used(model: nn.Module, tap: Tap) -> int:
+    """Number of parameters of ``model`` (which may be on the meta device) up to a tap."""
+    return sum(p.numel() for p in _cut(model, [tap.node.name]).parameters())
 
 
 def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:

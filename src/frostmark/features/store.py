@@ -93,7 +93,8 @@ class FeatureStore:
     def stored(self) -> list[Stored]:
         """What is there, by the time of its last use."""
         folders = [f for f in self.folder.iterdir() if _ENTRY_NAME.fullmatch(f.name)] if self.folder.is_dir() else []
-        return sorted((Stored.at(folder) for folder in folders), key=lambda stored: stored.used)
+        found = [Stored.at(folder) for folder in folders]
+        return sorted((stored for stored in found if stored is not None), key=lambda stored: stored.used)
 
     def verify(self) -> Iterator[tuple[Stored, list[str]]]:
         """Every entry with the problems of its files; nothing is changed."""
@@ -125,8 +126,8 @@ class FeatureStore:
                     return False
                 # The manifest goes first: what is left of a removal that was cut short is an unfinished entry.
                 (stored.folder / MANIFEST).unlink(missing_ok=True)
-                shutil.rmtree(stored.folder)
-                return True
+                shutil.rmtree(stored.folder, ignore_errors=True)
+                return not stored.folder.exists()
         except Timeout:
             return False
 
@@ -143,9 +144,10 @@ class FeatureStore:
         for mark in self._locks.glob(f"{key}.*.use"):
             try:
                 with FileLock(mark, timeout=0):
-                    mark.unlink(missing_ok=True)  # its process is gone
+                    pass
             except Timeout:
                 return True
+            mark.unlink(missing_ok=True)  # its process is gone
         return False
 
 
@@ -166,11 +168,17 @@ class Stored:
     manifest: Mapping[str, Any] | None
 
     @classmethod
-    def at(cls, folder: Path) -> Stored:
-        files = [(path, path.stat()) for path in folder.iterdir()]
-        manifest = folder / MANIFEST
-        used = manifest.stat().st_mtime if manifest.exists() else folder.stat().st_mtime
-        return cls(folder, sum(status.st_size for _, status in files), used, read_manifest(manifest))
+    def at(cls, folder: Path) -> Stored | None:
+        """The entry in ``folder``; None if it was removed meanwhile. Files come and go while an extraction is at work."""
+        sizes, used = [], None
+        with contextlib.suppress(FileNotFoundError):
+            used = folder.stat().st_mtime
+            for path in folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    sizes.append(path.stat().st_size)
+        with contextlib.suppress(FileNotFoundError):
+            used = (folder / MANIFEST).stat().st_mtime
+        return None if used is None else cls(folder, sum(sizes), used, read_manifest(folder / MANIFEST))
 
     @property
     def name(self) -> str:

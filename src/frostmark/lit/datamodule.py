@@ -36,7 +36,8 @@ class ImageModule(pl.LightningDataModule):
             that are in memory anyway.
 
     Attributes:
-        batch_size: images a batch; may be set until the loaders are asked for.
+        batch_size: images a batch, at most those of a shard; may be set until the loaders are asked for.
+        repeats: whether this process has nothing of its own to forward, and only keeps the others company.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ImageModule(pl.LightningDataModule):
             )
         self.splits = dict(splits)
         self.batch_size = DEFAULT_BATCH
+        self.repeats = False
         self._wanted = dict(wanted)
         self._num_workers = num_workers
         for images in self.splits.values():
@@ -80,6 +82,7 @@ class ImageModule(pl.LightningDataModule):
         }
         if world > 1 and not any(mine.values()):
             # Lightning leaves out a process without batches, and the others would wait for it: it repeats a piece.
+            self.repeats = True
             split, images = next(iter(self.splits.items()))
             mine[split] = shards_of(len(images))[:1]
         return mine

@@ -44,6 +44,8 @@ def make_trainer(
         ConfigError: if there is no such device here.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    _keep_freed_memory()
+    torch.backends.cudnn.allow_tf32 = False  # convolutions would keep ten bits by default: 32-true means float32
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*GPU available but not used.*")  # stored rows need none
@@ -72,8 +74,6 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
     Raises:
         KeyboardInterrupt: on Ctrl-C, with signal handling as it was before.
     """
-    _keep_freed_memory()
-    torch.backends.cudnn.allow_tf32 = False  # convolutions would keep ten bits by default: 32-true means float32
     interrupt = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
         # In-memory images are indexed faster than workers could hand them over.

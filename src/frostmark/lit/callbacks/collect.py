@@ -52,7 +52,11 @@ class CollectRows(EachBatch):
 
     def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
         (rows,) = found.rows
-        kept = rows.cpu().numpy() if self._project is None else self._project(rows.cpu().numpy())
+        kept = rows.cpu().numpy()
+        if self._project is not None:
+            bad = not_finite(kept)
+            kept = self._project(np.nan_to_num(kept, nan=0.0, posinf=0.0, neginf=0.0))
+            kept[bad] = np.nan  # a projection refuses what is no number; it is told of at the end, with the others
         name, size = list(self._sizes.items())[split]
         if name not in self.feature_sets:
             self.feature_sets[name] = FeatureSet.empty(size, kept.shape[1])

@@ -15,7 +15,7 @@ from frostmark.lit.module import Rows
 
 
 class EachBatch(pl.Callback):
-    """Turns Lightning's hook into one with what is needed."""
+    """Turns Lightning's hook into one with what is needed; batches that another process has as well are left out."""
 
     @abstractmethod
     def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
@@ -30,4 +30,5 @@ class EachBatch(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self.take(trainer, outputs, dataloader_idx, batch_idx)
+        if not getattr(getattr(trainer, "datamodule", None), "repeats", False):
+            self.take(trainer, outputs, dataloader_idx, batch_idx)

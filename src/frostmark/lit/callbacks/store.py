@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from frostmark.features.entry import SHARD, Entry
 from frostmark.features.rows import not_finite
+from frostmark.lit.callbacks.collect import gather_to_zero
 from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
 
@@ -26,7 +27,8 @@ class StoreFeatures(EachBatch):
     A shard with values that are not finite is not stored: its entry stays unfinished.
 
     Attributes:
-        bad: positions of the images whose rows were not finite, by the entry's folder name.
+        bad: positions of the images whose rows were not finite, by the entry's folder name; in the end those of all
+            processes, on rank zero.
     """
 
     def __init__(self, entries: Mapping[str, Sequence[Entry]]) -> None:
@@ -50,7 +52,11 @@ class StoreFeatures(EachBatch):
         self._parts = []
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trainer.strategy.barrier()  # the first process commits what all of them wrote
+        # The first process commits what all of them wrote, and speaks for all of them.
+        gathered = gather_to_zero(trainer, self.bad)
+        self.bad = {}
+        for name, positions in (item for rank in gathered for item in rank.items()):
+            self.bad.setdefault(name, []).extend(positions)
 
     def _write(self, entry: Entry, shard: range, rows: NDArray[np.float32]) -> None:
         bad = not_finite(rows)
