@@ -169,7 +169,7 @@ class Stored:
 
     @classmethod
     def at(cls, folder: Path) -> Stored | None:
-        """The entry in ``folder``; None if it was removed meanwhile. Files come and go while an extraction is at work."""
+        """The entry in ``folder``; None if it was removed meanwhile. Files come and go while it is extracted."""
         sizes, used = [], None
         with contextlib.suppress(FileNotFoundError):
             used = folder.stat().st_mtime
