@@ -4,7 +4,7 @@
     python scripts/bench_extract.py --data data --backbones resnet18 --accelerator gpu --images 4096
 
 The report's way is what most scripts do: torchvision's data set, PIL transforms, a DataLoader without workers or with
-one a core, whichever is faster, the network as it comes (float32, contiguous), one layer. Frostmark's is the pass that a
+one a core, whichever is faster, the network as it comes (float32, contiguous), one layer. Frostmark's is the pass a
 benchmark makes: images through Lightning, preprocessing on the device, rows into the store. Every variant runs once a
 round, one after the other, and the table holds medians; each line is a ratio within this run. The report's way runs in
 a process of its own, which Frostmark's settings do not reach. Weights are untrained: they change no time.
