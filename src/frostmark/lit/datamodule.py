@@ -55,6 +55,8 @@ class ImageModule(pl.LightningDataModule):
         self.splits = dict(splits)
         self.batch_size = DEFAULT_BATCH
         self.repeats = False
+        # A small split has fewer pieces than there are processes: some have nothing of it to forward.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         self._wanted = dict(wanted)
         self._num_workers = num_workers
         for images in self.splits.values():

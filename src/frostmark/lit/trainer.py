@@ -79,7 +79,7 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
         # In-memory images are indexed faster than workers could hand them over.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # A split whose rows are all stored has nothing to forward.
-        warnings.filterwarnings("ignore", message="Total length of `DataLoader` across ranks is zero.*")
+        warnings.filterwarnings("ignore", message="Total length of `.*` across ranks is zero.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")  # Lightning's own, on newer torch
         try:
             trainer.predict(module, datamodule=data, return_predictions=False)
