@@ -309,7 +309,7 @@ def _print_result(result: Result, config: DictConfig, with_link: bool = True) ->
     console.print()
     console.print(result.title, style="bold", highlight=False, markup=False)
     console.print(result.about, highlight=False, markup=False, soft_wrap=True)
-    console.print(metrics_table(result.values, result.undefined))
+    console.print(metrics_table(result.values, result.undefined, result.chance))
     for note in notes(result.values, result.undefined):
         console.print(note, highlight=False, markup=False)
     print(f"Files: {result.folder}")

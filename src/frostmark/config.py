@@ -32,6 +32,9 @@ ROOMS = ("backbones", "data", "metrics", "reducers")
 AUTO = "auto"
 """The batch size that a probe chooses."""
 
+CONTROLS = ("untrained", "pixels")
+"""What a layer can be set against."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 _HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
@@ -85,6 +88,14 @@ class Tracking:
 
 
 @dataclass
+class Uncertainty:
+    """How many bootstrap resamples and label permutations; 0 for none."""
+
+    resamples: int = 1000
+    permutations: int = 100
+
+
+@dataclass
 class Config:
     """One benchmark."""
 
@@ -96,6 +107,8 @@ class Config:
     dataset: dict[str, Any] = MISSING
     reducer: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
+    uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    controls: list[str] = field(default_factory=list)
     trainer: TrainerChoice = field(default_factory=TrainerChoice)
     tracking: Tracking = field(default_factory=Tracking)
     features: Features = field(default_factory=Features)
@@ -161,6 +174,17 @@ def check(config: Config) -> None:
         raise ConfigError(
             f"features.max_bytes={config.features.max_bytes} is no size", fix="features.max_bytes=0 to keep nothing"
         )
+    for control in config.controls:
+        if control not in CONTROLS:
+            raise ConfigError(
+                f"no control {control!r}",
+                fix=f"controls=[{nearest(control, CONTROLS, most=1).split(' ')[0]}] (valid: {', '.join(CONTROLS)})",
+            )
+    for name, count in vars(config.uncertainty).items():
+        if not 0 <= count <= 100_000:
+            raise ConfigError(
+                f"uncertainty.{name}={count} is out of range", fix=f"uncertainty.{name}=1000, or 0 for none"
+            )
     if not 0 <= config.seed < 2**32:
         raise ConfigError(f"seed={config.seed} is no seed", fix="seed=0 (0 to 4294967295)")
     if tracking.kind not in ("local", "server", "none"):

@@ -7,9 +7,9 @@ result.values["test/neighbours/knn_accuracy"]
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from frostmark.extraction import Cost, Extraction
     from frostmark.lit.callbacks.ledger import Ledger
     from frostmark.lit.trainer import Callback
+    from frostmark.metrics.metric import Scores, Splits
     from frostmark.reducers.reducer import Progress
+    from frostmark.stats.moments import ClassMoments
     from frostmark.tracking.mlflow import MlflowStore
     from frostmark.tracking.tracker import Tracker
 
@@ -47,6 +49,7 @@ class Result:
         about: weights and numbers of images, which the title leaves out.
         folder: every file of the run.
         values, undefined: the metrics, and why some have none.
+        chance: of some metrics, what labels that mean nothing would give.
         run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
     """
 
@@ -55,6 +58,7 @@ class Result:
     folder: Path
     values: Mapping[str, float]
     undefined: Mapping[str, str]
+    chance: Mapping[str, float]
     run_id: str | None
     link: str | None
 
@@ -215,8 +219,8 @@ class _Work:
 
         return weights_digest(self.model)
 
-    def run(self, yaml: str) -> tuple[dict[str, float], dict[str, str]] | None:
-        """Values and undefined metrics; None on ranks above zero."""
+    def run(self, yaml: str) -> tuple[dict[str, float], dict[str, str], dict[str, float]] | None:
+        """Values, undefined metrics and chance levels; None on ranks above zero."""
         from frostmark.data.fingerprint import fingerprint
         from frostmark.lit.callbacks.ledger import Ledger
         from frostmark.lit.trainer import is_rank_zero
@@ -233,16 +237,28 @@ class _Work:
             self._write_summary(ledger)
         finally:
             ledger.close()  # what was found before something went wrong is kept
-        return ledger.values, ledger.undefined
+        return ledger.values, ledger.undefined, ledger.chance
 
     def _extract_and_analyse(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
+        from frostmark.lit.callbacks.findings import Findings
+
+        subject = self.subject
+        extraction = self._extraction(subject.backbone, self.model, self.weights, fingerprints)
+        found = Findings(ledger, subject.title, self._thumbnails)
+        callbacks = self._measuring(extraction, fingerprints, found)
+        if self.reducer is not None:
+            callbacks.append(self._maps(callbacks[0], ledger, fingerprints))
+        self._pass(extraction, callbacks)
+        self._add_costs(ledger, extraction.cost)
+        self._add_controls(ledger, fingerprints)
+
+    def _pass(self, extraction: Extraction, callbacks: list[Callback]) -> None:
+        """The rows of a network, through the callbacks: out of the store, where what is missing is put first."""
         from frostmark.lit.datamodule import StoredRows
         from frostmark.lit.module import ReplayModule
         from frostmark.lit.trainer import is_rank_zero, make_trainer, predict
 
         subject, most = self.subject, self.config.features.max_bytes
-        extraction = self._extraction(fingerprints)
-        callbacks = self._analysis(ledger, fingerprints)
         if extraction.size(subject.tap) > most:
             extraction.stream(subject.tap, callbacks)
         else:
@@ -252,23 +268,24 @@ class _Work:
                     self.progress("reading the stored rows")
                     labels = {split: images.labels for split, images in self.splits.items()}
                     predict(make_trainer(callbacks), ReplayModule(), StoredRows(entries, labels))
-        self._add_costs(ledger, extraction.cost)
 
-    def _extraction(self, fingerprints: Mapping[str, str]) -> Extraction:
+    def _extraction(
+        self, backbone: TorchvisionBackbone, model: Any, weights: str, fingerprints: Mapping[str, str]
+    ) -> Extraction:
         from frostmark.extraction import Extraction
         from frostmark.features.store import FeatureStore
 
         subject = self.subject
         about = {
-            "backbone": subject.backbone.name,
-            "weights": subject.backbone.weights_name,
+            "backbone": backbone.name,
+            "weights": backbone.weights_name,
             "dataset": subject.source.name,
             "preprocess": f"{subject.preprocess} {subject.pipeline.size}",
         }
         return Extraction(
-            subject.backbone,
-            self.model,
-            self.weights,
+            backbone,
+            model,
+            weights,
             subject.pipeline,
             self.splits,
             fingerprints,
@@ -278,23 +295,105 @@ class _Work:
             about,
         )
 
-    def _analysis(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> list[Callback]:
-        """The callbacks that make findings of rows."""
+    def _measuring(
+        self, extraction: Extraction, fingerprints: Mapping[str, str], found: Callable[[Scores, Splits], None]
+    ) -> list[Callback]:
+        """The callbacks that collect rows, first of them, and hand to ``found`` what the metrics make of them."""
         from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
-        from frostmark.lit.callbacks.maps import Maps
         from frostmark.lit.callbacks.metrics import Metrics
+        from frostmark.stats.neighbours import Graph
         from frostmark.stats.projection import SparseProjection
 
-        subject, seed = self.subject, self.config.seed
-        classes = subject.source.classes()
+        subject = self.subject
         sizes = {split: len(images) for split, images in self.splits.items()}
-        rows = CollectRows(subject.word, sizes, SparseProjection(subject.tap.width, seed) if subject.wide else None)
-        moments = StreamMoments(subject.tap.width, len(classes), tuple(sizes))
-        callbacks = [rows, moments, Metrics(self.families, rows, moments, classes, ledger, subject.title)]
-        if self.reducer is not None:
-            about = f"Weights: {subject.backbone.weights_name}."
-            callbacks.append(Maps(self.reducer, rows, classes, ledger, subject.title, about, seed, fingerprints))
-        return callbacks
+        project = SparseProjection(subject.tap.width, self.config.seed) if subject.wide else None
+        rows = CollectRows(subject.word, sizes, project)
+        moments = StreamMoments(subject.tap.width, len(subject.source.classes()), tuple(sizes))
+        stored = not subject.wide and extraction.size(subject.tap) <= self.config.features.max_bytes
+
+        def keep(split: str, k: int, build: Callable[[], Graph]) -> Graph:
+            """The neighbours lie beside the rows that they follow from."""
+            if not stored:
+                return build()
+            entries = extraction.entries(subject.tap)
+            name = f"nearest-{k}-in-{entries['train'].folder.name}"
+            return Graph(**entries[split].derived(name, lambda: vars(build())))
+
+        def splits_of(
+            rows: Mapping[str, Any], labels: Mapping[str, Any], moments: Mapping[str, ClassMoments]
+        ) -> Splits:
+            return self._make_splits(rows, labels, fingerprints, moments=moments, keep=keep)
+
+        return [rows, moments, Metrics(self.families, rows, moments, splits_of, found, self.progress)]
+
+    def _make_splits(
+        self, rows: Mapping[str, Any], labels: Mapping[str, Any], fingerprints: Mapping[str, str], **more: Any
+    ) -> Splits:
+        from frostmark.metrics.metric import make_splits
+
+        return make_splits(
+            rows,
+            labels,
+            self.subject.source.classes(),
+            seed=self.config.seed,
+            fingerprints=fingerprints,
+            resamples=self.config.uncertainty.resamples,
+            permutations=self.config.uncertainty.permutations,
+            **more,
+        )
+
+    def _maps(self, rows: Any, ledger: Ledger, fingerprints: Mapping[str, str]) -> Callback:
+        from frostmark.lit.callbacks.maps import Maps
+
+        subject = self.subject
+        about = f"Weights: {subject.backbone.weights_name}."
+        classes, seed = subject.source.classes(), self.config.seed
+        return Maps(self.reducer, rows, classes, ledger, subject.title, about, seed, fingerprints)
+
+    def _thumbnails(self, split: str, positions: Sequence[int]) -> list[Any]:
+        from frostmark.data.pixels import thumbnails
+
+        images = self.splits[split]
+        images.geometry = images.geometry or self.subject.pipeline.geometry
+        return thumbnails(images, positions)
+
+    def _add_controls(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
+        """The same metrics of what the layer must beat."""
+        from frostmark.backbones.load import UNTRAINED
+
+        for control in dict.fromkeys(self.config.controls):
+            self.progress(f"control: {control}")
+            if control == "pixels":
+                self._control_pixels(ledger, fingerprints)
+            elif self.subject.backbone.weights_name == UNTRAINED:
+                ledger.skipped["control untrained"] = "the network of this run is untrained itself"
+            else:
+                self._control_untrained(ledger, fingerprints)
+        ledger.compare()
+
+    def _control_untrained(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
+        from frostmark.backbones.load import UNTRAINED
+        from frostmark.backbones.weights import weights_digest
+
+        backbone = replace(self.subject.backbone, weights=UNTRAINED)
+        model = backbone.load(self.config.seed)
+        extraction = self._extraction(backbone, model, weights_digest(model), fingerprints)
+        found = partial(_add_control, ledger, "untrained")
+        self._pass(extraction, self._measuring(extraction, fingerprints, found))
+
+    def _control_pixels(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
+        from frostmark.data.pixels import pixel_rows
+        from frostmark.lit.callbacks.metrics import measure
+        from frostmark.lit.trainer import is_rank_zero
+
+        if not is_rank_zero():
+            return
+        for images in self.splits.values():
+            images.geometry = images.geometry or self.subject.pipeline.geometry
+        rows = {split: pixel_rows(images) for split, images in self.splits.items()}
+        labels = {split: images.labels.numpy() for split, images in self.splits.items()}
+        splits = self._make_splits(rows, labels, fingerprints)
+        measure(self.families, splits, partial(_add_control, ledger, "pixels"), self.progress)
 
     def _taps_of_sweep(self) -> list[Tap]:
         """What the other jobs will read; a layer that this backbone does not have is told of by its own job."""
@@ -371,10 +470,14 @@ class _Work:
             "Map": "none" if self.reducer is None else f"{type(self.reducer).__name__}, fit on {self.reducer.fit_on}",
             "Seed": str(self.config.seed),
         }
-        findings = Findings(ledger.values, ledger.undefined, ledger.tables, ledger.skipped)
+        findings = Findings(ledger.values, ledger.undefined, ledger.tables, ledger.skipped, ledger.chance)
         text = summarise(subject.title, setting, findings)
         ledger.add_text("summary.md", text)
         self.tracker.set_tags({"mlflow.note.content": text})
+
+
+def _add_control(ledger: Ledger, control: str, scores: Scores, splits: Splits) -> None:
+    ledger.add_control(control, scores)
 
 
 def versions() -> dict[str, str]:

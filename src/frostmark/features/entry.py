@@ -39,6 +39,7 @@ SHARD = 256
 
 MANIFEST = "manifest.json"
 _SHARD_NAME = re.compile(r"rows-(\d{6})-([0-9a-f]{32})\.safetensors")
+_DERIVED_NAME = re.compile(r"derived-([a-z0-9-]+)-([0-9a-f]{32})\.safetensors")
 _DAMAGED = ".damaged"
 _STALE = 3600.0
 """Seconds after which a temporary file has certainly been left behind by a process that is gone."""
@@ -159,15 +160,34 @@ class Entry:
         rows: NDArray[np.float32] = load(path.read_bytes())["rows"]
         return rows
 
+    def derived(self, name: str, compute: Callable[[], Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
+        """Arrays that follow from the rows, kept beside them: computed the first time, read and verified afterwards.
+
+        Args:
+            name: of lower-case letters, digits and hyphens: everything that decides the arrays but the rows.
+        """
+        for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
+            named = _DERIVED_NAME.fullmatch(path.name)
+            if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):
+                found: Mapping[str, NDArray[Any]] = load(path.read_bytes())
+                return found
+        arrays = compute()
+        content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _metadata(self.key.digest(), name))
+        try:
+            self._write(f"derived-{name}-{digest_of(content)}.safetensors", content)
+        except DataError as problem:  # nothing is lost but time
+            self.tell(f"{problem.problem}: {name} is not kept")
+        return arrays
+
     def _files(self) -> list[tuple[int, Path]]:
         """(number, path) of every shard file; of two with one number either will do: both prove themselves."""
         numbered = ((shard_number(path), path) for path in sorted(self.folder.glob("rows-*.safetensors")))
         return [(number, path) for number, path in numbered if number is not None]
 
-    def _verified(self, path: Path) -> bool:
+    def _verified(self, path: Path, remedy: str = "its images are forwarded again") -> bool:
         problem = problem_of(path, self.key.digest())
         if problem:
-            self._set_aside(path, problem, "its images are forwarded again")
+            self._set_aside(path, problem, remedy)
         return not problem
 
     def _sweep_out(self) -> None:
@@ -206,9 +226,14 @@ def shard_number(path: Path) -> int | None:
     return None if match is None else int(match.group(1))
 
 
+def is_derived(path: Path) -> bool:
+    """Whether a file holds what :meth:`Entry.derived` keeps."""
+    return _DERIVED_NAME.fullmatch(path.name) is not None
+
+
 def problem_of(path: Path, key: str) -> str:
-    """What is wrong with a shard file of the entry ``key``, or nothing."""
-    match = _SHARD_NAME.fullmatch(path.name)
+    """What is wrong with a shard or derived file of the entry ``key``, or nothing."""
+    match = _SHARD_NAME.fullmatch(path.name) or _DERIVED_NAME.fullmatch(path.name)
     try:
         content = path.read_bytes()
     except OSError as problem:
@@ -221,11 +246,12 @@ def problem_of(path: Path, key: str) -> str:
         metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
     except ValueError:
         return "is damaged (it is no shard)"
-    return "" if metadata == _metadata(key, int(match.group(1))) else "belongs elsewhere"
+    place = match.group(1)
+    return "" if metadata == _metadata(key, int(place) if place.isdigit() else place) else "belongs elsewhere"
 
 
-def _metadata(key: str, number: int) -> dict[str, str]:
-    """Where a shard belongs. One item: safetensors writes several in an order of chance, and the digest would vary."""
+def _metadata(key: str, number: int | str) -> dict[str, str]:
+    """Where a file belongs. One item: safetensors writes several in an order of chance, and the digest would vary."""
     return {"place": f"{key}/{number}"}
 
 

@@ -28,7 +28,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from frostmark.features.entry import MANIFEST, Entry, problem_of, read_manifest, shard_number, to_stderr, too_full
+from frostmark.features.entry import (
+    MANIFEST,
+    Entry,
+    is_derived,
+    problem_of,
+    read_manifest,
+    shard_number,
+    to_stderr,
+    too_full,
+)
 from frostmark.features.key import RowKey
 
 _ENTRY_NAME = re.compile(r"[0-9a-f]{32}")
@@ -215,7 +224,8 @@ class Stored:
         names = {name for name, number in numbers.items() if number is not None}
         listed = set(self.manifest["shards"]) if self.manifest is not None else set()
         found += [f"{name} is missing" for name in sorted(listed - names)]
-        for name in sorted(names):
+        derived = {path.name for path in self.folder.iterdir() if is_derived(path)}
+        for name in sorted(names | derived):
             problem = problem_of(self.folder / name, self.folder.name)
             if problem:
                 found.append(f"{name} {problem}")

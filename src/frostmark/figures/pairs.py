@@ -5,10 +5,11 @@ figure = draw_pairs(matrix, classes, title="resnet18 · last_conv · digits · t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from frostmark.figures.maps import plain, shown
@@ -40,6 +41,33 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], title: s
     figure.suptitle(title, fontsize=13, fontweight="bold")
     if len(classes) <= NUMBERS_MOST and unit != 1:
         figure.supxlabel(f"numbers in the cells: × {unit:,g}", fontsize=9, color="#444444")
+    return figure
+
+
+def draw_confusability(
+    matrices: Mapping[str, Array], classes: tuple[str, ...], order: Sequence[int], title: str
+) -> Figure:
+    """Heat maps of the directional CDNV, one a split, on one logarithmic scale; classes in ``order``.
+
+    Dark pairs are confused: along the line between them they vary much, measured by its length.
+    """
+    edge = float(np.clip(0.55 * len(classes) + 1.6, 4.5, 14))
+    figure = Figure(figsize=(edge * len(matrices) + 1.2, edge + 0.6), dpi=110, layout="constrained")
+    axes = figure.subplots(1, len(matrices), squeeze=False)[0]
+    finite = np.concatenate([m[np.isfinite(m) & (m > 0)] for m in matrices.values()])
+    norm = LogNorm(float(finite.min()), float(finite.max()) * (1 + 1e-9)) if len(finite) else None
+    for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
+        ordered = matrix[np.ix_(order, order)]
+        image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
+        ax.set_title(split, fontsize=11)
+        _name_axes(ax, tuple(classes[c] for c in order))
+        if len(classes) <= NUMBERS_MOST and len(finite):
+            _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
+    bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
+    bar.set_label(
+        "variance along the line between the two classes\nagainst its squared length: the darker, the more confused"
+    )
+    figure.suptitle(title, fontsize=13, fontweight="bold")
     return figure
 
 

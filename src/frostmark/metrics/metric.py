@@ -10,17 +10,27 @@ are pure functions beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property, partial
+from typing import Any, Protocol
 
-from frostmark.stats.moments import Array, ClassMoments
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.metrics.confusability import directional_cdnv
+from frostmark.stats.bootstrap import Resamples, interval
+from frostmark.stats.moments import Array, ClassMoments, Float
+from frostmark.stats.neighbours import KEPT, Graph
+from frostmark.stats.permutation import Permutations, p_value, z_score
 
 CLASSES_AS_SCALARS = 50
 """Up to so many classes every class has a metric of its own; beyond, only a row in the table."""
 
 PAIRS_AS_SCALARS = 10
 """Up to so many classes every pair of classes has a metric of its own."""
+
+ONE_CLASS = "the split holds one class only"
 
 
 @dataclass(frozen=True)
@@ -34,29 +44,47 @@ Value = float | Undefined
 Table = dict[str, list[str] | list[int] | list[float]]
 """Columns of equal length."""
 
+Keep = Callable[[str, int, Callable[[], Graph]], Graph]
+"""``keep(split, k, build)``: the graph of ``k`` neighbours of a split, built unless it is at hand."""
+
 
 @dataclass(frozen=True)
 class Split:
     """What a metric sees of one split.
 
     Attributes:
+        name: ``train`` or ``test``.
         rows: (N, d) float32, the features, or a projection of them where they are too wide for memory.
         labels: (N,) int64 in 0 … C − 1.
         moments: of the features (D wide), streamed.
         classes: C names.
+        nearest: k → the k nearest train rows of every row; a train row is no neighbour of itself.
+        resamples, permutations: of this split, the same for every backbone and layer.
     """
 
+    name: str
     rows: Array
-    labels: Array
+    labels: NDArray[np.int64]
     moments: ClassMoments
     classes: tuple[str, ...]
+    nearest: Callable[[int], Graph]
+    resamples: Resamples
+    permutations: Permutations
 
     @property
+    def projected(self) -> bool:
+        """Whether ``rows`` are not the features themselves."""
+        return bool(self.rows.shape[1] != self.moments.mean.shape[1])
+
+    @cached_property
     def row_moments(self) -> ClassMoments:
         """Moments of ``rows``: for what needs both. The streamed ones, unless the rows are projected."""
-        if self.rows.shape[1] == self.moments.mean.shape[1]:
-            return self.moments
-        return ClassMoments.of(self.rows, self.labels, len(self.classes))
+        return ClassMoments.of(self.rows, self.labels, len(self.classes)) if self.projected else self.moments
+
+    @cached_property
+    def confusability(self) -> Float:
+        """(C, C) directional CDNV of the rows."""
+        return directional_cdnv(self.rows, self.labels, self.row_moments)
 
 
 Splits = Mapping[str, Split]
@@ -65,10 +93,60 @@ Splits = Mapping[str, Split]
 
 @dataclass
 class Scores:
-    """What a family found: ``values`` by metric key, ``tables`` by artifact name without suffix."""
+    """What a family found.
+
+    Attributes:
+        values: metric key → value.
+        tables: artifact name without suffix → columns.
+        draws: metric key → (B,) bootstrap draws.
+        outcomes: name → (N,) one value an image, in the order of the split.
+        chance: metric key → what labels that mean nothing would give.
+    """
 
     values: dict[str, Value] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    draws: dict[str, Float] = field(default_factory=dict)
+    outcomes: dict[str, Array] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
+
+    def add(
+        self,
+        key: str,
+        value: Value,
+        *,
+        draws: Float | None = None,
+        null: Float | None = None,
+        chance: float | None = None,
+        higher: bool = True,
+    ) -> None:
+        """Take in a value with what is known of its uncertainty; of an undefined one nothing is.
+
+        Args:
+            draws: (B,) bootstrap draws, which give ``<key>_lo`` and ``<key>_hi``.
+            null: (P,) values under permuted labels, which give ``<key>_p``, ``<key>_z`` and, if there is no
+                ``chance``, their mean in its place.
+            chance: the analytic chance level.
+            higher: whether higher is better.
+        """
+        self.values[key] = value
+        if isinstance(value, Undefined):
+            return
+        if draws is not None and len(draws):
+            self.draws[key] = draws
+            self.values[f"{key}_lo"], self.values[f"{key}_hi"] = interval(draws)
+        if chance is not None:
+            self.chance[key] = chance
+        if null is not None:
+            self.add_null(key, value, null, higher=higher)
+
+    def add_null(self, key: str, observed: float, null: Float, *, higher: bool = True) -> None:
+        """Take in what permuted labels give for a metric, ``null`` (P,), beside what the labels gave."""
+        if not len(null):
+            return
+        self.values[f"{key}_p"] = p_value(observed, null, higher=higher)
+        z = z_score(observed, null)
+        self.values[f"{key}_z"] = Undefined("every permutation gives the same value") if z is None else z
+        self.chance.setdefault(key, float(null.mean()))
 
 
 class Metric(Protocol):
@@ -82,10 +160,70 @@ def guarded(compute: Callable[[], float], reasons: Mapping[str, bool]) -> Value:
     for reason, applies in reasons.items():
         if applies:
             return Undefined(reason)
-    return compute()
+    return float(compute())
+
+
+def columns(names: tuple[str, ...], lines: Iterable[tuple[Any, ...]]) -> Table:
+    """A table from its lines."""
+    cells = list(zip(*lines, strict=True)) or [()] * len(names)
+    return {name: list(column) for name, column in zip(names, cells, strict=True)}
+
+
+def stacked(tables: list[Table]) -> Table:
+    """Tables of the same columns, one under the other."""
+    return {column: [cell for table in tables for cell in table[column]] for column in tables[0]}  # type: ignore[misc]
 
 
 def class_key(index: int, name: str) -> str:
     """A class as the last part of a metric key: ``6_Shirt``; the index keeps names distinct that look alike."""
     safe = "".join(c if c.isalnum() or c in "_-. " else "-" for c in name)
     return f"{index}_{safe[:80].strip()}"
+
+
+def make_splits(
+    rows: Mapping[str, Array],
+    labels: Mapping[str, NDArray[np.int64]],
+    classes: tuple[str, ...],
+    *,
+    moments: Mapping[str, ClassMoments] | None = None,
+    seed: int = 0,
+    fingerprints: Mapping[str, str] | None = None,
+    resamples: int = 1000,
+    permutations: int = 100,
+    keep: Keep = lambda split, k, build: build(),
+) -> dict[str, Split]:
+    """What metrics see, made of the rows of both splits.
+
+    Args:
+        rows: (N, d) of each split.
+        labels: (N,) in 0 … C − 1.
+        moments: of the features where ``rows`` are a projection of them.
+        seed, fingerprints: what the resamples and permutations are drawn from, with the split.
+        resamples, permutations: how many; 0 for none.
+        keep: builds the neighbour graphs, or finds them.
+    """
+
+    def split(name: str) -> Split:
+        found: dict[int, Graph] = {}
+
+        def nearest(k: int) -> Graph:
+            held = max(k, KEPT)
+            if held not in found:
+                build = partial(Graph.of, rows["train"], rows[name], held, exclude_self=name == "train")
+                found[held] = keep(name, held, build)
+            return found[held].first(k)
+
+        context = (str(seed), (fingerprints or {}).get(name, ""), name)
+        mine = labels[name]
+        return Split(
+            name,
+            rows[name],
+            mine,
+            ClassMoments.of(rows[name], mine, len(classes)) if moments is None else moments[name],
+            classes,
+            nearest,
+            Resamples(mine, resamples, context),
+            Permutations(mine, permutations, context),
+        )
+
+    return {name: split(name) for name in rows}

@@ -1,6 +1,8 @@
-"""How well an image's neighbours tell its class.
+"""How well an image's neighbours tell its class, and how many labels one would need.
 
-    predicted = knn_predict(bank, bank_labels, queries, classes=10, k=20, temperature=0.07)
+    votes = knn_votes(graph.first(20), train_labels, classes=10)      # (M, C)
+    hits = votes.argmax(1) == labels
+    ncm_predict(class_means, queries)                                 # (M,)
 
 The protocol of DINO: rows of unit length, cosine similarity s, each of the k nearest votes exp(s / T) for its class
 (Wu et al., arXiv 1805.01978; Caron et al., arXiv 2104.14294).
@@ -8,58 +10,85 @@ The protocol of DINO: rows of unit length, cosine similarity s, each of the k ne
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.metrics.metric import Scores, Splits, guarded
-from frostmark.stats.moments import Array
-from frostmark.stats.neighbours import nearest_rows
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Table, Undefined, columns, stacked
+from frostmark.stats.moments import Array, Float
+from frostmark.stats.neighbours import Graph
+from frostmark.stats.sampling import seeded, stratified
+
+SHOTS = (1, 2, 4, 8, 16)
+"""Labelled rows a class of the curve."""
+
+SHOT_DRAWS = 20
+"""Random choices of the labelled rows at each of them."""
+
+SHOT_QUERIES = 10_000
+"""Test rows that the curve asks at most, classes in their proportions."""
+
+AUDITED = 100
+"""Images in the label audit."""
 
 
-def knn_predict(
-    bank: Array,
-    bank_labels: Array,
-    queries: Array,
-    classes: int,
-    k: int = 20,
-    temperature: float = 0.07,
-    *,
-    leave_one_out: bool = False,
-) -> NDArray[np.int64]:
-    """The class each query's neighbours vote for.
+def knn_votes(
+    graph: Graph, bank_labels: NDArray[np.int64], classes: int, temperature: float = 0.07
+) -> NDArray[np.float32]:
+    """(M, C) share of each class in the votes of each query's neighbours.
 
     Args:
-        bank: (N, D) rows whose ``bank_labels`` (N,) are known.
-        queries: (M, D) rows.
-        k: neighbours that vote, at most as many as the bank offers.
+        graph: the k neighbours that vote.
+        bank_labels: (N,) labels of the rows that the graph points to.
         temperature: T of the weights exp(s / T).
-        leave_one_out: the queries are the bank; none votes for itself.
+    """
+    # Relative to the nearest: the shares are the same, and exp does not overflow at a small T.
+    similarity = graph.similarity.astype(np.float64)
+    weights = np.exp((similarity - similarity[:, :1]) / temperature)
+    votes = np.zeros((len(similarity), classes))
+    lines = np.repeat(np.arange(len(similarity)), similarity.shape[1])
+    np.add.at(votes, (lines, bank_labels[graph.index].ravel()), weights.ravel())
+    return np.asarray(votes / votes.sum(1, keepdims=True), dtype=np.float32)
 
-    Returns:
-        (M,) labels; the lower class where votes are equal.
+
+def ncm_predict(means: Array, queries: Array) -> NDArray[np.int64]:
+    """(M,) the nearest of the class ``means`` (C, D) to each of ``queries`` (M, D), Euclidean; the lower one of two."""
+    centre = means.mean(0)
+    near = (means - centre).astype(np.float32)
+    halves = (near**2).sum(1) / 2
+    found = np.empty(len(queries), np.int64)
+    for start in range(0, len(queries), 4096):  # in pieces: centred rows are not held twice
+        part = slice(start, start + 4096)
+        found[part] = ((queries[part] - centre).astype(np.float32) @ near.T - halves).argmax(1)
+    return found
+
+
+def few_shot_means(rows: Array, labels: NDArray[np.int64], classes: int, shots: int, rng: np.random.Generator) -> Array:
+    """(C, D) means of ``shots`` rows of each class, drawn without replacement.
 
     Raises:
-        ValueError: if the bank offers no neighbour.
+        ValueError: if a class has fewer.
     """
-    k = min(k, len(bank) - leave_one_out)
-    index, similarity = nearest_rows(bank, queries, k, "cosine", exclude_self=leave_one_out)
-    votes = np.zeros((len(queries), classes))
-    lines = np.repeat(np.arange(len(queries)), k)
-    # Relative to the nearest: the ratio of the votes is the same, and exp does not overflow at a small T.
-    weights = np.exp((similarity - similarity[:, :1]).astype(np.float64) / temperature)
-    np.add.at(votes, (lines, bank_labels[index].ravel()), weights.ravel())
-    return np.asarray(votes.argmax(1), dtype=np.int64)
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # by class, shuffled within
+    start = np.searchsorted(labels[order], np.arange(classes))
+    if (np.bincount(labels, minlength=classes)[:classes] < shots).any():
+        raise ValueError(f"a class has fewer than {shots} rows")
+    drawn = order[start[:, None] + np.arange(shots)]
+    return np.asarray(rows[drawn.ravel()].reshape(classes, shots, -1).mean(1))
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """k-NN accuracy: test rows ask the train rows; train rows ask each other, themselves left out.
+    """k-NN, nearest class mean and the shots curve: test rows ask the train rows.
+
+    Train rows ask each other, themselves left out.
 
     Args:
-        k: neighbours that vote.
+        k: neighbours that vote; fewer where the train split has fewer.
         temperature: of their weights.
         metric: of the neighbours; the protocol knows one.
 
@@ -76,28 +105,96 @@ class Neighbours:
             raise ValueError(f"k={self.k} and temperature={self.temperature} must be positive")
 
     def __call__(self, splits: Splits) -> Scores:
-        train, test = splits["train"], splits["test"]
+        scores, train = Scores(), splits["train"]
+        if len(train.moments.present) < 2:
+            undefined = Undefined(ONE_CLASS.replace("split", "train split"))
+            names = ("train/neighbours/knn_accuracy", "test/neighbours/knn_accuracy", "test/neighbours/ncm_accuracy")
+            scores.values = dict.fromkeys(names, undefined)
+            return scores
+        confusion, audit = [], []
+        for split in splits.values():
+            votes = knn_votes(split.nearest(self.k), train.labels, len(train.classes), self.temperature)
+            predicted = votes.argmax(1)
+            _add_accuracy(scores, split, train, "knn", predicted)
+            confusion.append(_confusion(split, predicted))
+            audit.append(_audit(split, votes))
+        scores.tables |= {"knn_confusion": stacked(confusion), "label_audit": stacked(audit)}
+        means = train.row_moments.summary.mean
+        predicted = train.moments.present[ncm_predict(means, splits["test"].rows)]
+        _add_accuracy(scores, splits["test"], train, "ncm", predicted)
+        _add_shots(scores, train, splits["test"])
+        return scores
 
-        def accuracy(queries: Array, labels: Array, *, leave_one_out: bool) -> float:
-            predicted = knn_predict(
-                train.rows,
-                train.labels,
-                queries,
-                len(train.classes),
-                self.k,
-                self.temperature,
-                leave_one_out=leave_one_out,
-            )
-            return float((predicted == labels).mean())
 
-        alone = {"the train split holds one class only": len(train.moments.present) < 2}
-        return Scores(
-            {
-                "test/neighbours/knn_accuracy": guarded(
-                    lambda: accuracy(test.rows, test.labels, leave_one_out=False), alone
-                ),
-                "train/neighbours/knn_accuracy": guarded(
-                    lambda: accuracy(train.rows, train.labels, leave_one_out=True), alone
-                ),
-            }
-        )
+def _add_accuracy(scores: Scores, split: Split, train: Split, name: str, predicted: NDArray[np.int64]) -> None:
+    hits = predicted == split.labels
+    key = f"{split.name}/neighbours/{name}_accuracy"
+    scores.outcomes[f"{split.name}/{name}_hits"] = hits
+    commonest = int(train.moments.count.argmax())  # who always answers this one needs no features
+    draws = split.resamples.means(hits) if split.resamples.draws else None
+    scores.add(key, float(hits.mean()), draws=draws, chance=float((split.labels == commonest).mean()))
+
+
+def _confusion(split: Split, predicted: NDArray[np.int64]) -> Table:
+    """One line a cell of the k-NN confusion matrix that is not empty."""
+    pairs, counts = np.unique(np.stack([split.labels, predicted]), axis=1, return_counts=True)
+    lines = [
+        (split.name, true, split.classes[true], guess, split.classes[guess], count)
+        for (true, guess), count in zip(pairs.T.tolist(), counts.tolist(), strict=True)
+    ]
+    return columns(("split", "class", "name", "predicted", "predicted_name", "images"), lines)
+
+
+def _audit(split: Split, votes: NDArray[np.float32]) -> Table:
+    """The images whose neighbours disagree with their label most: candidates for a wrong label.
+
+    ``image`` is the position in the split, ``own_share`` and ``other_share`` of the neighbours' votes.
+    """
+    line = np.arange(len(votes))
+    own = votes[line, split.labels]
+    other = votes.argmax(1)
+    doubt = votes[line, other] - own
+    worst = np.argsort(-doubt, kind="stable")[:AUDITED]
+    worst = worst[doubt[worst] > 0]
+    return {
+        "split": [split.name] * len(worst),
+        "image": worst.tolist(),
+        "label": [split.classes[c] for c in split.labels[worst]],
+        "neighbours_say": [split.classes[c] for c in other[worst]],
+        "own_share": own[worst].astype(float).tolist(),
+        "other_share": votes[worst, other[worst]].astype(float).tolist(),
+    }
+
+
+def _add_shots(scores: Scores, train: Split, test: Split) -> None:
+    """Accuracy of the nearest class mean when only a few rows of each class are labelled."""
+    lines: list[tuple[int, int, float]] = []
+    sample = stratified(test.labels, SHOT_QUERIES, seeded(0, *test.resamples.context, "shots"))
+    present, labels = train.moments.present, np.searchsorted(train.moments.present, train.labels)
+    queries, wanted = test.rows[sample], test.labels[sample]
+    for shots, accuracy in _shot_accuracies(
+        train, labels, lambda means: present[ncm_predict(means, queries)] == wanted
+    ):
+        key = f"test/neighbours/shots_{shots}"
+        if accuracy is None:
+            scores.values[key] = Undefined(f"a train class has fewer than {shots} images")
+            continue
+        scores.values[key] = float(accuracy.mean())
+        scores.values[f"{key}_std"] = float(accuracy.std(ddof=1))
+        lines += [(shots, draw, float(value)) for draw, value in enumerate(accuracy)]
+    scores.tables["shots"] = columns(("shots", "draw", "accuracy"), lines)
+
+
+def _shot_accuracies(
+    train: Split, labels: NDArray[np.int64], hits: Callable[[Array], NDArray[np.bool_]]
+) -> Iterator[tuple[int, Float | None]]:
+    """Shots with the (20,) accuracies of random choices of the labelled rows; None where there are too few."""
+    classes = len(train.moments.present)
+    fewest = int(np.bincount(labels).min())
+    for shots in SHOTS:
+        if shots > fewest:
+            yield shots, None
+            continue
+        rng = seeded(0, *train.resamples.context, "shots", str(shots))
+        draws = (few_shot_means(train.rows, labels, classes, shots, rng) for _ in range(SHOT_DRAWS))
+        yield shots, np.array([hits(means).mean() for means in draws])

@@ -1,60 +1,327 @@
 """How far the classes stand apart compared with how far they spread: free of scale, so these decide.
 
-fisher_ratio(moments)      # tr S_B / tr S_W
-eta_squared(moments)       # tr S_B / tr S_T, between 0 and 1
+    summary = moments.summary
+    fisher_ratio(summary)              # tr S_B / tr S_W
+    eta_squared(summary)               # tr S_B / tr S_T, between 0 and 1
+
+Every measure is one formula of a :class:`~frostmark.stats.moments.ClassSummary`, which holds one data set or many
+draws of it: the same function gives the estimate, its interval and its null.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from frostmark.metrics.metric import Scores, Splits, Value, guarded
-from frostmark.stats.moments import Array, ClassMoments, Float
+from frostmark.metrics.confusability import confused_pairs, nearest_between
+from frostmark.metrics.metric import (
+    ONE_CLASS,
+    Scores,
+    Split,
+    Splits,
+    Table,
+    Undefined,
+    Value,
+    columns,
+    guarded,
+    stacked,
+)
+from frostmark.metrics.silhouette import EXACT_MOST, NULL_MOST, permuted_silhouettes, silhouettes
+from frostmark.stats.bootstrap import Resamples, recentred, resampled_summaries
+from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
+from frostmark.stats.permutation import Permutations, permuted_summaries
+from frostmark.stats.sampling import seeded, stratified
+
+PAIRS_LISTED = 20
+"""Pairs of classes in the table of the most confusable ones."""
 
 
-def fisher_ratio(moments: ClassMoments) -> float:
+def fisher_ratio(summary: ClassSummary) -> Float:
     """tr S_B / tr S_W: variance between classes over variance within; (C − 1)/(N − C) by chance."""
-    return moments.between / moments.within
+    return summary.between / summary.within
 
 
-def eta_squared(moments: ClassMoments) -> float:
-    """tr S_B / tr S_T: share of the total variance that the classes explain, between 0 and 1."""
-    return moments.between / (moments.between + moments.within)
+def eta_squared(summary: ClassSummary) -> Float:
+    """tr S_B / tr S_T: share of the total variance that the classes explain, in 0 … 1; (C − 1)/(N − 1) by chance."""
+    return summary.between / (summary.between + summary.within)
 
 
-def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float:
-    """(C, C) class-distance-normalised variance along the line that joins two class means.
+def omega_squared(summary: ClassSummary) -> Float:
+    """η² without what chance adds: (SSB − (C − 1)·MSW) / (SST + MSW); 0 by chance, so that it may be negative.
 
-    (uᵀΣ_i u + uᵀΣ_j u) / (2 ‖μ_i − μ_j‖²), u the unit vector along μ_i − μ_j; the smaller, the better the pair is
-    told apart. NaN on the diagonal, for coinciding means and for classes without rows. All projections come from one
-    product of the rows (N, D) with the class means (C, D). After Galanti et al., arXiv 2112.15121.
+    Hays, Statistics for Psychologists (1963).
     """
-    classes = len(moments.count)
-    centre = moments.grand_mean
-    along = np.full((classes, classes), np.nan)  # [i, j]: variance of class i along μ_i − μ_j, times ‖μ_i − μ_j‖²
-    means = np.where(moments.count[:, None] > 0, moments.mean - centre, np.nan)
-    for c in moments.present:
-        deviations = rows[labels == c] - moments.mean[c]
-        projected = deviations @ (means[c] - means).T
-        along[c] = (projected**2).mean(0)
-    squared = moments.mean_distances**2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(squared > 0, (along + along.T) / (2 * squared**2), np.nan)
+    classes, n = len(summary.count), int(summary.count.sum())
+    within_mean = summary.within / (n - classes)
+    return (summary.between - (classes - 1) * within_mean) / (summary.between + summary.within + within_mean)
+
+
+def calinski_harabasz(summary: ClassSummary) -> Float:
+    """(tr S_B / (C − 1)) / (tr S_W / (N − C)): PERMANOVA's pseudo-F; about 1 by chance.
+
+    Caliński & Harabasz, Communications in Statistics 3 (1974).
+    """
+    classes, n = len(summary.count), int(summary.count.sum())
+    return fisher_ratio(summary) * (n - classes) / (classes - 1)
+
+
+def cdnv(summary: ClassSummary) -> Float:
+    """Class-distance-normalised variance: mean over pairs of (σ_i² + σ_j²) / (2‖μ_i − μ_j‖²); smaller is better.
+
+    Galanti et al., arXiv 2112.15121.
+    """
+    i, j = np.triu_indices(len(summary.count), 1)
+    both = summary.variance[..., i] + summary.variance[..., j]
+    return np.asarray((both / (2 * summary.squared[..., i, j])).mean(-1))
+
+
+def davies_bouldin(summary: ClassSummary) -> Float:
+    """Mean over the classes of max_j (s_i + s_j) / ‖μ_i − μ_j‖, s the mean distance to the class mean; small is good.
+
+    Davies & Bouldin, IEEE PAMI 1 (1979).
+
+    Raises:
+        ValueError: if the summary has no spreads.
+    """
+    if summary.spread is None:
+        raise ValueError("the summary has no spreads")
+    both = summary.spread[..., :, None] + summary.spread[..., None, :]
+    apart = np.sqrt(summary.squared) + np.where(np.eye(len(summary.count)) > 0, np.inf, 0)
+    return np.asarray((both / apart).max(-1).mean(-1))
+
+
+def class_spreads(rows: Array, labels: Array, moments: ClassMoments) -> Float:
+    """(C,) mean distance of the rows of each class that has any to their mean."""
+    return np.array([np.linalg.norm(rows[labels == c] - moments.mean[c], axis=1).mean() for c in moments.present])
+
+
+def nc1(means: Array, scatter: Float, count: Array) -> float:
+    """Variability collapse tr(Σ_W Σ_B⁺) / C: 0 once every class has shrunk to a point.
+
+    Σ_W = S_W / N, Σ_B = (1/C) Σ (μ_c − μ̄)(μ_c − μ̄)ᵀ of rank C − 1 at most: of its eigenvalues those below 1e-12 of
+    the largest count as zero. After Papyan, Han & Donoho, PNAS 117 (2020); worked out in the Gram matrix of the means.
+
+    Args:
+        means: (C, D) class means.
+        scatter: (D, D) total scatter S_T = S_W + S_B of the rows.
+        count: (C,) rows of each class.
+    """
+    n = count.sum()
+    means = means.astype(np.float64)
+    centred = means - means.mean(0)
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    kept = values > 1e-12 * values[-1]
+    directions = vectors[:, kept].T @ centred  # (k, D), each as long as the root of its eigenvalue
+    from_centre = (means - (count / n) @ means) @ directions.T
+    within = np.einsum("kd,kd->k", directions @ scatter, directions) - (count[:, None] * from_centre**2).sum(0)
+    return float((np.maximum(within, 0) / n / values[kept] ** 2).sum())
+
+
+def total_scatter(rows: Array) -> Float:
+    """(D, D) S_T = Σ (x − μ)(x − μ)ᵀ in float64, without a second copy of the rows."""
+    centre = rows.mean(0, dtype=np.float64)
+    scatter = np.zeros((rows.shape[1], rows.shape[1]))
+    for start in range(0, len(rows), 4096):
+        deviations = rows[start : start + 4096] - centre
+        scatter += deviations.T @ deviations
+    return scatter
+
+
+OF_SUMMARY: Mapping[str, Callable[[ClassSummary], Float]] = {
+    f.__name__: f for f in (fisher_ratio, eta_squared, omega_squared, calinski_harabasz, davies_bouldin, cdnv)
+}
+SMALLER_IS_BETTER = frozenset({"davies_bouldin", "cdnv", "nc1"})
 
 
 @dataclass(frozen=True)
 class Separability:
-    """The separability family of both splits."""
+    """The separability family of both splits, with the tables of classes and of the pairs confused most."""
 
     def __call__(self, splits: Splits) -> Scores:
-        values: dict[str, Value] = {}
-        for name, split in splits.items():
-            m = split.moments
-            alone = {"the split holds one class only": len(m.present) < 2}
-            flat = {**alone, "no class varies within itself": m.no_spread}
-            constant = {**alone, "all rows are equal": m.no_spread and m.between == 0}
-            values[f"{name}/separability/fisher_ratio"] = guarded(lambda m=m: fisher_ratio(m), flat)  # type: ignore[misc]
-            values[f"{name}/separability/eta_squared"] = guarded(lambda m=m: eta_squared(m), constant)  # type: ignore[misc]
-        return Scores(values)
+        scores, classes, pairs = Scores(), [], []
+        for split in splits.values():
+            nulls = _nulls(split)
+            _add_moment_measures(scores, split, nulls)
+            _add_silhouette(scores, split)
+            classes.append(_class_table(split, scores.outcomes.get(f"{split.name}/silhouette")))
+            pairs.append(_pair_table(split))
+        scores.tables = {
+            "class_separability": stacked(classes),
+            "confusable_pairs": stacked(pairs),
+            "class_shift": _shift_table(splits),
+        }
+        return scores
+
+
+def _nulls(split: Split) -> dict[str, Float]:
+    """(P,) values of every measure under permuted labels."""
+    found: dict[str, list[float]] = {name: [] for name in (*OF_SUMMARY, "nc1")}
+    if _reasons(split)["nc1"] or not len(split.permutations):
+        return {}
+    scatter = total_scatter(split.rows)
+    with np.errstate(divide="ignore"):  # two means may coincide by chance
+        for summary in permuted_summaries(split.rows, split.permutations):
+            for name, measure in OF_SUMMARY.items():
+                found[name].append(float(measure(summary)))
+            found["nc1"].append(nc1(summary.mean, scatter, summary.count))
+    nulls = {name: np.array(values) for name, values in found.items()}
+    return {name: null for name, null in nulls.items() if np.isfinite(null).all()}
+
+
+def _reasons(split: Split) -> dict[str, dict[str, bool]]:
+    """Why a measure may not exist: name → reasons that apply; none if it does."""
+    m, summary = split.moments, split.moments.summary
+    alone = {ONE_CLASS: len(m.present) < 2}
+    flat = {**alone, "no class varies within itself": m.no_spread}
+    single = {**flat, "every class has one image only": int(m.count.sum()) == len(m.present)}
+    between = float(summary.between)
+    i, j = np.triu_indices(len(m.present), 1)
+    equal = {**alone, "two classes have the same mean": bool((summary.squared[i, j] == 0).any())}
+    reasons = {
+        "fisher_ratio": flat,
+        "eta_squared": {**alone, "all rows are equal": m.no_spread and between == 0},
+        "omega_squared": single,
+        "calinski_harabasz": single,
+        "davies_bouldin": equal,
+        "cdnv": equal,
+        "nc1": {**alone, "all classes have the same mean": between == 0},
+        "silhouette": {**alone, **single},
+    }
+    return {name: {why: True for why, applies in of_name.items() if applies} for name, of_name in reasons.items()}
+
+
+def _chance(split: Split) -> dict[str, float]:
+    n, classes = len(split.labels), len(split.moments.present)
+    if n <= classes:
+        return {}
+    return {
+        "fisher_ratio": (classes - 1) / (n - classes),
+        "eta_squared": (classes - 1) / (n - 1),
+        "omega_squared": 0.0,
+        "calinski_harabasz": 1.0,
+    }
+
+
+def _add_moment_measures(scores: Scores, split: Split, nulls: Mapping[str, Float]) -> None:
+    m, reasons, chance = split.moments, _reasons(split), _chance(split)
+    spread = class_spreads(split.rows, split.labels, split.row_moments)
+    summary = replace(m.summary, spread=spread)
+    values: dict[str, Value] = {
+        name: guarded(lambda measure=measure: measure(summary), reasons[name])  # type: ignore[misc]
+        for name, measure in OF_SUMMARY.items()
+    }
+    draws = _draws(split, [name for name, value in values.items() if not isinstance(value, Undefined)])
+    for name, value in values.items():
+        of_name = recentred(draws[name], float(value)) if name in draws else None  # type: ignore[arg-type]
+        key = f"{split.name}/separability/{name}"
+        higher = name not in SMALLER_IS_BETTER
+        scores.add(key, value, draws=of_name, null=nulls.get(name), chance=chance.get(name), higher=higher)
+    rows = split.row_moments
+    collapse = guarded(lambda: nc1(rows.summary.mean, total_scatter(split.rows), rows.summary.count), reasons["nc1"])
+    scores.add(f"{split.name}/separability/nc1", collapse, null=nulls.get("nc1"), higher=False)
+
+
+def _draws(split: Split, names: list[str]) -> dict[str, Float]:
+    resamples = split.resamples
+    if not names or not resamples.draws:
+        return {}
+    draws = {name: np.empty(resamples.draws) for name in names}
+    for part, summary in resampled_summaries(split.rows, split.row_moments, resamples, spread=True):
+        for name in names:
+            draws[name][part] = OF_SUMMARY[name](summary)
+    return {name: of_name for name, of_name in draws.items() if np.isfinite(of_name).all()}
+
+
+def _add_silhouette(scores: Scores, split: Split) -> None:
+    key = f"{split.name}/separability/silhouette"
+    reasons = _reasons(split)["silhouette"]
+    if reasons:
+        scores.add(key, Undefined(next(iter(reasons))))
+        return
+    sample, resamples, _ = _sampled(split, EXACT_MOST)
+    found = silhouettes(split.rows[sample], split.labels[sample])
+    value = float(found.values.mean())
+    draws = recentred(resamples.means(found.influence), value) if resamples.draws else None
+    scores.add(key, value, draws=draws)
+    if len(split.permutations):
+        few, _, permutations = _sampled(split, NULL_MOST)
+        observed, null = permuted_silhouettes(split.rows[few], permutations)
+        scores.add_null(key, observed, null)
+    if len(sample) < len(split.labels):
+        scores.values[f"{key}_images"] = float(len(sample))
+    outcomes = np.full(len(split.labels), np.nan)
+    outcomes[sample] = found.values
+    scores.outcomes[f"{split.name}/silhouette"] = outcomes
+
+
+def _sampled(split: Split, most: int) -> tuple[Array, Resamples, Permutations]:
+    """At most so many rows, classes in their proportions, with resamples and permutations of their own."""
+    if len(split.labels) <= most:
+        return np.arange(len(split.labels)), split.resamples, split.permutations
+    context = (*split.resamples.context, f"silhouette {most}")
+    sample = stratified(split.labels, most, seeded(0, *context))
+    labels = split.labels[sample]
+    return (
+        sample,
+        replace(split.resamples, labels=labels, context=context),
+        replace(split.permutations, labels=labels, context=context),
+    )
+
+
+def _class_table(split: Split, silhouette: Float | None) -> Table:
+    """One line a class: its mean silhouette, and the class it is confused with most."""
+    present, matrix = split.moments.present, split.confusability
+    partner = [_worst(matrix[c]) for c in present]
+    of_class = [np.nan if silhouette is None else _mean_of_known(silhouette[split.labels == c]) for c in present]
+    return {
+        "split": [split.name] * len(present),
+        "class": present.tolist(),
+        "name": [split.classes[c] for c in present],
+        "images": split.moments.count[present].tolist(),
+        "silhouette": of_class,
+        "most_confused_with": ["" if p is None else split.classes[p] for p in partner],
+        "directional_cdnv": [
+            np.nan if p is None else float(matrix[c, p]) for c, p in zip(present, partner, strict=True)
+        ],
+    }
+
+
+def _worst(line: Float) -> int | None:
+    return int(np.nanargmax(line)) if np.isfinite(line).any() else None
+
+
+def _mean_of_known(values: Float) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _pair_table(split: Split) -> Table:
+    """The pairs confused most, each with the two images that look most alike (positions in the split)."""
+    matrix = split.confusability
+    lines = []
+    for i, j in confused_pairs(matrix, PAIRS_LISTED):
+        image_i, image_j, cosine = nearest_between(split.rows, split.labels, i, j, 1)[0]
+        lines.append((split.name, split.classes[i], split.classes[j], float(matrix[i, j]), image_i, image_j, cosine))
+    return columns(("split", "name_i", "name_j", "directional_cdnv", "image_i", "image_j", "cosine"), lines)
+
+
+def class_shift(one: ClassMoments, other: ClassMoments) -> Float:
+    """(C,) how far each class mean moves between two splits, in units of the class's own spread.
+
+    ‖μ_c − μ'_c‖ / √((σ_c² + σ'_c²)/2), from the squared distance less the scatter s²/n of both estimated means; 0 where
+    nothing is left of it, NaN for a class with fewer than two rows in either split.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        noise = one.variance / (one.count - 1) + other.variance / (other.count - 1)
+        squared = ((one.mean - other.mean) ** 2).sum(1) - noise
+        shift = np.sqrt(np.maximum(squared, 0) / ((one.variance + other.variance) / 2))
+    return np.where((one.count > 1) & (other.count > 1) & np.isfinite(shift), shift, np.nan)
+
+
+def _shift_table(splits: Splits) -> Table:
+    train, test = splits["train"], splits["test"]
+    shift = class_shift(train.moments, test.moments)
+    lines = [(c, name, float(value)) for c, (name, value) in enumerate(zip(train.classes, shift, strict=True))]
+    return columns(("class", "name", "shift_in_spreads"), lines)

@@ -1,7 +1,7 @@
 """The report's variances: within each class, between classes, of pooled pairs of classes.
 
     moments = ClassMoments.of(rows, labels, classes=10)
-    intra_variance(moments)          # mean over classes of the trace of the class covariance
+    intra_variance(moments.summary)  # mean over classes of the trace of the class covariance
     pair_variance(moments)[2, 6]     # variance of classes 2 and 6 pooled into one set
 
 All of them grow with ‖x‖² and with the number of features: they compare splits and classes of one network, never two
@@ -11,12 +11,14 @@ networks. Variances are in population form (divided by n). With n_c rows of mean
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from frostmark.metrics.metric import (
     CLASSES_AS_SCALARS,
+    ONE_CLASS,
     PAIRS_AS_SCALARS,
     Scores,
     Split,
@@ -26,27 +28,27 @@ from frostmark.metrics.metric import (
     Value,
     class_key,
     guarded,
+    stacked,
 )
-from frostmark.metrics.separability import directional_cdnv
-from frostmark.stats.moments import Array, ClassMoments, Float
+from frostmark.stats.bootstrap import recentred, resampled_summaries
+from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
 
 NO_ROWS = "the class has no image in this split"
-ONE_CLASS = "the split holds one class only"
 ONE_ROW = "a class has one image only"
 
 
-def intra_variance(moments: ClassMoments) -> float:
-    """Mean of σ_c² over the classes that have rows."""
-    return float(moments.variance[moments.present].mean())
+def intra_variance(summary: ClassSummary) -> Float:
+    """Mean of σ_c² over the classes."""
+    return np.asarray(summary.variance.mean(-1))
 
 
-def inter_variance(moments: ClassMoments) -> float:
+def inter_variance(summary: ClassSummary) -> Float:
     """(1/C) Σ_c ‖μ_c − μ̄‖², μ̄ the unweighted mean of the class means."""
-    means = moments.mean[moments.present]
-    return float(((means - means.mean(0)) ** 2).sum(1).mean())
+    # Equal weights: the same formula as the scatter between classes of one row each.
+    return replace(summary, count=np.ones_like(summary.count)).between / len(summary.count)
 
 
-def inter_variance_debiased(moments: ClassMoments) -> float:
+def inter_variance_debiased(summary: ClassSummary) -> Float:
     """Inter-class variance without what the noise of the class means adds to it; may be negative.
 
     inter − (1 − 1/C)(1/C) Σ_c s_c²/n_c with s_c² = σ_c² n_c/(n_c − 1): each estimated mean scatters by s_c²/n_c
@@ -55,16 +57,15 @@ def inter_variance_debiased(moments: ClassMoments) -> float:
     Raises:
         ZeroDivisionError: if a class has one row only.
     """
-    n = moments.count[moments.present]
-    if (n < 2).any():
+    if (summary.count < 2).any():
         raise ZeroDivisionError(ONE_ROW)
-    noise = (moments.variance[moments.present] / (n - 1)).mean()
-    return inter_variance(moments) - (1 - 1 / len(n)) * float(noise)
+    noise = (summary.variance / (summary.count - 1)).mean(-1)
+    return np.asarray(inter_variance(summary) - (1 - 1 / len(summary.count)) * noise)
 
 
-def total_variance(moments: ClassMoments) -> float:
+def total_variance(summary: ClassSummary) -> Float:
     """tr S_T / N: mean squared distance of a row to the mean of all rows."""
-    return (moments.within + moments.between) / int(moments.count.sum())
+    return np.asarray((summary.within + summary.between) / int(summary.count.sum()))
 
 
 def pair_variance(moments: ClassMoments) -> Float:
@@ -80,6 +81,14 @@ def pair_variance(moments: ClassMoments) -> Float:
         return np.asarray(within + between)
 
 
+OF_SUMMARY: Mapping[str, Callable[[ClassSummary], Float]] = {
+    "intra": intra_variance,
+    "inter": inter_variance,
+    "inter_debiased": inter_variance_debiased,
+    "total": total_variance,
+}
+
+
 @dataclass(frozen=True)
 class Variance:
     """The variance family of both splits, with the tables of classes and pairs."""
@@ -87,8 +96,28 @@ class Variance:
     def __call__(self, splits: Splits) -> Scores:
         scores = Scores(tables=_tables(splits))
         for name, split in splits.items():
-            scores.values |= split_values(split.moments, split.classes, name, f"{name}/variance")
+            draws = _draws(split)
+            for key, value in split_values(split.moments, split.classes, name, f"{name}/variance").items():
+                scores.add(key, value, draws=draws.get(key))
         return scores
+
+
+def _draws(split: Split) -> dict[str, Float]:
+    """Bootstrap draws of every scalar of the family, by metric key."""
+    resamples = split.resamples
+    if not resamples.draws:
+        return {}
+    estimate = split.moments.summary
+    one_row = bool((estimate.count < 2).any())
+    wanted = {name: measure for name, measure in OF_SUMMARY.items() if not (one_row and name == "inter_debiased")}
+    draws = {name: np.empty(resamples.draws) for name in wanted}
+    for part, summary in resampled_summaries(split.rows, split.row_moments, resamples):
+        for name, measure in wanted.items():
+            draws[name][part] = measure(summary)
+    return {
+        f"{split.name}/variance/{name}": recentred(of_name, float(OF_SUMMARY[name](estimate)))
+        for name, of_name in draws.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -110,13 +139,13 @@ class MapVariance:
 
 def split_values(moments: ClassMoments, classes: tuple[str, ...], prefix: str, family: str) -> dict[str, Value]:
     """Every scalar of one split: the four of ``family``, and one a class and one a pair under ``prefix``."""
+    summary = moments.summary
     alone = {ONE_CLASS: len(moments.present) < 2}
-    single = {**alone, ONE_ROW: bool((moments.count[moments.present] < 2).any())}
+    single = {**alone, ONE_ROW: bool((summary.count < 2).any())}
+    reasons = {"inter": alone, "inter_debiased": single}
     values: dict[str, Value] = {
-        f"{family}/intra": intra_variance(moments),
-        f"{family}/inter": guarded(lambda: inter_variance(moments), alone),
-        f"{family}/inter_debiased": guarded(lambda: inter_variance_debiased(moments), single),
-        f"{family}/total": total_variance(moments),
+        f"{family}/{name}": guarded(lambda measure=measure: measure(summary), reasons.get(name, {}))  # type: ignore[misc]
+        for name, measure in OF_SUMMARY.items()
     }
     if len(classes) <= CLASSES_AS_SCALARS:
         for c, name in enumerate(classes):
@@ -164,7 +193,7 @@ def pair_table(split: Split, name: str) -> Table:
         "pooled_variance": pair_variance(moments)[i, j].tolist(),
         "mean_distance": distance.tolist(),
         "standardised_distance": _ratio(distance, spread).tolist(),
-        "directional_cdnv": directional_cdnv(split.rows, split.labels, split.row_moments)[i, j].tolist(),
+        "directional_cdnv": split.confusability[i, j].tolist(),
     }
 
 
@@ -178,8 +207,3 @@ def _tables(splits: Splits) -> dict[str, Table]:
         "class_variance": stacked([class_table(s.moments, s.classes, n) for n, s in splits.items()]),
         "pair_variance": stacked([pair_table(s, n) for n, s in splits.items()]),
     }
-
-
-def stacked(tables: list[Table]) -> Table:
-    """Tables of the same columns, one under the other."""
-    return {column: [cell for table in tables for cell in table[column]] for column in tables[0]}  # type: ignore[misc]

@@ -5,11 +5,12 @@ text = summarise(title, classes, tables, values, undefined, setting)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from frostmark.report.tables import number
+from frostmark.report.tables import metric_lines, notes, number
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -33,12 +34,14 @@ class Findings:
         undefined: metric key → why it has no value.
         tables: artifact name → columns.
         skipped: artifact → why it was not made.
+        chance: metric key → what labels that mean nothing would give.
     """
 
     values: Mapping[str, float]
     undefined: Mapping[str, str]
     tables: Mapping[str, Columns]
     skipped: Mapping[str, str]
+    chance: Mapping[str, float] = field(default_factory=dict)
 
 
 def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
@@ -50,7 +53,8 @@ def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str
         for split in ("train", "test"):
             parts.append(_split_findings(findings, split, space))
         parts.append(f"> {MAP_CAVEAT if space == 'map' else SCALE_CAVEAT}")
-    parts.append(_decisive(findings.values))
+    parts.insert(2, _decisive(findings))
+    parts.append(_all_metrics(findings))
     parts.append(_reasons("Undefined", findings.undefined))
     parts.append(_reasons("Not made", findings.skipped))
     return "\n\n".join(p for p in parts if p) + "\n"
@@ -94,20 +98,72 @@ def _intra_inter(values: Mapping[str, float], split: str, space: str) -> str:
     return f"- Variance between the class means {number(inter)}, within the classes {number(intra)}{ratio}."
 
 
-def _decisive(values: Mapping[str, float]) -> str:
+def _decisive(findings: Findings) -> str:
+    values = findings.values
     lines = []
-    accuracy = values.get("test/neighbours/knn_accuracy")
-    if accuracy is not None:
-        lines.append(f"- {accuracy:.1%} of the test images have neighbours in train that tell their class.")
-    share = values.get("test/separability/eta_squared")
-    fisher = values.get("test/separability/fisher_ratio")
-    if fisher is not None:
-        lines.append(
-            f"- The test features vary {number(fisher)} times as much between the classes as within (Fisher ratio)."
-        )
-    if share is not None:
-        lines.append(f"- The classes explain {share:.1%} of the variance of the test features (η²).")
+    accuracy = _with_interval("test/neighbours/knn_accuracy", values, percent)
+    if accuracy:
+        lines.append(f"- {accuracy} of the test images have neighbours in train that tell their class.")
+        lines += _against(findings)
+    fisher = _with_interval("test/separability/fisher_ratio", values, number)
+    if fisher:
+        lines.append(f"- The test features vary {fisher} times as much between the classes as within (Fisher ratio).")
+    share = _with_interval("test/separability/eta_squared", values, percent)
+    if share:
+        lines.append(f"- The classes explain {share} of the variance of the test features (η²).")
+    pairs = findings.tables.get("confusable_pairs", {})
+    confused = [line for line in _lines(pairs) if line["split"] == "test"][:3]
+    if confused:
+        lines.append(f"- Confused most: {'; '.join(_pair(line) for line in confused)}.")
     return "## What decides\n\n" + "\n".join(lines) if lines else ""
+
+
+def _against(findings: Findings) -> list[str]:
+    """The k-NN accuracy beside what it must beat."""
+    key = "test/neighbours/knn_accuracy"
+    lines = []
+    if key in findings.chance:
+        lines.append(f"- Who always names the commonest class is right for {percent(findings.chance[key])}.")
+    for line in _lines(findings.tables.get("controls", {})):
+        if line["metric"] == key:
+            better = f"{line['lo']:+.1%} to {line['hi']:+.1%}" if math.isfinite(line["lo"]) else "no interval"
+            sure = "" if not line["lo"] <= 0 <= line["hi"] else "; the data cannot tell them apart"
+            lines.append(
+                f"- {_CONTROLS.get(line['control'], line['control'])}: {percent(line['of_control'])}. "
+                f"The layer is better by {line['difference']:+.1%} (95 %: {better}{sure})."
+            )
+    return lines
+
+
+_CONTROLS = {"untrained": "The same network untrained", "pixels": "Raw pixels"}
+
+
+def percent(value: float) -> str:
+    """A share of one."""
+    return f"{value:.1%}"
+
+
+def _with_interval(key: str, values: Mapping[str, float], shown: Callable[[float], str]) -> str:
+    if key not in values:
+        return ""
+    low, high = values.get(f"{key}_lo"), values.get(f"{key}_hi")
+    interval = "" if low is None or high is None else f" ({shown(low)} to {shown(high)})"
+    return f"{shown(values[key])}{interval}"
+
+
+def _all_metrics(findings: Findings) -> str:
+    """Every metric with what it stands beside, as a table."""
+    controls, lines = metric_lines(findings.values, findings.undefined, findings.chance)
+    if not lines:
+        return ""
+    head = ["metric", "train", "test", "95 % of test", "chance", "p", *controls]
+    rows = [
+        [line.name, line.train, line.test, line.interval, line.chance, line.p, *(line.controls[c] for c in controls)]
+        for line in lines
+    ]
+    table = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    said = "\n".join(f"- {_text(note)}" for note in notes(findings.values, {}))
+    return "## All metrics\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + f"\n\n{said}"
 
 
 def _reasons(heading: str, reasons: Mapping[str, str]) -> str:
@@ -116,8 +172,11 @@ def _reasons(heading: str, reasons: Mapping[str, str]) -> str:
 
 
 def _rows(columns: Columns, split: str, space: str) -> list[dict[str, Any]]:
-    lines = (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))
-    return [line for line in lines if line["split"] == split and line["space"] == space]
+    return [line for line in _lines(columns) if line["split"] == split and line["space"] == space]
+
+
+def _lines(columns: Columns) -> Iterator[dict[str, Any]]:
+    return (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))
 
 
 def _extremes(rows: list[dict[str, Any]], column: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Tables: for the terminal and as CSV.
 
 write_csv(Path("class_variance.csv"), {"class": [0, 1], "variance": [2.5, 3.1]})
-console.print(metrics_table(values, undefined))
+console.print(metrics_table(values, undefined, chance))
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from rich.markup import escape
 from rich.table import Table
 
 _PER_CLASS = ("intra_variance", "pair_variance")
+_UNCERTAINTY = ("_lo", "_hi", "_p", "_z", "_std", "_images")
+NOT_CHANCE = 0.05
+"""A larger p than this is called chance."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -37,20 +42,80 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def metrics_table(values: Mapping[str, float], undefined: Mapping[str, str]) -> Table:
-    """The metrics of a run, train beside test; those of single classes and pairs are left to the files."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("metric")
-    table.add_column("train", justify="right")
-    table.add_column("test", justify="right")
+@dataclass(frozen=True)
+class Line:
+    """One metric of a run, as it is shown.
+
+    Attributes:
+        name: family and metric, without the split.
+        train, test: value, ``undefined`` or nothing.
+        interval: 95 % of the test value.
+        chance: of the test value: what labels that mean nothing would give.
+        p: how often permuted labels are as good as the labels of the test split.
+        controls: control → its test value.
+    """
+
+    name: str
+    train: str
+    test: str
+    interval: str
+    chance: str
+    p: str
+    controls: Mapping[str, str]
+
+
+def metric_lines(
+    values: Mapping[str, float], undefined: Mapping[str, str], chance: Mapping[str, float]
+) -> tuple[list[str], list[Line]]:
+    """The controls of a run, and its metrics; those of single classes and pairs are left to the files."""
+    controls = list(dict.fromkeys(key.split("/")[1] for key in values if key.startswith("control/")))
     names: dict[str, None] = {}
     for key in {**values, **undefined}:
         split, _, rest = key.partition("/")
-        if split in ("train", "test") and not any(part in rest for part in _PER_CLASS):
+        if split in ("train", "test") and not any(part in rest for part in _PER_CLASS) and not _belongs(key, values):
             names[rest] = None
-    for name in names:
-        cells = [_shown(f"{split}/{name}", values, undefined) for split in ("train", "test")]
-        table.add_row(escape(name), *cells)
+    return controls, [_line(name, controls, values, undefined, chance) for name in names]
+
+
+def _belongs(key: str, values: Mapping[str, float]) -> bool:
+    """Whether a key only says more of another one."""
+    return any(key.endswith(end) and key.removesuffix(end) in values for end in _UNCERTAINTY)
+
+
+def _line(
+    name: str,
+    controls: Sequence[str],
+    values: Mapping[str, float],
+    undefined: Mapping[str, str],
+    chance: Mapping[str, float],
+) -> Line:
+    test = f"test/{name}"
+    low, high = values.get(f"{test}_lo"), values.get(f"{test}_hi")
+    p, spread = values.get(f"{test}_p"), values.get(f"{test}_std")
+    interval = "" if low is None or high is None else f"{number(low)} … {number(high)}"
+    return Line(
+        name,
+        _shown(f"train/{name}", values, undefined),
+        _shown(test, values, undefined),
+        interval if spread is None else f"± {number(spread)}",
+        number(chance[test]) if test in chance else "",
+        "" if p is None else f"{p:.2g}",
+        {control: _shown(f"control/{control}/{test}", values, {}) for control in controls},
+    )
+
+
+def metrics_table(
+    values: Mapping[str, float], undefined: Mapping[str, str], chance: Mapping[str, float] | None = None
+) -> Table:
+    """The metrics of a run: train beside test, and what the test values stand beside."""
+    controls, lines = metric_lines(values, undefined, chance or {})
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("metric", no_wrap=True)
+    for column in ("train", "test", "95 % of test", "chance", "p", *controls):
+        table.add_column(escape(column), justify="right")
+    for line in lines:
+        beside = [line.controls[control] for control in controls]
+        table.add_row(escape(line.name), line.train, line.test, line.interval, line.chance, line.p, *beside)
     for key in (k for k in values if k.startswith("cost/")):
         table.add_row(escape(key), "", number(values[key]))
     return table
@@ -63,6 +128,11 @@ def notes(values: Mapping[str, float], undefined: Mapping[str, str]) -> list[str
         found.append("variance: compares classes and splits of this run, not networks")
     if any("/map/variance" in key for key in values):
         found.append("map/variance: compares nothing between runs (it changes with the number of points and the seed)")
+    if any(key.endswith("_p") for key in values):
+        found.append("chance: what labels that mean nothing give; p: how often permuted labels are as good as these")
+    weak = [key.removesuffix("_p") for key, p in values.items() if key.endswith("_p") and p > NOT_CHANCE]
+    if weak:
+        found.append(f"not distinguishable from chance (p > {NOT_CHANCE}): {', '.join(weak)}")
     return found + [f"undefined: {key} ({reason})" for key, reason in undefined.items()]
 
 

@@ -12,6 +12,7 @@ every digit in float64 once the mean is 1e8 standard deviations away from zero.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,14 +88,10 @@ class ClassMoments:
         return np.asarray(anchor + weights @ np.where(self.count[:, None] > 0, self.mean - anchor, 0.0))
 
     @property
-    def within(self) -> float:
-        """tr S_W: Σ over classes and features of squared deviations from the class mean."""
-        return float(self.m2.sum())
-
-    @property
-    def between(self) -> float:
-        """tr S_B: Σ_c n_c ‖μ_c − μ‖²."""
-        return float((self.count[:, None] * (self.mean - self.grand_mean) ** 2).sum())
+    def summary(self) -> ClassSummary:
+        """How the classes that have rows lie to each other."""
+        there = self.present
+        return ClassSummary(self.count[there], self.variance[there], self.mean[there])
 
     @property
     def no_spread(self) -> bool:
@@ -102,7 +99,7 @@ class ClassMoments:
 
         Rows are float32: whatever truly varies does so by more than 1e-13 of its mean.
         """
-        return self.within <= 1e-26 * float((self.count[:, None] * self.mean**2).sum())
+        return float(self.m2.sum()) <= 1e-26 * float((self.count[:, None] * self.mean**2).sum())
 
     @property
     def mean_distances(self) -> Float:
@@ -111,6 +108,51 @@ class ClassMoments:
         absent = self.count == 0
         distances[absent, :] = distances[:, absent] = np.nan
         return distances
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """How C classes lie to each other: all that variances and most measures of separability are made of.
+
+    Every class has rows. A leading axis, where there is one, counts draws: resampled or permuted versions of one data
+    set, so that a measure is one formula for the estimate, its interval and its null.
+
+    Attributes:
+        count: (C,) rows of each class.
+        variance: (…, C) trace of each class covariance, divided by n.
+        mean: (…, C, D) class means.
+        spread: (…, C) mean distance of a class's rows to their mean; None where nobody asks for it.
+    """
+
+    count: NDArray[np.int64]
+    variance: Float
+    mean: Array
+    spread: Float | None = None
+
+    @cached_property
+    def within(self) -> Float:
+        """(…) tr S_W: Σ over classes and features of squared deviations from the class mean."""
+        return np.asarray((self.count * self.variance).sum(-1))
+
+    @cached_property
+    def between(self) -> Float:
+        """(…) tr S_B: Σ_c n_c ‖μ_c − μ‖², μ the mean of all rows."""
+        anchored = self.mean - self.mean[..., :1, :]  # means far from zero keep their digits
+        centre = np.einsum("c,...cd->...d", self.count / self.count.sum(), anchored)
+        squares = ((anchored - centre[..., None, :]) ** 2).sum(-1, dtype=np.float64)
+        return np.asarray((self.count * squares).sum(-1))
+
+    @cached_property
+    def squared(self) -> Float:
+        """(…, C, C) squared Euclidean distances of the class means."""
+        if self.mean.ndim == 2:
+            return np.asarray(squareform(pdist(self.mean, "sqeuclidean")))
+        # Of many draws by products, near the origin, where they lose few digits.
+        centred = self.mean - self.mean.mean((0, 1))
+        squares = (centred**2).sum(-1)
+        product = centred @ centred.swapaxes(-1, -2)
+        found = np.maximum(squares[..., :, None] + squares[..., None, :] - 2 * product, 0)
+        return np.asarray(found, dtype=np.float64)
 
 
 def _chan(na: int, mean_a: Float, m2_a: Float, nb: int, mean_b: Float, m2_b: Float) -> tuple[int, Float, Float]:

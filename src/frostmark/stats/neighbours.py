@@ -1,17 +1,51 @@
 """Exact nearest neighbours.
 
-index, similarity = nearest_rows(bank, queries, k=20, metric="cosine")
+graph = Graph.of(rows, rows, k=20, exclude_self=True)        # by cosine, kept and shared
+graph.index[0], graph.similarity[0]                          # nearest first
 index, distance = nearest_rows(rows, rows, k=90, metric="euclidean", exclude_self=True)
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.stats.moments import Array
+
+KEPT = 90
+"""Neighbours that a graph has: three times t-SNE's usual perplexity, more than anything else asks for."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nearest rows of a bank by cosine: of the rows of unit length, also the nearest by Euclidean distance.
+
+    Attributes:
+        index: (M, K) int32 into the bank, nearest first.
+        similarity: (M, K) float32 cosines, descending.
+    """
+
+    index: NDArray[np.int32]
+    similarity: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, bank: Array, queries: Array, k: int, *, exclude_self: bool = False) -> Graph:
+        """The ``k`` neighbours of ``queries`` (M, D) in ``bank`` (N, D), or as many as the bank offers.
+
+        Raises:
+            ValueError: if the bank offers no neighbour.
+        """
+        offered = len(bank) - exclude_self
+        k = min(k, max(offered, 1))
+        index, similarity = nearest_rows(bank, queries, k, "cosine", exclude_self=exclude_self)
+        return cls(index.astype(np.int32), similarity)
+
+    def first(self, k: int) -> Graph:
+        """The ``k`` nearest of them, or all there are."""
+        return Graph(self.index[:, :k], self.similarity[:, :k])
 
 
 def nearest_rows(

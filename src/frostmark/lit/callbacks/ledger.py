@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save
+from frostmark.metrics.controls import gains, stands_beside
 from frostmark.metrics.metric import Scores, Undefined
 from frostmark.reducers.reducer import Progress
 from frostmark.report.tables import write_csv
+from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
 
@@ -33,6 +36,9 @@ class Ledger:
         undefined: metric key → why it is none.
         tables: artifact name → columns; the first, ``space``, says whether of the features or of the map.
         skipped: artifact → why it was not made.
+        chance: metric key → what labels that mean nothing would give.
+        draws, outcomes: metric key → bootstrap draws; name → one value an image.
+        controls: control → its scores: the same metrics of what the layer must beat.
     """
 
     folder: Path
@@ -42,6 +48,10 @@ class Ledger:
     undefined: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
+    draws: dict[str, Array] = field(default_factory=dict)
+    outcomes: dict[str, Array] = field(default_factory=dict)
+    controls: dict[str, Scores] = field(default_factory=dict)
 
     def add_scores(self, scores: Scores, space: str = "features") -> None:
         """Take in a family's values and tables."""
@@ -50,11 +60,28 @@ class Ledger:
                 self.undefined[key] = value.reason
             else:
                 self.add_value(key, value)
+        self.chance |= scores.chance
+        self.draws |= scores.draws
+        self.outcomes |= scores.outcomes
         for name, table in scores.tables.items():
             lines = len(next(iter(table.values())))
             mine = self.tables.setdefault(name, {"space": [], **{column: [] for column in table}})
             for column, cells in {"space": [space] * lines, **table}.items():
                 mine[column].extend(cells)
+
+    def add_control(self, control: str, scores: Scores) -> None:
+        """Take in what a family found in a control; see :mod:`frostmark.metrics.controls`."""
+        mine = self.controls.setdefault(control, Scores())
+        mine.values |= scores.values
+        mine.draws |= scores.draws
+        for key, value in scores.values.items():
+            if stands_beside(key) and not isinstance(value, Undefined):
+                self.add_value(f"control/{control}/{key}", value)
+
+    def compare(self) -> None:
+        """Set the values beside those of the controls, once all are in."""
+        if self.controls:
+            self.tables["controls"] = dict(gains(self.values, self.draws, self.controls))
 
     def add_value(self, key: str, value: float) -> None:
         """Take in one number.
@@ -80,10 +107,25 @@ class Ledger:
 
     def close(self) -> None:
         """Write tables and numbers, and hand them to the tracker in one go."""
+        self._write_draws()
         for name, table in sorted(self.tables.items()):
             self.tracker.log_file(write_csv(self.folder / f"{name}.csv", table))
-        found = {"values": self.values, "undefined": self.undefined, "skipped": self.skipped}
+        found = {
+            "values": self.values,
+            "undefined": self.undefined,
+            "skipped": self.skipped,
+            "chance": self.chance,
+        }
         (self.folder / "metrics.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         self.tracker.log_metrics(self.values)
         self.tracker.set_tags({f"undefined.{key}": reason for key, reason in self.undefined.items()})
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
+
+    def _write_draws(self) -> None:
+        """``draws.npz``: ``draws/<metric key>`` and ``outcomes/<name>``, for differences between runs."""
+        arrays = {f"draws/{key}": found for key, found in self.draws.items()}
+        arrays |= {f"outcomes/{name}": found for name, found in self.outcomes.items()}
+        if arrays:
+            path = self.folder / "draws.npz"
+            np.savez_compressed(path, allow_pickle=False, **arrays)
+            self.tracker.log_file(path)

@@ -8,16 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import numpy as np
 import pytorch_lightning as pl
 
 from frostmark.figures.maps import MapView, draw_maps
 from frostmark.lit.callbacks.collect import CollectRows
 from frostmark.lit.callbacks.ledger import Ledger
-from frostmark.metrics.metric import Split
+from frostmark.metrics.metric import make_splits
 from frostmark.metrics.variance import MapVariance
 from frostmark.reducers.reducer import Reducer, why_no_map
-from frostmark.stats.moments import Array, ClassMoments
+from frostmark.stats.moments import Array
 from frostmark.stats.sampling import seeded, stratified
 
 ARTIFACTS = ("map.png", "map_train.png", "map_test.png")
@@ -73,7 +72,9 @@ class Maps(pl.Callback):
         coordinates = self._embed(rows)
         self._ledger.add_value("cost/map_seconds", time.perf_counter() - start)
         self._draw([MapView(split, coordinates[split], labels[split]) for split in rows])
-        self._ledger.add_scores(MapVariance()(self._splits(coordinates, labels)), space="map")
+        self._ledger.add_scores(
+            MapVariance()(make_splits(coordinates, labels, self._classes, resamples=0, permutations=0)), space="map"
+        )
 
     def _why_none(self, rows: Mapping[str, Array]) -> str | None:
         fitted = rows if self._reducer.fit_on == "each" else {"train": rows["train"]}
@@ -103,12 +104,3 @@ class Maps(pl.Callback):
         for view in views:
             figure = draw_maps([view], self._classes, f"{title} · {view.split}", note, shared=False)
             self._ledger.add_figure(f"map_{view.split}.png", figure, image_key=f"map/{view.split}")
-
-    def _splits(self, coordinates: Mapping[str, Array], labels: Mapping[str, Array]) -> dict[str, Split]:
-        count = len(self._classes)
-        return {
-            split: Split(
-                np.asarray(xy), labels[split], ClassMoments.of(np.asarray(xy), labels[split], count), self._classes
-            )
-            for split, xy in coordinates.items()
-        }

@@ -1,20 +1,19 @@
-"""Computes the chosen metric families once the pass is over, and draws the pairs of classes.
+"""Computes the chosen metric families once the pass is over.
 
-Metrics({"variance": Variance(), "neighbours": Neighbours()}, rows, moments, classes, ledger, title)
+Metrics({"variance": Variance(), "neighbours": Neighbours()}, rows, moments, splits_of, found, progress)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-import numpy as np
 import pytorch_lightning as pl
 
-from frostmark.figures.pairs import draw_pairs
 from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
-from frostmark.lit.callbacks.ledger import Ledger
-from frostmark.metrics.metric import Metric, Split
-from frostmark.metrics.variance import pair_variance
+from frostmark.metrics.metric import Metric, Scores, Splits
+from frostmark.reducers.reducer import Progress
+
+Found = Callable[[Scores, Splits], None]
 
 
 class Metrics(pl.Callback):
@@ -23,9 +22,9 @@ class Metrics(pl.Callback):
     Args:
         families: name → family.
         rows, moments: the callbacks that collect what the families see.
-        classes: names in the order of their labels.
-        ledger: where the results go.
-        title: of the figures.
+        splits_of: (rows, labels, moments) by split → what metrics see.
+        found: is handed what each family found, with what it saw.
+        progress: told which family is at work.
     """
 
     def __init__(
@@ -33,35 +32,31 @@ class Metrics(pl.Callback):
         families: Mapping[str, Metric],
         rows: CollectRows,
         moments: StreamMoments,
-        classes: tuple[str, ...],
-        ledger: Ledger,
-        title: str,
+        splits_of: Callable[..., Splits],
+        found: Found,
+        progress: Progress,
     ) -> None:
         self._families = dict(families)
         self._rows = rows
         self._moments = moments
-        self._classes = classes
-        self._ledger = ledger
-        self._title = title
+        self._splits_of = splits_of
+        self._found = found
+        self._progress = progress
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        splits = {
-            name: Split(features.rows, features.labels, self._moments.moments[name], self._classes)
-            for name, features in self._rows.feature_sets.items()
-        }
-        for name, family in self._families.items():
-            self._ledger.progress(f"metrics: {name}")
-            scores = family(splits)
-            self._ledger.add_scores(scores)
-            if "pair_variance" in scores.tables:
-                self._draw_pairs(splits)
+        sets = self._rows.feature_sets
+        splits = self._splits_of(
+            {name: features.rows for name, features in sets.items()},
+            {name: features.labels for name, features in sets.items()},
+            self._moments.moments,
+        )
+        measure(self._families, splits, self._found, self._progress)
 
-    def _draw_pairs(self, splits: Mapping[str, Split]) -> None:
-        matrices = {name: pair_variance(split.moments) for name, split in splits.items()}
-        if not all(np.isfinite(m).any() for m in matrices.values()):
-            self._ledger.skipped["pair_variance.png"] = "no class has an image"
-            return
-        figure = draw_pairs(matrices, self._classes, f"{self._title} · variance of pooled pairs")
-        self._ledger.add_figure("pair_variance.png", figure)
+
+def measure(families: Mapping[str, Metric], splits: Splits, found: Found, progress: Progress) -> None:
+    """Hand to ``found`` what each family finds in ``splits``."""
+    for name, family in families.items():
+        progress(f"metrics: {name}")
+        found(family(splits), splits)

@@ -1,0 +1,113 @@
+"""How far a number could have come out otherwise: percentile bootstrap, stratified by class.
+
+    resamples = Resamples(labels, draws=1000, context=("0", fingerprint, "test"))
+    draws = resamples.means(hits)                       # (1000,) accuracy of every resample
+    low, high = interval(draws)                         # 95 %
+
+The resamples depend on the seed, the images and the split alone: every backbone and layer is measured on the same ones,
+so that the difference of two runs' draws is a draw of their difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
+from frostmark.stats.sampling import seeded
+
+LEVEL = 0.95
+"""Share of the draws that an interval holds."""
+
+_CELLS = 1 << 24
+"""Numbers of one array of a block of draws: bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Rows drawn with replacement, as many of each class as it has.
+
+    Attributes:
+        labels: (N,) classes of the rows.
+        draws: number of resamples B.
+        context: words that, with the class, decide what is drawn.
+    """
+
+    labels: NDArray[np.int64]
+    draws: int
+    context: tuple[str, ...]
+
+    def blocks(self, cells_per_draw: int = 1) -> Iterator[tuple[slice, dict[int, NDArray[np.float32]]]]:
+        """How often each row is drawn: a slice of the draws, and (b, n_c) counts for every class c, block by block."""
+        members = {int(c): int(n) for c, n in zip(*np.unique(self.labels, return_counts=True), strict=True)}
+        generators = {c: seeded(0, *self.context, "bootstrap", str(c)) for c in members}
+        at_once = int(np.clip(_CELLS // max(cells_per_draw, *members.values()), 4, 256))
+        for start in range(0, self.draws, at_once):
+            part = slice(start, min(start + at_once, self.draws))
+            yield part, {c: _counts(generators[c], part.stop - start, n) for c, n in members.items()}
+
+    def means(self, outcomes: Array) -> Float:
+        """(B,) mean of ``outcomes`` (N,) in every resample."""
+        found = np.zeros(self.draws)
+        values = outcomes.astype(np.float64)
+        by_class = {int(c): values[self.labels == c] for c in np.unique(self.labels)}
+        for part, counts in self.blocks():
+            found[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
+        return found / max(len(self.labels), 1)
+
+
+def _counts(rng: np.random.Generator, draws: int, size: int) -> NDArray[np.float32]:
+    drawn = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float32)
+
+
+def resampled_summaries(
+    rows: Array, moments: ClassMoments, resamples: Resamples, *, spread: bool = False
+) -> Iterator[tuple[slice, ClassSummary]]:
+    """The classes in every resample: slices of the draws with their summaries.
+
+    One product of counts (b, n_c) and centred rows (n_c, D) a class and block gives means and variances: rows are never
+    copied. In float32, which an interval does not notice.
+
+    Args:
+        rows: (N, D).
+        moments: of ``rows``.
+        spread: whether mean distances to the class means are wanted; as much work again.
+    """
+    labels, present = resamples.labels, moments.present
+    centre = moments.grand_mean
+    centred = {c: (rows[labels == c] - moments.mean[c]).astype(np.float32) for c in present}
+    squares = {c: np.einsum("nd,nd->n", x, x, dtype=np.float64) for c, x in centred.items()}
+    means = (moments.mean[present] - centre).astype(np.float32)
+    width = rows.shape[1]
+    for part, counts in resamples.blocks(len(present) * (width + len(present))):
+        size = part.stop - part.start
+        shift = np.empty((size, len(present), width), np.float32)
+        variance, distance = np.empty((size, len(present))), np.empty((size, len(present)))
+        for i, c in enumerate(present):
+            n = len(squares[c])
+            shift[:, i] = counts[c] @ centred[c] / n
+            moved = np.einsum("bd,bd->b", shift[:, i], shift[:, i], dtype=np.float64)
+            variance[:, i] = np.maximum(counts[c] @ squares[c] / n - moved, 0)
+            if spread:
+                apart = squares[c] - 2 * (shift[:, i] @ centred[c].T) + moved[:, None]
+                distance[:, i] = (counts[c] * np.sqrt(np.maximum(apart, 0))).sum(1) / n
+        yield part, ClassSummary(moments.count[present], variance, shift + means, distance if spread else None)
+
+
+def recentred(draws: Float, estimate: float) -> Float:
+    """Draws moved so that their mean is the estimate.
+
+    A resample of a sample is noisier than the sample: distances between class means, which noise enlarges, come out
+    larger in every draw than in the data. Without the move the interval of such a number would lie beside it.
+    """
+    return np.asarray(draws + (estimate - draws.mean()))
+
+
+def interval(draws: Float, level: float = LEVEL) -> tuple[float, float]:
+    """The quantiles of ``draws`` (B,) that hold ``level`` of them."""
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
