@@ -299,7 +299,7 @@ def _guarded(work: Callable[[], Any], tell: list[str] | None = None) -> int:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 110)
+    return Console(width=None if sys.stdout.isatty() else 130)
 
 
 def _print_result(result: Result, config: DictConfig, with_link: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -23,8 +24,15 @@ from reading import TINY, Tracked, metrics_of
 
 ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
-    "summary.md", "config.yaml",
+    "summary.md", "config.yaml", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "shots.png",
+    "shots.csv", "class_separability.csv", "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "draws.npz",
 }  # fmt: skip
+
+SEPARABILITY = (
+    "fisher_ratio", "eta_squared", "omega_squared", "calinski_harabasz", "davies_bouldin", "silhouette", "nc1", "cdnv",
+)  # fmt: skip
+KNN = "test/neighbours/knn_accuracy"
+GEOMETRY = ("rankme", "effective_rank", "participation_ratio", "intrinsic_dimension", "sparsity")
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +67,22 @@ def test_quickstart_holds_every_key_of_the_contract(quickstart: tuple[Path, Any]
     keys = set(run.data.metrics)
     for split in ("train", "test"):
         expected = {f"variance/{n}" for n in ("intra", "inter", "inter_debiased", "total")}
-        expected |= {"separability/fisher_ratio", "separability/eta_squared", "neighbours/knn_accuracy"}
+        expected |= {f"separability/{n}" for n in SEPARABILITY} | {"neighbours/knn_accuracy"}
+        expected |= {f"separability/{n}_{end}" for n in SEPARABILITY for end in ("p", "z")}
+        expected |= {f"separability/{n}_{end}" for n in SEPARABILITY if n != "nc1" for end in ("lo", "hi")}
+        expected |= {f"neighbours/knn_accuracy_{end}" for end in ("lo", "hi")}
+        expected |= {f"transfer/{n}" for n in ("logme", "h_score_shrunk", "gbc")}
+        expected |= {f"geometry/{n}" for n in GEOMETRY}
         expected |= {"map/variance_intra", "map/variance_inter"}
         expected |= {f"{m}intra_variance/{c}_{c}" for c in range(10) for m in ("", "map/")}
         expected |= {f"{m}pair_variance/{i}-{j}" for j in range(10) for i in range(j) for m in ("", "map/")}
         assert {f"{split}/{k}" for k in expected} <= keys
     assert run.data.metrics["cost/images_forwarded"] == 1797
-    assert len(keys) <= 300
+    expected = {"ncm_accuracy", *(f"shots_{m}" for m in (1, 2, 4, 8, 16))}
+    assert {f"test/neighbours/{k}" for k in expected} <= keys
+    # 500 test images of 512 features: it would be 9 whatever the labels.
+    assert "train/transfer/h_score" in keys
+    assert "too few" in run.data.tags["undefined.test/transfer/h_score"]
     assert run.data.metrics["test/neighbours/knn_accuracy"] > 0.9
 
 
@@ -105,6 +122,21 @@ def test_quickstart_artifacts_stand_at_the_root_of_the_run(quickstart: tuple[Pat
     assert "name: resnet18" in files["config.yaml"].read_text()
     lines = files["pair_variance.csv"].read_text().splitlines()
     assert len(lines) == 1 + 2 * 2 * 45  # two spaces, two splits
+
+
+def test_draws_give_the_intervals_and_outcomes_the_values(quickstart: tuple[Path, Any]) -> None:
+    root, _ = quickstart
+    tracked = Tracked(root)
+    run = tracked.only()
+    values = run.data.metrics
+    with np.load(tracked.artifacts(run)["draws.npz"]) as arrays:
+        draws = arrays["draws/test/separability/eta_squared"]
+        hits, silhouette = arrays["outcomes/test/knn_hits"], arrays["outcomes/train/silhouette"]
+    assert draws.shape == (1000,)
+    assert values["test/separability/eta_squared_lo"] == pytest.approx(np.quantile(draws, 0.025))
+    assert hits.mean() == pytest.approx(values["test/neighbours/knn_accuracy"])
+    assert silhouette.mean() == pytest.approx(values["train/separability/silhouette"])
+    assert values["test/neighbours/knn_accuracy_lo"] < hits.mean() < values["test/neighbours/knn_accuracy_hi"]
 
 
 def test_everything_lies_inside_mlruns(quickstart: tuple[Path, Any]) -> None:
@@ -178,7 +210,9 @@ def test_real_weights_on_real_images_recomputed_by_numpy(
 ) -> None:
     limits = {"train": 300, "test": 150}
     words = [f"dataset.limit.{s}={n}" for s, n in limits.items()]
-    done = squeezenet(program, shared_weights, shared_data, tmp_path, "reducer=none", *words)
+    done = squeezenet(
+        program, shared_weights, shared_data, tmp_path, "reducer=none", "controls=[untrained,pixels]", *words
+    )
     assert done.returncode == 0, done.stderr
     values = metrics_of(tmp_path)["values"]
     check_by_numpy(values, rows_by_hand(shared_weights, shared_data, limits))
@@ -186,6 +220,35 @@ def test_real_weights_on_real_images_recomputed_by_numpy(
     assert (tags["node"], tags["weights"]) == ("features.12", "squeezenet1_0-imagenet.pth")
     assert str(shared_weights) not in tags.values()
     assert values["test/neighbours/knn_accuracy"] > 0.6  # of ten classes, from 300 images
+    check_controls(tmp_path, values)
+
+
+def check_controls(root: Path, values: dict[str, float]) -> None:
+    """Both controls stand beside the layer: in the table, in MLflow and in words."""
+    (file,) = root.glob("mlruns/_hydra/runs/*/controls.csv")
+    with file.open(newline="") as lines:
+        table = {(line["control"], line["metric"]): line for line in csv.DictReader(lines)}
+    for control in ("untrained", "pixels"):
+        line = table[control, "test/neighbours/knn_accuracy"]
+        assert float(line["of_layer"]) == values["test/neighbours/knn_accuracy"]
+        assert float(line["of_control"]) == values[f"control/{control}/test/neighbours/knn_accuracy"]
+        assert float(line["lo"]) < float(line["difference"]) < float(line["hi"])
+        assert (control, "test/variance/intra") not in table  # scales with the features
+    assert "Raw pixels: " in (file.parent / "summary.md").read_text()
+    assert values["cost/images_forwarded"] == 450  # the untrained network's are not the layer's cost
+
+
+@pytest.mark.slow
+def test_imagenet_features_beat_untrained_ones_and_raw_pixels(
+    program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    words = ("dataset.limit.train=2000", "dataset.limit.test=1000", "controls=[untrained,pixels]", "reducer=none")
+    done = squeezenet(program, shared_weights, shared_data, tmp_path, *words, timeout=900)
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.glob("mlruns/_hydra/runs/*/controls.csv")
+    with file.open(newline="") as lines:
+        table = {line["control"]: line for line in csv.DictReader(lines) if line["metric"] == KNN}
+    assert all(float(table[control]["lo"]) > 0 for control in ("untrained", "pixels")), table
 
 
 @pytest.mark.slow

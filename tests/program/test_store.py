@@ -154,3 +154,15 @@ def test_the_memory_of_wide_rows_does_not_grow_with_the_images(
 
     for more in ((), ("features.max_bytes=0",)):
         assert peak(4000, *more) - peak(400, *more) < 300, more
+
+
+def test_neighbours_are_found_once_and_kept_beside_the_rows(program: Program, tmp_path: Path) -> None:
+    def graphs() -> dict[str, int]:
+        found = tmp_path.glob("mlruns/features/*/derived-nearest-*.safetensors")
+        return {path.name: path.stat().st_mtime_ns for path in found}
+
+    assert program(*TINY, "metrics=[neighbours]", cwd=tmp_path).returncode == 0
+    first = graphs()
+    assert len(first) == 2  # train in train, test in train
+    assert program(*TINY, "metrics=[neighbours,geometry]", "metrics.neighbours.k=5", cwd=tmp_path).returncode == 0
+    assert graphs() == first

@@ -21,9 +21,10 @@ def draw_image_pairs(pairs: Sequence[Pair], title: str, columns: int = 4) -> Fig
     """Pairs in the order given, left to right and top to bottom, each with its classes and its cosine."""
     columns = min(columns, len(pairs))
     lines = -(-len(pairs) // columns)
-    figure = Figure(figsize=(max(3.1 * columns, 6.5), 2.15 * lines + 0.9), dpi=110, layout="constrained")
-    cells = figure.subfigures(lines, columns, squeeze=False)
+    figure = Figure(figsize=(max(3.1 * columns, 9.5), 2.15 * lines + 0.9), dpi=110, layout="constrained")
+    cells = figure.subfigures(lines, columns, squeeze=False, wspace=0.04, hspace=0.04)
     for cell, (one, name, other, other_name, cosine) in zip(cells.flat, pairs, strict=False):
+        cell.set_facecolor("#eeeeee")  # the two of a pair stand on one ground
         cell.suptitle(f"cosine {cosine:.3f}", fontsize=9, color="#444444")
         for ax, image, label in zip(cell.subplots(1, 2), (one, other), (name, other_name), strict=True):
             ax.imshow(image, interpolation="nearest")

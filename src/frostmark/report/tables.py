@@ -92,7 +92,7 @@ def _line(
     test = f"test/{name}"
     low, high = values.get(f"{test}_lo"), values.get(f"{test}_hi")
     p, spread = values.get(f"{test}_p"), values.get(f"{test}_std")
-    interval = "" if low is None or high is None else f"{number(low)} … {number(high)}"
+    interval = "" if low is None or high is None else f"{number(low)}…{number(high)}"
     return Line(
         name,
         _shown(f"train/{name}", values, undefined),
