@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "scikit-learn", "openTSNE", "umap-learn", "numpy", "mlflow")
 
 
-WIDEST = 16_384
+WIDEST = 4_096
 """Features up to which rows are held in memory as they are; wider ones are projected, however few they are."""
 
 
@@ -355,7 +355,7 @@ class _Work:
 
         images = self.splits[split]
         images.geometry = images.geometry or self.subject.pipeline.geometry
-        return thumbnails(images, positions)
+        return list(thumbnails(images, positions).numpy())
 
     def _add_controls(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
         """The same metrics of what the layer must beat."""
@@ -390,7 +390,7 @@ class _Work:
             return
         for images in self.splits.values():
             images.geometry = images.geometry or self.subject.pipeline.geometry
-        rows = {split: pixel_rows(images) for split, images in self.splits.items()}
+        rows = {split: pixel_rows(images).numpy() for split, images in self.splits.items()}
         labels = {split: images.labels.numpy() for split, images in self.splits.items()}
         splits = self._make_splits(rows, labels, fingerprints)
         measure(self.families, splits, partial(_add_control, ledger, "pixels"), self.progress)

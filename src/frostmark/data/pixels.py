@@ -1,16 +1,14 @@
 """Images as they are: their pixels as features, and small pictures for a person.
 
 rows = pixel_rows(images)                        # (N, 784) float32 of 28 × 28 grey images
-thumbnails(images, [3, 14])                      # two (H, W, 3) uint8 arrays
+thumbnails(images, [3, 14])                      # (2, H, W, 3) uint8
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
@@ -22,10 +20,10 @@ EDGE = 32
 _AT_ONCE = 256
 
 
-def pixel_rows(images: ImageSet) -> NDArray[np.float32]:
-    """(N, C·H·W) the pixels of every image, 0 … 255; what any network must beat."""
+def pixel_rows(images: ImageSet) -> Tensor:
+    """(N, C·H·W) float32, the pixels of every image, 0 … 255; what any network must beat."""
     batches = (range(i, min(i + _AT_ONCE, len(images))) for i in range(0, len(images), _AT_ONCE))
-    return np.concatenate([_small(images.__getitems__(batch).images).flatten(1).numpy() for batch in batches])
+    return torch.cat([_small(images.__getitems__(batch).images).flatten(1) for batch in batches])
 
 
 def _small(images: Tensor) -> Tensor:
@@ -35,10 +33,8 @@ def _small(images: Tensor) -> Tensor:
     return smaller
 
 
-def thumbnails(images: ImageSet, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """The images at ``positions`` as (H, W, 3)."""
-    if not positions:
-        return []
+def thumbnails(images: ImageSet, positions: Sequence[int]) -> Tensor:
+    """The images at ``positions``, of which there is one at least, as (n, H, W, 3) uint8."""
     found = images.__getitems__(positions).images
     coloured = found.expand(-1, 3, -1, -1).clamp(0, 255).round().to(torch.uint8)
-    return list(coloured.permute(0, 2, 3, 1).numpy())
+    return coloured.permute(0, 2, 3, 1)

@@ -13,15 +13,15 @@ from frostmark.metrics.metric import Scores, Table, Undefined, columns
 from frostmark.stats.bootstrap import interval
 from frostmark.stats.moments import Array
 
-_SIZED = ("/variance/", "/intra_variance/", "/pair_variance/")
-"""What scales with the features: beside those of another network it says nothing."""
+_NOT_BESIDE = ("/variance/", "/intra_variance/", "/pair_variance/", "cost/")
+"""What scales with the features says nothing beside that of another network; nor does what it took."""
 
 _UNCERTAINTY = ("_lo", "_hi", "_p", "_z", "_std", "_images")
 
 
 def stands_beside(key: str) -> bool:
     """Whether a metric of a control is shown beside the layer's own: whether it is free of scale, and no interval."""
-    return not any(part in key for part in _SIZED) and not key.endswith(_UNCERTAINTY)
+    return not any(part in key for part in _NOT_BESIDE) and not key.endswith(_UNCERTAINTY)
 
 
 def gains(values: Mapping[str, float], draws: Mapping[str, Array], controls: Mapping[str, Scores]) -> Table:

@@ -5,6 +5,7 @@ Metrics({"variance": Variance(), "neighbours": Neighbours()}, rows, moments, spl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 import pytorch_lightning as pl
@@ -56,7 +57,10 @@ class Metrics(pl.Callback):
 
 
 def measure(families: Mapping[str, Metric], splits: Splits, found: Found, progress: Progress) -> None:
-    """Hand to ``found`` what each family finds in ``splits``."""
+    """Hand to ``found`` what each family finds in ``splits``, and how long it took (``cost/<family>_seconds``)."""
     for name, family in families.items():
         progress(f"metrics: {name}")
-        found(family(splits), splits)
+        start = time.perf_counter()
+        scores = family(splits)
+        scores.values[f"cost/{name}_seconds"] = time.perf_counter() - start
+        found(scores, splits)
