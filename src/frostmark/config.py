@@ -35,6 +35,9 @@ AUTO = "auto"
 CONTROLS = ("untrained", "pixels")
 """What a layer can be set against."""
 
+_FEWEST = {"resamples": 40, "permutations": 19}
+"""Fewer have no 2.5 % quantile; fewer can never give p ≤ 0.05."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 _HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
@@ -180,10 +183,16 @@ def check(config: Config) -> None:
                 f"no control {control!r}",
                 fix=f"controls=[{nearest(control, CONTROLS, most=1).split(' ')[0]}] (valid: {', '.join(CONTROLS)})",
             )
+    if "untrained" in config.controls and trainer.strategy.startswith("ddp"):
+        raise ConfigError(
+            "controls=[untrained] runs in one process, trainer=ddp in several",
+            fix="run trainer=ddp first, then the same with trainer=auto: the rows of the network are then in the store",
+        )
     for name, count in vars(config.uncertainty).items():
-        if not 0 <= count <= 100_000:
+        if count and not _FEWEST[name] <= count <= 100_000:
             raise ConfigError(
-                f"uncertainty.{name}={count} is out of range", fix=f"uncertainty.{name}=1000, or 0 for none"
+                f"uncertainty.{name}={count} is out of range ({_FEWEST[name]} to 100,000)",
+                fix=f"uncertainty.{name}=1000, or 0 for none",
             )
     if not 0 <= config.seed < 2**32:
         raise ConfigError(f"seed={config.seed} is no seed", fix="seed=0 (0 to 4294967295)")

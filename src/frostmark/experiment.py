@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import frostmark
 from frostmark.config import Config, Layer, Tracking, build
-from frostmark.errors import ConfigError, DataError
+from frostmark.errors import ConfigError, DataError, FrostmarkError
 
 if TYPE_CHECKING:
     from frostmark.backbones.extractor import Tap
@@ -316,7 +316,7 @@ class _Work:
             if not stored:
                 return build()
             entries = extraction.entries(subject.tap)
-            name = f"nearest-{k}-in-{entries['train'].folder.name}"
+            name = f"{Graph.SCHEMA}-{k}-in-{entries['train'].folder.name}"
             return Graph(**entries[split].derived(name, lambda: vars(build())))
 
         def splits_of(
@@ -363,12 +363,15 @@ class _Work:
 
         for control in dict.fromkeys(self.config.controls):
             self.progress(f"control: {control}")
-            if control == "pixels":
-                self._control_pixels(ledger, fingerprints)
-            elif self.subject.backbone.weights_name == UNTRAINED:
-                ledger.skipped["control untrained"] = "the network of this run is untrained itself"
-            else:
-                self._control_untrained(ledger, fingerprints)
+            try:
+                if control == "pixels":
+                    self._control_pixels(ledger, fingerprints)
+                elif self.subject.backbone.weights_name == UNTRAINED:
+                    ledger.skipped["control untrained"] = "the network of this run is untrained itself"
+                else:
+                    self._control_untrained(ledger, fingerprints)
+            except FrostmarkError as problem:  # the layer's own findings are there
+                ledger.skipped[f"control {control}"] = problem.problem
         ledger.compare()
 
     def _control_untrained(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:

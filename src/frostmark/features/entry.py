@@ -175,8 +175,8 @@ class Entry:
         content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _metadata(self.key.digest(), name))
         try:
             self._write(f"derived-{name}-{digest_of(content)}.safetensors", content)
-        except DataError as problem:  # nothing is lost but time
-            self.tell(f"{problem.problem}: {name} is not kept")
+        except (DataError, OSError) as problem:  # nothing is lost but time
+            self.tell(f"{name} is not kept: {problem}")
         return arrays
 
     def _files(self) -> list[tuple[int, Path]]:

@@ -216,7 +216,7 @@ class Ratios:
             chosen = np.zeros(groups, bool)
             chosen[rng.permutation(groups)[: groups // 2]] = True
             found[b] = _slope(ascending[chosen[kin]])
-        return found[np.isfinite(found)]
+        return found if np.isfinite(found).all() else np.empty(0)
 
 
 def neighbour_ratios(rows: Array, graph: Graph) -> Ratios:

@@ -144,6 +144,9 @@ class Scores:
         if not len(null):
             return
         self.values[f"{key}_p"] = p_value(observed, null, higher=higher)
+        if not np.isfinite(null).all():
+            self.values[f"{key}_z"] = Undefined("some permutations make two class means equal")
+            return
         z = z_score(observed, null)
         self.values[f"{key}_z"] = Undefined("every permutation gives the same value") if z is None else z
         self.chance.setdefault(key, float(null.mean()))

@@ -29,10 +29,10 @@ from frostmark.metrics.metric import (
     stacked,
 )
 from frostmark.metrics.silhouette import EXACT_MOST, NULL_MOST, permuted_silhouettes, silhouettes
-from frostmark.stats.bootstrap import Resamples, recentred, resampled_summaries
+from frostmark.stats.bootstrap import Resamples, recentred, resampled_summaries, rescaled
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
 from frostmark.stats.permutation import Permutations, permuted_summaries
-from frostmark.stats.sampling import seeded, stratified
+from frostmark.stats.sampling import seeded, some_of_each
 
 PAIRS_LISTED = 20
 """Pairs of classes in the table of the most confusable ones."""
@@ -142,9 +142,9 @@ class Separability:
     def __call__(self, splits: Splits) -> Scores:
         scores, classes, pairs = Scores(), [], []
         for split in splits.values():
-            nulls = _nulls(split)
-            _add_moment_measures(scores, split, nulls)
-            _add_silhouette(scores, split)
+            reasons = _reasons(split)
+            _add_moment_measures(scores, split, reasons)
+            _add_silhouette(scores, split, reasons["silhouette"])
             classes.append(_class_table(split, scores.outcomes.get(f"{split.name}/silhouette")))
             pairs.append(_pair_table(split))
         scores.tables = {
@@ -155,39 +155,36 @@ class Separability:
         return scores
 
 
-def _nulls(split: Split) -> dict[str, Float]:
+def _nulls(split: Split, scatter: Float) -> dict[str, Float]:
     """(P,) values of every measure under permuted labels."""
     found: dict[str, list[float]] = {name: [] for name in (*OF_SUMMARY, "nc1")}
-    if _reasons(split)["nc1"] or not len(split.permutations):
+    if not len(split.permutations):
         return {}
-    scatter = total_scatter(split.rows)
-    with np.errstate(divide="ignore"):  # two means may coincide by chance
+    with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
         for summary in permuted_summaries(split.rows, split.permutations):
             for name, measure in OF_SUMMARY.items():
                 found[name].append(float(measure(summary)))
             found["nc1"].append(nc1(summary.mean, scatter, summary.count))
-    nulls = {name: np.array(values) for name, values in found.items()}
-    return {name: null for name, null in nulls.items() if np.isfinite(null).all()}
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def _reasons(split: Split) -> dict[str, dict[str, bool]]:
     """Why a measure may not exist: name → reasons that apply; none if it does."""
     m, summary = split.moments, split.moments.summary
-    alone = {ONE_CLASS: len(m.present) < 2}
-    flat = {**alone, "no class varies within itself": m.no_spread}
-    single = {**flat, "every class has one image only": int(m.count.sum()) == len(m.present)}
+    single = {ONE_CLASS: len(m.present) < 2, "every class has one image only": bool((m.count <= 1).all())}
+    flat = {**single, "no class varies within itself": m.no_spread}
     between = float(summary.between)
     i, j = np.triu_indices(len(m.present), 1)
-    equal = {**alone, "two classes have the same mean": bool((summary.squared[i, j] == 0).any())}
+    equal = {**single, "two classes have the same mean": bool((summary.squared[i, j] == 0).any())}
     reasons = {
         "fisher_ratio": flat,
-        "eta_squared": {**alone, "all rows are equal": m.no_spread and between == 0},
-        "omega_squared": single,
-        "calinski_harabasz": single,
+        "eta_squared": {**single, "all rows are equal": m.no_spread and between == 0},
+        "omega_squared": flat,
+        "calinski_harabasz": flat,
         "davies_bouldin": equal,
         "cdnv": equal,
-        "nc1": {**alone, "all classes have the same mean": between == 0},
-        "silhouette": {**alone, **single},
+        "nc1": {**single, "all classes have the same mean": between == 0},
+        "silhouette": single,
     }
     return {name: {why: True for why, applies in of_name.items() if applies} for name, of_name in reasons.items()}
 
@@ -204,39 +201,57 @@ def _chance(split: Split) -> dict[str, float]:
     }
 
 
-def _add_moment_measures(scores: Scores, split: Split, nulls: Mapping[str, Float]) -> None:
-    m, reasons, chance = split.moments, _reasons(split), _chance(split)
+def _add_moment_measures(scores: Scores, split: Split, reasons: Mapping[str, Mapping[str, bool]]) -> None:
+    exact, of_rows = split.moments.summary, split.row_moments.summary
     spread = class_spreads(split.rows, split.labels, split.row_moments)
-    summary = replace(m.summary, spread=spread)
+    of_rows = replace(of_rows, spread=spread)
+    # A spread needs rows: where they are a projection, so are the distances that it is compared with.
+    seen = {name: of_rows if name == "davies_bouldin" else exact for name in OF_SUMMARY}
     values: dict[str, Value] = {
-        name: guarded(lambda measure=measure: measure(summary), reasons[name])  # type: ignore[misc]
-        for name, measure in OF_SUMMARY.items()
+        name: guarded(lambda name=name: float(OF_SUMMARY[name](seen[name])), reasons[name])  # type: ignore[misc]
+        for name in OF_SUMMARY
     }
-    draws = _draws(split, [name for name, value in values.items() if not isinstance(value, Undefined)])
+    scatter = total_scatter(split.rows)
+    values["nc1"] = guarded(lambda: nc1(of_rows.mean, scatter, of_rows.count), reasons["nc1"])
+    defined = {name: value for name, value in values.items() if not isinstance(value, Undefined)}
+    draws = _draws(split, defined)
+    nulls = _nulls(split, scatter) if defined else {}
+    chance = _chance(split)
     for name, value in values.items():
-        of_name = recentred(draws[name], float(value)) if name in draws else None  # type: ignore[arg-type]
         key = f"{split.name}/separability/{name}"
-        higher = name not in SMALLER_IS_BETTER
-        scores.add(key, value, draws=of_name, null=nulls.get(name), chance=chance.get(name), higher=higher)
-    rows = split.row_moments
-    collapse = guarded(lambda: nc1(rows.summary.mean, total_scatter(split.rows), rows.summary.count), reasons["nc1"])
-    scores.add(f"{split.name}/separability/nc1", collapse, null=nulls.get("nc1"), higher=False)
+        scores.add(key, value, draws=draws.get(name), chance=chance.get(name))
+        if name in nulls and name in defined:  # the null is one of the rows, and so is what it is compared with
+            observed = float(OF_SUMMARY[name](of_rows)) if name in OF_SUMMARY else defined[name]
+            scores.add_null(key, observed, nulls[name], higher=name not in SMALLER_IS_BETTER)
 
 
-def _draws(split: Split, names: list[str]) -> dict[str, Float]:
-    resamples = split.resamples
+def _draws(split: Split, values: Mapping[str, float]) -> dict[str, Float]:
+    """Bootstrap draws of the measures that have a value, about that value."""
+    names, resamples = [name for name in values if name in OF_SUMMARY], split.resamples
     if not names or not resamples.draws:
         return {}
     draws = {name: np.empty(resamples.draws) for name in names}
-    for part, summary in resampled_summaries(split.rows, split.row_moments, resamples, spread=True):
-        for name in names:
-            draws[name][part] = OF_SUMMARY[name](summary)
-    return {name: of_name for name, of_name in draws.items() if np.isfinite(of_name).all()}
+    with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
+        for part, summary in resampled_summaries(split.rows, split.row_moments, resamples, spread=True):
+            for name in names:
+                draws[name][part] = OF_SUMMARY[name](summary)
+    return {name: _centred(name, of, values[name]) for name, of in draws.items() if np.isfinite(of).all()}
 
 
-def _add_silhouette(scores: Scores, split: Split) -> None:
+def _centred(name: str, draws: Float, value: float) -> Float:
+    """Draws about the estimate, within the range of the measure."""
+    if name == "omega_squared":  # the one that may be negative
+        return recentred(draws, value)
+    if name == "eta_squared":
+        if value >= 1 or draws.max() >= 1:
+            return draws
+        odds = rescaled(draws / (1 - draws), value / (1 - value))
+        return odds / (1 + odds)
+    return rescaled(draws, value)
+
+
+def _add_silhouette(scores: Scores, split: Split, reasons: Mapping[str, bool]) -> None:
     key = f"{split.name}/separability/silhouette"
-    reasons = _reasons(split)["silhouette"]
     if reasons:
         scores.add(key, Undefined(next(iter(reasons))))
         return
@@ -247,8 +262,7 @@ def _add_silhouette(scores: Scores, split: Split) -> None:
     scores.add(key, value, draws=draws)
     if len(split.permutations):
         few, _, permutations = _sampled(split, NULL_MOST)
-        observed, null = permuted_silhouettes(split.rows[few], permutations)
-        scores.add_null(key, observed, null)
+        scores.add_null(key, *permuted_silhouettes(split.rows[few], permutations))
     if len(sample) < len(split.labels):
         scores.values[f"{key}_images"] = float(len(sample))
     outcomes = np.full(len(split.labels), np.nan)
@@ -257,11 +271,11 @@ def _add_silhouette(scores: Scores, split: Split) -> None:
 
 
 def _sampled(split: Split, most: int) -> tuple[Array, Resamples, Permutations]:
-    """At most so many rows, classes in their proportions, with resamples and permutations of their own."""
+    """About so many rows, some of each class, with resamples and permutations of their own."""
     if len(split.labels) <= most:
         return np.arange(len(split.labels)), split.resamples, split.permutations
     context = (*split.resamples.context, f"silhouette {most}")
-    sample = stratified(split.labels, most, seeded(0, *context))
+    sample = some_of_each(split.labels, most, 4, seeded(0, *context))
     labels = split.labels[sample]
     return (
         sample,
@@ -302,7 +316,7 @@ def _pair_table(split: Split) -> Table:
     matrix = split.confusability
     lines = []
     for i, j in confused_pairs(matrix, PAIRS_LISTED):
-        image_i, image_j, cosine = nearest_between(split.rows, split.labels, i, j, 1)[0]
+        image_i, image_j, cosine = nearest_between(split.rows, split.labels, i, j)
         lines.append((split.name, split.classes[i], split.classes[j], float(matrix[i, j]), image_i, image_j, cosine))
     return columns(("split", "name_i", "name_j", "directional_cdnv", "image_i", "image_j", "cosine"), lines)
 
@@ -311,7 +325,7 @@ def class_shift(one: ClassMoments, other: ClassMoments) -> Float:
     """(C,) how far each class mean moves between two splits, in units of the class's own spread.
 
     ‖μ_c − μ'_c‖ / √((σ_c² + σ'_c²)/2), from the squared distance less the scatter s²/n of both estimated means; 0 where
-    nothing is left of it, NaN for a class with fewer than two rows in either split.
+    nothing is left of it, NaN for a class with fewer than two rows in either split, or without spread.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         noise = one.variance / (one.count - 1) + other.variance / (other.count - 1)

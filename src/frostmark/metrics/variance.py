@@ -105,9 +105,9 @@ class Variance:
 def _draws(split: Split) -> dict[str, Float]:
     """Bootstrap draws of every scalar of the family, by metric key."""
     resamples = split.resamples
-    if not resamples.draws:
-        return {}
     estimate = split.moments.summary
+    if not resamples.draws or (estimate.count < 2).all():
+        return {}
     one_row = bool((estimate.count < 2).any())
     wanted = {name: measure for name, measure in OF_SUMMARY.items() if not (one_row and name == "inter_debiased")}
     draws = {name: np.empty(resamples.draws) for name in wanted}
@@ -128,7 +128,9 @@ class MapVariance:
     """
 
     def __call__(self, splits: Splits) -> Scores:
-        scores = Scores(tables=_tables(splits))
+        # Half a million pairs of a thousand classes, in coordinates that compare nothing, would only fill the disk.
+        few = all(len(split.classes) <= CLASSES_AS_SCALARS for split in splits.values())
+        scores = Scores(tables=_tables(splits, pairs=few))
         for name, split in splits.items():
             found = split_values(split.moments, split.classes, f"{name}/map", f"{name}/map/variance")
             keep = {f"{name}/map/variance/{k}": f"{name}/map/variance_{k}" for k in ("intra", "inter")}
@@ -202,8 +204,8 @@ def _ratio(numerator: Array, denominator: Array) -> Array:
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
 
 
-def _tables(splits: Splits) -> dict[str, Table]:
-    return {
-        "class_variance": stacked([class_table(s.moments, s.classes, n) for n, s in splits.items()]),
-        "pair_variance": stacked([pair_table(s, n) for n, s in splits.items()]),
-    }
+def _tables(splits: Splits, *, pairs: bool = True) -> dict[str, Table]:
+    tables = {"class_variance": stacked([class_table(s.moments, s.classes, n) for n, s in splits.items()])}
+    if pairs:
+        tables["pair_variance"] = stacked([pair_table(s, n) for n, s in splits.items()])
+    return tables

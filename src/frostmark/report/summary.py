@@ -66,21 +66,21 @@ def _setting(setting: Mapping[str, str]) -> str:
 
 def _split_findings(findings: Findings, split: str, space: str) -> str:
     lines = [f"**{split}**"]
-    classes = _rows(findings.tables["class_variance"], split, space)
-    if len(classes) > 1:
-        tight, loose = _extremes(classes, "variance")
+    classes, of_split = _at(findings.tables["class_variance"], split, space)
+    if len(of_split) > 1:
+        tight, loose = _extremes(classes, of_split, "variance")
         lines.append(
             f"- Tightest class: {_class(tight)} (variance {number(tight['variance'])}); "
             f"loosest: {_class(loose)} ({number(loose['variance'])})."
         )
-    pairs = _rows(findings.tables["pair_variance"], split, space)
-    if pairs:
-        near, far = _extremes(pairs, "mean_distance")
+    pairs, of_split = _at(findings.tables["pair_variance"], split, space)
+    if of_split:
+        near, far = _extremes(pairs, of_split, "mean_distance")
         lines.append(
             f"- Closest pair: {_pair(near)} (means {number(near['mean_distance'])} apart); "
             f"farthest: {_pair(far)} ({number(far['mean_distance'])})."
         )
-        least, most = _extremes(pairs, "pooled_variance")
+        least, most = _extremes(pairs, of_split, "pooled_variance")
         lines.append(
             f"- Pooled into one set, {_pair(least)} vary least ({number(least['pooled_variance'])}) and "
             f"{_pair(most)} most ({number(most['pooled_variance'])})."
@@ -171,16 +171,23 @@ def _reasons(heading: str, reasons: Mapping[str, str]) -> str:
     return f"## {heading}\n\n" + "\n".join(lines) if lines else ""
 
 
-def _rows(columns: Columns, split: str, space: str) -> list[dict[str, Any]]:
-    return [line for line in _lines(columns) if line["split"] == split and line["space"] == space]
+def _at(columns: Columns, split: str, space: str) -> tuple[Columns, list[int]]:
+    """A table and its lines of one split and space; of many classes there are a million pairs, hence no dicts."""
+    places = zip(columns["split"], columns["space"], strict=True)
+    return columns, [line for line, place in enumerate(places) if place == (split, space)]
 
 
 def _lines(columns: Columns) -> Iterator[dict[str, Any]]:
     return (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))
 
 
-def _extremes(rows: list[dict[str, Any]], column: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    return min(rows, key=lambda r: r[column]), max(rows, key=lambda r: r[column])
+def _extremes(columns: Columns, lines: list[int], column: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    least, most = min(lines, key=columns[column].__getitem__), max(lines, key=columns[column].__getitem__)
+    return _line_of(columns, least), _line_of(columns, most)
+
+
+def _line_of(columns: Columns, line: int) -> dict[str, Any]:
+    return {name: cells[line] for name, cells in columns.items()}
 
 
 def _class(row: Mapping[str, Any]) -> str:

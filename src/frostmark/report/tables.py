@@ -17,8 +17,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
+
 _PER_CLASS = ("intra_variance", "pair_variance")
-_UNCERTAINTY = ("_lo", "_hi", "_p", "_z", "_std", "_images")
 NOT_CHANCE = 0.05
 """A larger p than this is called chance."""
 
@@ -30,7 +31,8 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([_cell(value) for value in line] for line in zip(*columns.values(), strict=True))
+        cells = [[_cell(value) for value in column] for column in columns.values()]
+        writer.writerows(zip(*cells, strict=True))
     return path
 
 
@@ -79,7 +81,7 @@ def metric_lines(
 
 def _belongs(key: str, values: Mapping[str, float]) -> bool:
     """Whether a key only says more of another one."""
-    return any(key.endswith(end) and key.removesuffix(end) in values for end in _UNCERTAINTY)
+    return any(key.endswith(end) and key.removesuffix(end) in values for end in UNCERTAINTY_ENDS)
 
 
 def _line(
@@ -100,7 +102,7 @@ def _line(
         interval if spread is None else f"± {number(spread)}",
         number(chance[test]) if test in chance else "",
         "" if p is None else f"{p:.2g}",
-        {control: _shown(f"control/{control}/{test}", values, {}) for control in controls},
+        {control: _shown(f"control/{control}/{test}", values, undefined) for control in controls},
     )
 
 

@@ -22,6 +22,9 @@ from frostmark.stats.sampling import seeded
 LEVEL = 0.95
 """Share of the draws that an interval holds."""
 
+UNCERTAINTY_ENDS = ("_lo", "_hi", "_p", "_z", "_std", "_images")
+"""Ends of metric keys that say more of the key before them."""
+
 _CELLS = 1 << 24
 """Numbers of one array of a block of draws: bounds the memory."""
 
@@ -105,6 +108,15 @@ def recentred(draws: Float, estimate: float) -> Float:
     larger in every draw than in the data. Without the move the interval of such a number would lie beside it.
     """
     return np.asarray(draws + (estimate - draws.mean()))
+
+
+def rescaled(draws: Float, estimate: float) -> Float:
+    """Positive draws multiplied so that their median is the estimate: :func:`recentred` for ratios.
+
+    A ratio to a distance has no mean where the distance may vanish; its median it has.
+    """
+    middle = float(np.median(draws))
+    return draws * (estimate / middle) if middle > 0 else draws
 
 
 def interval(draws: Float, level: float = LEVEL) -> tuple[float, float]:

@@ -8,7 +8,7 @@ index, distance = nearest_rows(rows, rows, k=90, metric="euclidean", exclude_sel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ class Graph:
         index: (M, K) int32 into the bank, nearest first.
         similarity: (M, K) float32 cosines, descending.
     """
+
+    SCHEMA: ClassVar[str] = "nearest1"
+    """Names the way they are found; graphs that were kept under another name are found anew."""
 
     index: NDArray[np.int32]
     similarity: NDArray[np.float32]

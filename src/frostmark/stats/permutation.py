@@ -74,12 +74,14 @@ def p_value(observed: float, null: Float, *, higher: bool = True) -> float:
     Args:
         higher: whether higher is better.
     """
-    as_good = null >= observed if higher else null <= observed
+    # The null is made in float32: what differs by its rounding is as good.
+    slack = 1e-6 * abs(observed)
+    as_good = null >= observed - slack if higher else null <= observed + slack
     return (1 + int(as_good.sum())) / (1 + len(null))
 
 
 def z_score(observed: float, null: Float) -> float | None:
     """How many standard deviations of the null lie between its mean and what was observed; None if it has none."""
-    if len(null) < 2 or np.ptp(null) == 0:  # the standard deviation of equal numbers is not always exactly 0
+    if len(null) < 2 or np.ptp(null) <= 1e-6 * np.abs(null).max():  # equal, but for float32's rounding
         return None
     return (observed - float(null.mean())) / float(null.std(ddof=1))

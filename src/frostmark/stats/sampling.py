@@ -19,6 +19,23 @@ def seeded(seed: int, *context: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
+def some_of_each(labels: Array, most: int, least: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices, ascending, of about ``most`` of the rows with ``labels`` (N,), at least ``least`` of each class shown.
+
+    For what compares rows of one class with each other: a class that has fewer rows gives all of them, and where there
+    are too many classes for that, some are left out whole.
+    """
+    if most >= len(labels):
+        return np.arange(len(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) * least > most:
+        shown = np.sort(rng.choice(len(classes), max(most // least, 2), replace=False))
+        classes, counts = classes[shown], counts[shown]
+    share = np.minimum(counts, np.maximum(least, counts * most // counts.sum()))
+    drawn = [rng.choice(np.flatnonzero(labels == c), n, replace=False) for c, n in zip(classes, share, strict=True)]
+    return np.sort(np.concatenate(drawn)).astype(np.int64)
+
+
 def stratified(labels: Array, most: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
     """Indices, ascending, of at most ``most`` of the rows with ``labels`` (N,), classes in their proportions.
 

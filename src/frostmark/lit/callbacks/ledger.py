@@ -75,8 +75,8 @@ class Ledger:
         mine.values |= scores.values
         mine.draws |= scores.draws
         for key, value in scores.values.items():
-            if stands_beside(key) and not isinstance(value, Undefined):
-                self.add_value(f"control/{control}/{key}", value)
+            if stands_beside(key):
+                self.add_scores(Scores({f"control/{control}/{key}": value}))
 
     def compare(self) -> None:
         """Set the values beside those of the controls, once all are in."""
