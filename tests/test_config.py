@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from frostmark.config import Config, Layer, Tracking, TrainerChoice, build, check, compose, flattened, shown_config
+from frostmark.config import (
+    Config,
+    Layer,
+    Tracking,
+    TrainerChoice,
+    Uncertainty,
+    build,
+    check,
+    compose,
+    flattened,
+    shown_config,
+)
 from frostmark.errors import ConfigError
 from harness import REPOSITORY
 
@@ -107,6 +118,17 @@ def test_whole_numbers_are_numbers() -> None:
         (["tracking=server"], "needs its address", "tracking.uri="),
         (["seed=-1"], "seed=-1", "seed=0"),
         (["backbone=resnet18,vgg16"], "resnet18,vgg16", "--help"),
+        (["controls=[nonsense]"], "no control 'nonsense'", "(valid: untrained, pixels)"),
+        (["controls=[pixels,untraind]"], "no control 'untraind'", "controls=[untrained]"),
+        (["controls=pixels"], "controls=pixels", "--help"),
+        (["uncertainty.resamples=-1"], "uncertainty.resamples=-1", "uncertainty.resamples=1000, or 0"),
+        (["uncertainty.permutations=-1"], "uncertainty.permutations=-1", "uncertainty.permutations=1000, or 0"),
+        (["uncertainty.resamples=39"], "out of range (40 to 100,000)", "uncertainty.resamples=1000, or 0"),
+        (["uncertainty.permutations=18"], "out of range (19 to 100,000)", "uncertainty.permutations=1000, or 0"),
+        (["controls=[pixels,untrained]", "trainer=ddp"], "in several", "trainer=auto"),
+        (["uncertainty.resamples=100001"], "uncertainty.resamples=100001", "uncertainty.resamples=1000, or 0"),
+        (["uncertainty.resamples=few"], "uncertainty.resamples=few", "--help"),
+        (["uncertainty.resample=10"], "Nearest: uncertainty.resamples", "--help"),
     ],
 )
 def test_wrong_words_are_answered_with_right_ones(overrides: list[str], problem: str, fix: str) -> None:
@@ -123,9 +145,22 @@ def test_checks_across_groups() -> None:
 
     check(config())
     check(config(tracking=Tracking("server", uri="http://x")))
-    for wrong in ({"layer": Layer()}, {"trainer": TrainerChoice(precision="8")}, {"seed": 2**32}):
+    check(config(controls=["untrained", "pixels"], uncertainty=Uncertainty(0, 0)))
+    for wrong in (
+        {"layer": Layer()},
+        {"trainer": TrainerChoice(precision="8")},
+        {"seed": 2**32},
+        {"controls": ["pixels", ""]},
+        {"uncertainty": Uncertainty(resamples=-1)},
+    ):
         with pytest.raises(ConfigError):
             check(config(**wrong))
+
+
+def test_uncertainty_and_controls_are_what_was_asked_for() -> None:
+    assert (compose(CONF, []).controls, compose(CONF, []).uncertainty) == ([], Uncertainty(1000, 100))
+    asked = compose(CONF, ["controls=[pixels,untrained]", "uncertainty.resamples=0", "uncertainty.permutations=19"])
+    assert (asked.controls, asked.uncertainty) == (["pixels", "untrained"], Uncertainty(0, 19))
 
 
 def test_params_are_the_flattened_configuration_without_secrets() -> None:

@@ -244,6 +244,162 @@ def test_what_a_dead_process_left_half_written_goes(tmp_path: Path) -> None:
     assert [old.exists(), new.exists()] == [False, True]  # the new one may be another process's
 
 
+# ---------------------------------------------------------------- what follows from the rows
+
+ARRAYS = {
+    "index": np.random.default_rng(1).integers(0, COUNT, (COUNT, 9)).astype(np.int32),
+    "similarity": np.random.default_rng(2).random((COUNT, 9)).astype(np.float32),
+}
+
+
+def never() -> Any:
+    raise AssertionError("computed although it was kept")
+
+
+def derived_files(entry: Entry) -> list[Path]:
+    return sorted(entry.folder.glob("derived-*.safetensors"))
+
+
+def assert_bitwise(found: Any, expected: Any = ARRAYS) -> None:
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
+
+
+def test_what_follows_from_the_rows_is_computed_once(tmp_path: Path) -> None:
+    store, entry = stored(tmp_path)
+    assert_bitwise(entry.derived("nearest-90", lambda: ARRAYS))
+    assert_bitwise(entry.derived("nearest-90", never))
+    assert_bitwise(store.entry(KEY, WIDTH).derived("nearest-90", never))
+    assert len(derived_files(entry)) == 1
+
+
+def test_arrays_that_lie_apart_in_memory_come_back_as_they_look(tmp_path: Path) -> None:
+    _, entry = stored(tmp_path)
+    parts = {"columns": ARRAYS["index"][:, :4], "turned": ARRAYS["similarity"].T, "back": np.arange(5.0)[::-1]}
+    entry.derived("parts", lambda: parts)
+    assert_bitwise(entry.derived("parts", never), parts)
+
+
+@pytest.mark.parametrize("where", ["header", "metadata", "first value", "last value"])
+def test_a_flipped_byte_of_what_follows_is_found_and_it_is_computed_anew(where: str, tmp_path: Path) -> None:
+    told: list[str] = []
+    store, entry = stored(tmp_path, told)
+    entry.derived("nearest-90", lambda: ARRAYS)
+    (victim,) = derived_files(entry)
+    content = bytearray(victim.read_bytes())
+    header = int.from_bytes(content[:8], "little")
+    content[{"header": 1, "metadata": 30, "first value": 8 + header, "last value": -1}[where]] ^= 1
+    victim.write_bytes(content)
+    ((_, problems),) = store.verify()
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{victim.name} is damaged")
+    assert victim.exists()  # who verifies changes nothing
+    assert told == []
+    calls: list[int] = []
+    assert_bitwise(entry.derived("nearest-90", lambda: calls.append(1) or ARRAYS))  # type: ignore[func-returns-value]
+    assert calls == [1]
+    (line,) = told
+    assert str(victim) in line
+    assert "is damaged" in line
+    assert "computed anew" in line
+    assert victim.with_name(f"{victim.name}.damaged").read_bytes() == bytes(content)
+    assert_bitwise(entry.derived("nearest-90", never))
+    assert [problems for _, problems in store.verify()] == [[]]
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, -1])
+def test_what_follows_is_found_truncated(size: int, tmp_path: Path) -> None:
+    told: list[str] = []
+    _, entry = stored(tmp_path, told)
+    entry.derived("nearest-90", lambda: ARRAYS)
+    (victim,) = derived_files(entry)
+    victim.write_bytes(victim.read_bytes()[:size])
+    assert_bitwise(entry.derived("nearest-90", lambda: ARRAYS))
+    assert len(told) == 1
+
+
+NAMES = ("nearest-90", "nearest-90-in-abc", "nearest-9", "nearest", f"nearest-90-in-{'a' * 32}", f"nearest-{'0' * 32}")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_name_is_not_taken_for_one_that_it_begins(order: int, tmp_path: Path) -> None:
+    _, entry = stored(tmp_path)
+    contents = {name: {"x": np.full(3, number)} for number, name in enumerate(NAMES)}
+    for name in NAMES[::order]:
+        assert_bitwise(entry.derived(name, lambda name=name: contents[name]), contents[name])  # type: ignore[misc]
+    for name in NAMES:
+        assert_bitwise(entry.derived(name, never), contents[name])
+    assert len(derived_files(entry)) == len(NAMES)
+
+
+def test_what_follows_from_other_rows_is_set_aside(tmp_path: Path) -> None:
+    """Also under another name: sound bytes in the wrong place."""
+    told: list[str] = []
+    store, entry = stored(tmp_path, told)
+    other = store.entry(replace(KEY, node="layer3"), WIDTH)
+    other.derived("nearest-90", lambda: {"x": np.zeros(3)})
+    (foreign,) = derived_files(other)
+    (entry.folder / foreign.name).write_bytes(foreign.read_bytes())
+    assert [p for found, problems in store.verify() if found.folder == entry.folder for p in problems] == [
+        f"{foreign.name} belongs elsewhere"
+    ]
+    assert_bitwise(entry.derived("nearest-90", lambda: ARRAYS))
+    (own,) = derived_files(entry)
+    own.rename(own.with_name(own.name.replace("nearest-90", "nearest-20")))
+    assert_bitwise(entry.derived("nearest-20", lambda: {"x": np.ones(3)}), {"x": np.ones(3)})
+    assert sum("belongs elsewhere" in line for line in told) == 2
+
+
+def test_rows_and_what_follows_from_them_do_not_disturb_each_other(tmp_path: Path) -> None:
+    told: list[str] = []
+    store, entry = stored(tmp_path, told)
+    entry.derived("nearest-90", lambda: ARRAYS)
+    assert entry.intact()
+    assert np.array_equal(rows_of(entry), ROWS)
+    shard_files(entry)[1].unlink()
+    assert entry.missing() == [entry.shards[1]]
+    assert_bitwise(entry.derived("nearest-90", never))
+    ((_, problems),) = store.verify()
+    assert problems == []  # an unfinished entry
+    fill(entry)
+    entry.commit({})
+    (victim,) = derived_files(entry)
+    victim.write_bytes(b"no arrays")
+    assert entry.intact()  # damage to what can be computed forwards no image
+    assert_bitwise(entry.derived("nearest-90", lambda: ARRAYS))
+    victim.unlink()
+    assert entry.intact()
+    assert [problems for _, problems in store.verify()] == [[]]
+
+
+def test_what_follows_counts_and_goes_with_the_entry(tmp_path: Path) -> None:
+    store, entry = stored(tmp_path)
+    (before,) = store.stored()
+    entry.derived("nearest-90", lambda: ARRAYS)
+    (after,) = store.stored()
+    assert after.size == before.size + derived_files(entry)[0].stat().st_size
+    assert store.remove(after)
+    assert not entry.folder.exists()
+
+
+def test_a_disk_too_full_for_what_follows_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    _, entry = stored(tmp_path, told)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(entry_module.os, "fsync", full)
+    assert_bitwise(entry.derived("nearest-90", lambda: ARRAYS))
+    assert derived_files(entry) == []
+    assert "too full" in told[0]
+    assert "nearest-90 is not kept" in told[0]
+    monkeypatch.undo()
+    assert entry.intact()
+
+
 # ---------------------------------------------------------------- several processes
 
 

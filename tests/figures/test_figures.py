@@ -7,13 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from frostmark.data.pixels import thumbnails
+from frostmark.data.source import TensorImages
+from frostmark.figures.examples import Pair, draw_image_pairs
 from frostmark.figures.files import pixels, save
 from frostmark.figures.maps import MapView, _densest, _moved_apart, draw_maps
-from frostmark.figures.pairs import draw_pairs
+from frostmark.figures.pairs import NUMBERS_MOST, draw_confusability, draw_pairs
 from frostmark.figures.palette import class_styles, name_colour
+from frostmark.figures.shots import draw_shots
 
 CLASSES = ("T-shirt/top", "$x_1$ & <b>", "犬", "x" * 300)
 
@@ -82,6 +87,162 @@ def test_pairs_carry_names_and_numbers_and_one_scale() -> None:
 
 def test_a_pair_without_images_is_left_blank() -> None:
     draw_pairs({"train": np.array([[1.0, np.nan], [np.nan, np.nan]])}, ("a", "b"), "t")
+
+
+ODD = (
+    "price in $",
+    "$x_",
+    "$\\frac$ & <b>",
+    "Größe × Ωμέγα",
+    "a_b^c{d}",
+    "x" * 300,
+    "%s \\n",
+    "",
+    " ",
+    "#1",
+    "é",
+    "Дом",
+)
+"""Names that matplotlib could take for mathematics or markup; letters that its own font has."""
+
+
+def confusable(classes: int, seed: int = 0, unknown: bool = False) -> np.ndarray:
+    matrix = np.exp(2 * np.random.default_rng(seed).standard_normal((classes, classes)))
+    matrix = np.sqrt(matrix * matrix.T)
+    np.fill_diagonal(matrix, np.nan)
+    if unknown:  # a class without images
+        matrix[0] = matrix[:, 0] = np.nan
+    return matrix
+
+
+def assert_visible(figure: Figure) -> None:
+    """Drawn, without a warning, and not one colour all over."""
+    image = pixels(figure)
+    assert image.ndim == 3
+    assert image.std() > 5
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+@pytest.mark.parametrize("unknown", [False, True])
+def test_confusability_is_drawn_for_few_and_many_classes(classes: int, unknown: bool) -> None:
+    names = tuple(f"{ODD[c % len(ODD)]}{c}" for c in range(classes))
+    matrices = {"train": confusable(classes), "test": confusable(classes, 1, unknown)}
+    order = np.random.default_rng(0).permutation(classes)
+    figure = draw_confusability(matrices, names, order.tolist(), "title")
+    assert_visible(figure)
+    numbers = [len(ax.texts) for ax in figure.axes[:2]]
+    if classes > NUMBERS_MOST:
+        assert numbers == [0, 0]
+    else:  # blank where nothing is known
+        assert numbers == [int(np.isfinite(matrix).sum()) for matrix in matrices.values()]
+
+
+@pytest.mark.parametrize("draw", ["pairs", "confusability"])
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_a_class_breaks_a_heat_map(name: str, draw: str) -> None:
+    matrix = confusable(2)
+    if draw == "pairs":
+        figure = draw_pairs({"train": matrix}, (name, "b"), "title")
+    else:
+        figure = draw_confusability({"train": matrix}, (name, "b"), [0, 1], "title")
+    assert_visible(figure)
+    assert figure.axes[0].get_xticklabels()[0].get_text().replace(r"\$", "$")[:17] == name[:17]
+
+
+def test_confused_classes_stand_in_the_order_given_on_one_scale() -> None:
+    train, test = confusable(3), 40 * confusable(3, 1)
+    figure = draw_confusability({"train": train, "test": test}, ("cat", "dog", "emu"), [2, 0, 1], "which · title")
+    shown = texts(figure)
+    for word in ("which · title", "train", "test", "the more confused", f"{train[0, 1]:.3g}", f"{test[2, 0]:.3g}"):
+        assert word in shown
+    for ax, matrix in zip(figure.axes[:2], (train, test), strict=True):
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["emu", "cat", "dog"]
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["emu", "cat", "dog"]
+        np.testing.assert_array_equal(ax.images[0].get_array(), matrix[np.ix_([2, 0, 1], [2, 0, 1])])
+        written = {tuple(map(int, text.get_position())): text.get_text() for text in ax.texts}
+        assert written[(1, 0)] == f"{matrix[2, 0]:.3g}"
+    both = np.r_[train[np.isfinite(train)], test[np.isfinite(test)]]
+    limits = [ax.images[0].get_clim() for ax in figure.axes[:2]]
+    assert limits[0] == limits[1] == pytest.approx((both.min(), both.max()))
+    assert_visible(figure)
+
+
+def test_the_numbers_of_confused_pairs_can_be_read() -> None:
+    """White on dark cells, black on light ones."""
+    figure = draw_confusability({"test": confusable(10)}, tuple("abcdefghij"), range(10), "t")
+    (image,) = figure.axes[0].images
+    for text in figure.axes[0].texts:
+        column, line = map(int, text.get_position())
+        background = image.cmap(image.norm(image.get_array()[line, column]))[:3]
+        # Relative luminance of WCAG: a contrast of 3 is that of large text.
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        contrast = 1.05 / (luminance + 0.05) if text.get_color() == "white" else (luminance + 0.05) / 0.05
+        assert contrast > 3, text.get_text()
+
+
+@pytest.mark.parametrize(
+    "cells", [[0.3], [1e-6], [1e6], [0.0], [0.0, 0.3], [np.nan], [np.nan, 0.3], [0.2, 0.2], [1e-9, 1e9]]
+)
+def test_one_pair_alone_is_drawn(cells: list[float]) -> None:
+    matrices = {f"split {i}": np.array([[np.nan, cell], [cell, np.nan]]) for i, cell in enumerate(cells)}
+    figure = draw_confusability(matrices, ("a", "b"), [0, 1], "t")
+    assert pixels(figure).shape[2] == 3
+    for ax, cell in zip(figure.axes, cells, strict=False):
+        assert {text.get_text() for text in ax.texts} <= {f"{cell:.3g}"}
+
+
+def image_pairs(count: int, channels: int = 3, size: tuple[int, int] = (28, 28)) -> list[Pair]:
+    rng = np.random.default_rng(0)
+    images = TensorImages(
+        torch.as_tensor(rng.integers(0, 256, (2 * count, channels, *size), dtype=np.uint8)), torch.zeros(2 * count)
+    )
+    shown = thumbnails(images, range(2 * count)).numpy()
+    return [(shown[2 * n], ODD[n % len(ODD)], shown[2 * n + 1], f"other {n}", 1 - n / 10) for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_stand_in_pairs_with_their_classes(count: int, channels: int) -> None:
+    pairs = image_pairs(count, channels)
+    figure = draw_image_pairs(pairs, "resnet18 · alike")
+    assert_visible(figure)
+    shown = texts(figure)
+    for word in ("resnet18 · alike", *(f"cosine {1 - n / 10:.3f}" for n in range(count)), f"other {count - 1}"):
+        assert word in shown
+    drawn = [ax.images[0].get_array() for ax in figure.findobj(lambda a: hasattr(a, "get_images") and a.get_images())]
+    assert len(drawn) == 2 * count
+    for found, expected in zip(drawn, [side for pair in pairs for side in (pair[0], pair[2])], strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_a_class_breaks_the_images(name: str) -> None:
+    ((one, _, other, _, _),) = image_pairs(1)
+    assert_visible(draw_image_pairs([(one, name, other, name, 0.5)], "t"))
+
+
+def test_images_of_different_sizes_stand_side_by_side() -> None:
+    ((small, _, _, _, _),), ((large, _, _, _, _),) = image_pairs(1, size=(8, 8)), image_pairs(1, size=(224, 100))
+    assert_visible(draw_image_pairs([(small, "a", large, "b", 0.5)] * 6, "t"))
+
+
+@pytest.mark.parametrize("shots", [(1,), (1, 2, 4), (1, 2, 4, 8, 16)])
+@pytest.mark.parametrize("lines", [(None, None), (0.8, None), (0.8, 0.1)])
+def test_the_curve_of_few_labels(shots: tuple[int, ...], lines: tuple[float | None, float | None]) -> None:
+    rng = np.random.default_rng(0)
+    accuracies = {m: np.clip(0.3 + 0.1 * np.log2(m) + 0.02 * rng.standard_normal(20), 0, 1) for m in shots[::-1]}
+    figure = draw_shots(accuracies, *lines, "resnet18 · few labels")
+    assert_visible(figure)
+    (ax,) = figure.axes
+    curve = ax.lines[0]
+    np.testing.assert_allclose(curve.get_xdata(), shots)
+    np.testing.assert_allclose(curve.get_ydata(), [accuracies[m].mean() for m in shots])
+    shown = texts(figure)
+    assert "resnet18 · few labels" in shown
+    assert ("all labels of the train split" in shown) == (lines[0] is not None)
+    assert ("always the commonest class" in shown) == (lines[1] is not None)
+    assert [label.get_text() for label in ax.get_xticklabels()] == [str(m) for m in shots]
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:

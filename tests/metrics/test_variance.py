@@ -1,12 +1,15 @@
-"""The report's variances against brute force, by hand, and on pure noise."""
+"""The report's variances against exact arithmetic, brute force, by hand, and on pure noise."""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from frostmark.metrics.metric import Split, Undefined, class_key
-from frostmark.metrics.separability import Separability, directional_cdnv, eta_squared, fisher_ratio
+from frostmark.metrics.confusability import directional_cdnv
+from frostmark.metrics.metric import Split, Undefined, class_key, make_splits
+from frostmark.metrics.separability import Separability, eta_squared, fisher_ratio
 from frostmark.metrics.variance import (
     MapVariance,
     Variance,
@@ -25,18 +28,74 @@ def blobs(seed: int = 0, n: int = 300, d: int = 12, classes: int = 4) -> tuple[n
     return (rng.standard_normal((n, d)) + 3 * rng.standard_normal((classes, d))[labels]).astype(np.float32), labels
 
 
-def split(rows: np.ndarray, labels: np.ndarray, classes: int) -> Split:
-    names = tuple(f"c{i}" for i in range(classes))
-    return Split(rows, labels, ClassMoments.of(rows, labels, classes), names)
+def splits(
+    train: np.ndarray, labels: np.ndarray, classes: int, test: slice = slice(None), resamples: int = 0
+) -> dict[str, Split]:
+    """Both splits, without permutations; the test split is a part of the train split."""
+    return make_splits(
+        {"train": train, "test": train[test]},
+        {"train": labels, "test": labels[test]},
+        tuple(f"c{i}" for i in range(classes)),
+        resamples=resamples,
+        permutations=0,
+    )
+
+
+def exact(rows: np.ndarray, labels: np.ndarray, classes: int) -> tuple[dict[str, Fraction], list[list[Fraction]]]:
+    """The scalars and the variances of pairs in rational arithmetic, straight from their definitions."""
+    numbers = [[Fraction(float(value)) for value in row] for row in rows]
+
+    def moments(members: np.ndarray) -> tuple[list[Fraction], Fraction]:
+        columns = list(zip(*(numbers[i] for i in members), strict=True))
+        mean = [sum(column, Fraction()) / len(members) for column in columns]
+        squares = sum(((v - m) ** 2 for column, m in zip(columns, mean, strict=True) for v in column), Fraction())
+        return mean, squares / len(members)
+
+    of_class = [np.flatnonzero(labels == c) for c in range(classes)]
+    means, variances = zip(*(moments(members) for members in of_class), strict=True)
+    centre = [sum(column, Fraction()) / classes for column in zip(*means, strict=True)]
+    inter = sum(((v - m) ** 2 for mean in means for v, m in zip(mean, centre, strict=True)), Fraction()) / classes
+    noise = sum((v / (len(m) - 1) for v, m in zip(variances, of_class, strict=True)), Fraction()) / classes
+    scalars = {
+        "intra": sum(variances, Fraction()) / classes,
+        "inter": inter,
+        "inter_debiased": inter - (1 - Fraction(1, classes)) * noise,
+        "total": moments(np.arange(len(rows)))[1],
+    }
+    pairs = [[moments(np.union1d(one, other))[1] for other in of_class] for one in of_class]
+    return scalars, pairs
+
+
+@pytest.mark.parametrize("batch", [64, 300])
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e2, 1e4])
+def test_against_exact_arithmetic(offset: float, batch: int) -> None:
+    rows, labels = blobs(d=8)
+    rows = rows + np.float32(offset)
+    moments = ClassMoments.empty(4, 8)
+    for start in range(0, 300, batch):
+        moments.update(rows[start : start + batch], labels[start : start + batch])
+    scalars, pairs = exact(rows, labels, 4)
+    found = {
+        "intra": intra_variance(moments.summary),
+        "inter": inter_variance(moments.summary),
+        "inter_debiased": inter_variance_debiased(moments.summary),
+        "total": total_variance(moments.summary),
+    }
+    # At 1e4 a class mean itself can be written down to 9e-13 only.
+    errors = {name: float(abs(Fraction(float(value)) / scalars[name] - 1)) for name, value in found.items()}
+    assert max(errors.values()) <= 1e-12, errors
+    pooled = pair_variance(moments)
+    assert max(abs(Fraction(float(pooled[i, j])) / pairs[i][j] - 1) for i in range(4) for j in range(4)) <= 1e-12
 
 
 def test_by_hand() -> None:
     moments = ClassMoments.of(np.array([[0.0, 0], [2, 0], [0, 4], [0, 6], [0, 8]]), np.array([0, 0, 1, 1, 1]), 2)
     assert moments.variance.tolist() == [1, pytest.approx(8 / 3)]
-    assert intra_variance(moments) == pytest.approx((1 + 8 / 3) / 2)
-    assert inter_variance(moments) == pytest.approx((1 + 36) / 4)  # means (1, 0) and (0, 6)
-    assert total_variance(moments) == pytest.approx((2 + 8 + 2 * 3 / 5 * 37) / 5)
-    assert pair_variance(moments)[0, 1] == pytest.approx(total_variance(moments))  # two classes: the pair is all
+    assert intra_variance(moments.summary) == pytest.approx((1 + 8 / 3) / 2)
+    assert inter_variance(moments.summary) == pytest.approx((1 + 36) / 4)  # means (1, 0) and (0, 6)
+    total = total_variance(moments.summary)
+    assert total == pytest.approx((2 + 8 + 2 * 3 / 5 * 37) / 5)
+    assert pair_variance(moments)[0, 1] == pytest.approx(total)  # two classes: the pair is all
 
 
 def test_a_pair_is_the_variance_of_both_classes_as_one_set() -> None:
@@ -52,9 +111,9 @@ def test_debiased_inter_is_zero_on_noise_where_the_plain_one_is_not() -> None:
     plain, debiased = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        moments = ClassMoments.of(rng.standard_normal((300, 512)), np.arange(300) % 10, 10)
-        plain.append(inter_variance(moments))
-        debiased.append(inter_variance_debiased(moments))
+        summary = ClassMoments.of(rng.standard_normal((300, 512)), np.arange(300) % 10, 10).summary
+        plain.append(inter_variance(summary))
+        debiased.append(inter_variance_debiased(summary))
     assert np.mean(plain) * 10 / 9 == pytest.approx(17.0, abs=0.3)  # 512 / 30, in the 1/(C − 1) form
     # The standard error of 40 means; truth 0.
     assert abs(np.mean(debiased)) < 3 * np.std(debiased) / np.sqrt(40)
@@ -63,7 +122,8 @@ def test_debiased_inter_is_zero_on_noise_where_the_plain_one_is_not() -> None:
 def test_scale_free_metrics_do_not_change_with_scale_rotation_and_shift_and_variances_do() -> None:
     rows, labels = blobs()
     rotation, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((12, 12)))
-    before, after = ClassMoments.of(rows, labels, 4), ClassMoments.of(7 * rows @ rotation + 3, labels, 4)
+    before = ClassMoments.of(rows, labels, 4).summary
+    after = ClassMoments.of(7 * rows @ rotation + 3, labels, 4).summary
     assert fisher_ratio(after) == pytest.approx(fisher_ratio(before), rel=1e-5)
     assert eta_squared(after) == pytest.approx(eta_squared(before), rel=1e-5)
     assert intra_variance(after) == pytest.approx(49 * intra_variance(before), rel=1e-5)
@@ -72,7 +132,9 @@ def test_scale_free_metrics_do_not_change_with_scale_rotation_and_shift_and_vari
 
 def test_fisher_ratio_of_noise_is_at_its_chance_level() -> None:
     values = [
-        fisher_ratio(ClassMoments.of(np.random.default_rng(s).standard_normal((200, 64)), np.arange(200) % 5, 5))
+        fisher_ratio(
+            ClassMoments.of(np.random.default_rng(s).standard_normal((200, 64)), np.arange(200) % 5, 5).summary
+        )
         for s in range(50)
     ]
     assert np.mean(values) == pytest.approx(4 / 195, rel=0.05)
@@ -83,7 +145,7 @@ def test_fisher_ratio_is_that_of_scikit_learns_calinski_harabasz() -> None:
 
     rows, labels = blobs()
     expected = calinski_harabasz_score(rows.astype(float), labels) * 3 / (300 - 4)
-    assert fisher_ratio(ClassMoments.of(rows, labels, 4)) == pytest.approx(expected, rel=1e-10)
+    assert fisher_ratio(ClassMoments.of(rows, labels, 4).summary) == pytest.approx(expected, rel=1e-10)
 
 
 def test_directional_cdnv_against_the_full_covariances() -> None:
@@ -103,18 +165,35 @@ def test_directional_cdnv_against_the_full_covariances() -> None:
 
 def test_the_family_logs_every_key_of_the_contract() -> None:
     rows, labels = blobs(classes=3)
-    scores = Variance()({"train": split(rows, labels, 3), "test": split(rows[:90], labels[:90], 3)})
+    scores = Variance()(splits(rows, labels, 3, test=slice(90)))
     expected = {f"{s}/variance/{n}" for s in ("train", "test") for n in ("intra", "inter", "inter_debiased", "total")}
     expected |= {f"{s}/intra_variance/{c}_c{c}" for s in ("train", "test") for c in range(3)}
     expected |= {f"{s}/pair_variance/{p}" for s in ("train", "test") for p in ("0-1", "0-2", "1-2")}
     assert set(scores.values) == expected
     assert len(scores.tables["class_variance"]["variance"]) == 6
     assert set(scores.tables["pair_variance"]) >= {"mean_distance", "standardised_distance", "directional_cdnv"}
+    assert scores.draws == {}
+
+
+def test_the_scalars_have_intervals() -> None:
+    rows, labels = blobs(classes=3)
+    scores = Variance()(splits(rows, labels, 3, test=slice(90), resamples=40))
+    scalars = {f"{s}/variance/{n}" for s in ("train", "test") for n in ("intra", "inter", "inter_debiased", "total")}
+    assert set(scores.draws) == scalars
+    assert {k for k in scores.values if k.endswith(("_lo", "_hi"))} == {
+        f"{k}_{e}" for k in scalars for e in ("lo", "hi")
+    }
+    for key in scalars:
+        low, value, high = (scores.values[k] for k in (f"{key}_lo", key, f"{key}_hi"))
+        assert low < value < high  # type: ignore[operator]
+        assert scores.draws[key].shape == (40,)
 
 
 def test_the_map_has_its_own_keys() -> None:
     rows, labels = blobs(classes=3)
-    keys = set(MapVariance()({"test": split(rows[:, :2], labels, 3)}).values)
+    found = MapVariance()(splits(rows[:, :2], labels, 3)).values
+    keys = {key for key in found if key.startswith("test/")}
+    assert {key.replace("train/", "test/", 1) for key in found} == keys
     assert {"test/map/variance_intra", "test/map/variance_inter"} <= keys
     assert {k.rpartition("/")[0] for k in keys} == {"test/map", "test/map/intra_variance", "test/map/pair_variance"}
 
@@ -122,22 +201,23 @@ def test_the_map_has_its_own_keys() -> None:
 def test_many_classes_go_into_the_tables_alone() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(600) % 60
-    scores = Variance()({"test": split(rng.standard_normal((600, 4)).astype(np.float32), labels, 60)})
-    assert len(scores.values) == 4
-    assert len(scores.tables["pair_variance"]["class_i"]) == 60 * 59 // 2
+    scores = Variance()(splits(rng.standard_normal((600, 4)).astype(np.float32), labels, 60))
+    assert len(scores.values) == 2 * 4
+    assert len(scores.tables["pair_variance"]["class_i"]) == 2 * 60 * 59 // 2
 
 
 def test_undefined_values_say_why() -> None:
     rows = np.arange(6, dtype=np.float32).reshape(3, 2)
-    one_class = split(rows, np.zeros(3, int), 2)
-    values = Variance()({"test": one_class}).values | Separability()({"test": one_class}).values
+    one_class = splits(rows, np.zeros(3, int), 2, resamples=20)
+    values = Variance()(one_class).values | Separability()(one_class).values
     for key in ("variance/inter", "variance/inter_debiased", "separability/fisher_ratio", "separability/eta_squared"):
         assert isinstance(values[f"test/{key}"], Undefined), key
     assert values["test/intra_variance/1_c1"] == Undefined("the class has no image in this split")
-    singles = Variance()({"test": split(rows, np.array([0, 1, 1]), 2)}).values
-    assert isinstance(singles["test/variance/inter_debiased"], Undefined)
-    constant = split(np.ones((6, 3), np.float32), np.arange(6) % 2, 2)
-    assert all(isinstance(v, Undefined) for v in Separability()({"test": constant}).values.values())
+    singles = Variance()(splits(rows, np.array([0, 1, 1]), 2, resamples=20)).values
+    assert singles["test/variance/inter_debiased"] == Undefined("a class has one image only")
+    assert {"test/variance/inter_lo", "test/variance/inter_debiased_lo"} & set(singles) == {"test/variance/inter_lo"}
+    constant = splits(np.ones((6, 3), np.float32), np.arange(6) % 2, 2, resamples=20)
+    assert all(isinstance(v, Undefined) for v in Separability()(constant).values.values())
 
 
 def test_class_keys_stay_distinct_and_legal() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostmark.stats.moments import ClassMoments
+from frostmark.stats.moments import ClassMoments, ClassSummary
 
 
 def exact(rows: np.ndarray, labels: np.ndarray, c: int) -> tuple[list[float], list[float]]:
@@ -58,7 +58,8 @@ def test_the_parts_of_the_total_add_up() -> None:
     rng = np.random.default_rng(1)
     rows, labels = rng.standard_normal((300, 8)) + 5, rng.integers(0, 4, 300)
     moments = ClassMoments.of(rows, labels, 4)
-    assert moments.within + moments.between == pytest.approx(((rows - rows.mean(0)) ** 2).sum(), rel=1e-13)
+    summary = moments.summary
+    assert summary.within + summary.between == pytest.approx(((rows - rows.mean(0)) ** 2).sum(), rel=1e-13)
     np.testing.assert_allclose(moments.grand_mean, rows.mean(0), rtol=1e-13)
 
 
@@ -70,6 +71,35 @@ def test_by_hand_with_an_empty_class() -> None:
     assert moments.mean_distances[0, 2] == 4
     assert np.isnan(moments.mean_distances[1]).all()
     assert not moments.no_spread
+
+
+def test_a_summary_leaves_out_classes_without_rows() -> None:
+    rng = np.random.default_rng(3)
+    rows, labels = rng.standard_normal((60, 5)), rng.choice([0, 2, 5], 60)
+    moments = ClassMoments.of(rows, labels, 7)
+    summary = moments.summary
+    assert summary.count.tolist() == np.bincount(labels)[[0, 2, 5]].tolist()
+    np.testing.assert_allclose(summary.mean, [rows[labels == c].mean(0) for c in (0, 2, 5)], rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(summary.variance, [rows[labels == c].var(0).sum() for c in (0, 2, 5)], rtol=1e-13)
+    np.testing.assert_allclose(np.sqrt(summary.squared), moments.mean_distances[np.ix_([0, 2, 5], [0, 2, 5])])
+    assert summary.spread is None
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_a_summary_of_draws_is_that_of_each_draw(offset: float) -> None:
+    """One formula for a data set and for many draws of it."""
+    rng = np.random.default_rng(4)
+    count, variance = np.array([3, 1, 8, 5]), rng.random((6, 4))
+    mean = rng.standard_normal((6, 4, 9)) + offset
+    draws = ClassSummary(count, variance, mean)
+    for draw in range(6):
+        alone = ClassSummary(count, variance[draw], mean[draw])
+        assert alone.within == pytest.approx(draws.within[draw], rel=1e-13)
+        assert alone.between == pytest.approx(draws.between[draw], rel=1e-13)
+        np.testing.assert_allclose(draws.squared[draw], alone.squared, rtol=1e-9, atol=1e-9)
+        assert alone.within.shape == alone.between.shape == ()
+        centre = (count @ mean[draw]) / count.sum()
+        assert alone.between == pytest.approx((count * ((mean[draw] - centre) ** 2).sum(1)).sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 12345.678])

@@ -34,6 +34,9 @@ from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
 from frostmark.stats.permutation import Permutations, permuted_summaries
 from frostmark.stats.sampling import seeded, some_of_each
 
+_ROUNDING = 1e-24
+"""Squared distances below this share of the squared lengths are the rounding of float64 streams."""
+
 PAIRS_LISTED = 20
 """Pairs of classes in the table of the most confusable ones."""
 
@@ -173,18 +176,21 @@ def _reasons(split: Split) -> dict[str, dict[str, bool]]:
     m, summary = split.moments, split.moments.summary
     single = {ONE_CLASS: len(m.present) < 2, "every class has one image only": bool((m.count <= 1).all())}
     flat = {**single, "no class varies within itself": m.no_spread}
-    between = float(summary.between)
+    lengths = (summary.mean**2).sum(1)
+    one_mean = bool(summary.between <= _ROUNDING * (summary.count * lengths).sum())
     i, j = np.triu_indices(len(m.present), 1)
-    equal = {**single, "two classes have the same mean": bool((summary.squared[i, j] == 0).any())}
+    touching = bool((summary.squared[i, j] <= _ROUNDING * (lengths[i] + lengths[j])).any())
+    equal = {**single, "two classes have the same mean": touching}
+    constant = {**single, "all rows are equal": m.no_spread and one_mean}
     reasons = {
         "fisher_ratio": flat,
-        "eta_squared": {**single, "all rows are equal": m.no_spread and between == 0},
+        "eta_squared": constant,
         "omega_squared": flat,
         "calinski_harabasz": flat,
         "davies_bouldin": equal,
         "cdnv": equal,
-        "nc1": {**single, "all classes have the same mean": between == 0},
-        "silhouette": single,
+        "nc1": {**single, "all classes have the same mean": one_mean},
+        "silhouette": constant,
     }
     return {name: {why: True for why, applies in of_name.items() if applies} for name, of_name in reasons.items()}
 

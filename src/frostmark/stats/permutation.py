@@ -74,8 +74,8 @@ def p_value(observed: float, null: Float, *, higher: bool = True) -> float:
     Args:
         higher: whether higher is better.
     """
-    # The null is made in float32: what differs by its rounding is as good.
-    slack = 1e-6 * abs(observed)
+    # The null is made in float32: what differs by no more than its rounding is as good.
+    slack = 1e-4 * abs(observed)
     as_good = null >= observed - slack if higher else null <= observed + slack
     return (1 + int(as_good.sum())) / (1 + len(null))
 

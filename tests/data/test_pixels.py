@@ -1,0 +1,133 @@
+"""Pixels as features and as pictures: in the right shape, in the right order, of any images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode
+
+from frostmark.data.digits import Digits
+from frostmark.data.folder import ImageFolder
+from frostmark.data.pixels import EDGE, pixel_rows, thumbnails
+from frostmark.data.preprocess import Official, Resize
+from frostmark.data.source import ImageFiles, TensorImages
+
+
+class PRESET:
+    crop_size, resize_size, mean, std = [224], [256], [0.5] * 3, [0.5] * 3
+    interpolation = InterpolationMode.BICUBIC
+    antialias = True
+
+
+def images_of(shape: tuple[int, int, int, int], seed: int = 0) -> TensorImages:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    return TensorImages(images, torch.arange(shape[0]) % 3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ImageFiles:
+    """Images of one colour each, in sizes of their own."""
+    for label, name in enumerate(("cat", "dog")):
+        for i, size in enumerate([(20, 10), (7, 33), (300, 200), (64, 64)]):
+            (tmp_path / "train" / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "test" / name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size, (100 * label, 10 * i, 200)).save(tmp_path / "train" / name / f"{i}.png")
+    return ImageFolder(str(tmp_path)).split("train")
+
+
+def colours(images: ImageFiles) -> np.ndarray:
+    """(N, 3) of the files, by their names."""
+    return np.array([(100 * (p.parent.name == "dog"), 10 * int(p.stem), 200) for p in images.paths])
+
+
+@pytest.mark.parametrize(
+    ("shape", "width"), [((5, 1, 28, 28), 784), ((5, 3, 32, 32), 3072), ((5, 1, 8, 8), 64), ((300, 1, 4, 6), 24)]
+)
+def test_small_images_are_their_pixels(shape: tuple[int, int, int, int], width: int) -> None:
+    images = images_of(shape)
+    rows = pixel_rows(images).numpy()
+    assert rows.shape == (shape[0], width)
+    assert rows.dtype == np.float32
+    assert np.array_equal(rows, images.images.reshape(shape[0], width).numpy())
+
+
+@pytest.mark.parametrize(
+    ("shape", "width"),
+    [((5, 1, 33, 33), EDGE**2), ((5, 3, 96, 96), 3 * EDGE**2), ((300, 3, 40, 20), 3072), ((2, 1, 16, 64), 1024)],
+)
+def test_larger_images_are_reduced(shape: tuple[int, int, int, int], width: int) -> None:
+    images = images_of(shape)
+    rows = pixel_rows(images).numpy()
+    assert rows.shape == (shape[0], width)
+    assert rows.dtype == np.float32
+    # Averages of pixels: none darker or brighter than the image, and the image's own mean, but for its border.
+    flat = images.images.flatten(1).float().numpy()
+    assert (rows.min(1) >= flat.min(1) - 1e-3).all()
+    assert (rows.max(1) <= flat.max(1) + 1e-3).all()
+    np.testing.assert_allclose(rows.mean(1), flat.mean(1), atol=5)
+    flat_images = TensorImages(torch.full((2, *shape[1:]), 77, dtype=torch.uint8), torch.zeros(2))
+    np.testing.assert_allclose(pixel_rows(flat_images).numpy(), 77, rtol=1e-6)
+
+
+def test_a_reduced_image_keeps_its_colours_and_places() -> None:
+    image = torch.zeros((1, 3, 64, 64), dtype=torch.uint8)
+    image[0, 1, :32, 32:] = 200  # green, upper right
+    small = pixel_rows(TensorImages(image, torch.zeros(1))).reshape(3, EDGE, EDGE).numpy()
+    assert not small[[0, 2]].any()
+    assert small[1, 4, 28] == 200
+    assert not small[1, 20:].any()
+    assert not small[1, :, :12].any()
+
+
+def test_the_images_stay_in_their_order() -> None:
+    """Also where they are more than are taken at once."""
+    images = TensorImages((torch.arange(600) % 251).to(torch.uint8).reshape(-1, 1, 1, 1), torch.zeros(600))
+    assert pixel_rows(images)[:, 0].tolist() == [i % 251 for i in range(600)]
+
+
+def test_real_digits() -> None:
+    images = Digits().split("test")
+    assert pixel_rows(images).shape == (500, 64)
+    assert thumbnails(images, [0, 499]).shape == (2, 8, 8, 3)
+
+
+@pytest.mark.parametrize(("edge", "width"), [(16, 3 * 16**2), (64, 3 * EDGE**2)])
+def test_a_folder_of_images_of_different_sizes(edge: int, width: int, folder: ImageFiles) -> None:
+    folder.geometry = Resize(edge).pipeline(PRESET()).geometry
+    rows = pixel_rows(folder).numpy()
+    assert rows.shape == (8, width)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows.reshape(8, 3, -1).mean(2), colours(folder), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_thumbnails_are_the_images(channels: int) -> None:
+    images = images_of((10, channels, 28, 20))
+    found = thumbnails(images, [7, 2, 7]).numpy()
+    assert found.shape == (3, 28, 20, 3)
+    assert found.dtype == np.uint8
+    for thumbnail, position in zip(found, (7, 2, 7), strict=True):
+        for c in range(3):
+            assert np.array_equal(thumbnail[..., c], images.images[position, min(c, channels - 1)].numpy())
+
+
+@pytest.mark.parametrize("preprocess", [Resize(24), Official(24)])
+def test_thumbnails_of_a_folder_of_images_of_different_sizes(preprocess: Resize | Official, folder: ImageFiles) -> None:
+    folder.geometry = preprocess.pipeline(PRESET()).geometry
+    found = thumbnails(folder, [5, 0, 3]).numpy()
+    assert found.shape == (3, 24, 24, 3)
+    assert found.dtype == np.uint8
+    for thumbnail, position in zip(found, (5, 0, 3), strict=True):
+        assert (np.abs(thumbnail.astype(int) - colours(folder)[position]) <= 1).all()
+
+
+def test_values_between_and_beyond_the_grey_levels_are_rounded_and_cut(folder: ImageFiles) -> None:
+    values = torch.tensor([-3.7, 0.4, 0.6, 127.51, 254.6, 300.0])
+    folder.geometry = lambda image: values.reshape(1, 2, 3).expand(3, 2, 3)
+    (found,) = thumbnails(folder, [0])
+    assert found[..., 1].flatten().tolist() == [0, 0, 1, 128, 255, 255]
