@@ -249,3 +249,17 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         save(draw_maps([view("train")], ("a", "b", "c", "d"), "t", "n", shared=False), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_no_name_of_a_data_set_breaks_a_title() -> None:
+    title = "resnet18 · last_conv · my$x_$set"
+    ((one, _, other, _, _),) = image_pairs(1)
+    matrix = confusable(2)
+    for figure in (
+        draw_pairs({"train": matrix}, ("a", "b"), title),
+        draw_confusability({"train": matrix}, ("a", "b"), [0, 1], title),
+        draw_image_pairs([(one, "a", other, "b", 0.5)], title),
+        draw_shots({1: np.array([0.4, 0.5]), 2: np.array([0.5, 0.6])}, None, None, title),
+        draw_maps([MapView("train", np.eye(4, 2), np.zeros(4, int))], ("a",), title, title, shared=False),
+    ):
+        assert_visible(figure)

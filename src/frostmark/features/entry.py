@@ -165,7 +165,12 @@ class Entry:
 
         Args:
             name: of lower-case letters, digits and hyphens: everything that decides the arrays but the rows.
+
+        Raises:
+            ValueError: if the name has other characters.
         """
+        if re.fullmatch("[a-z0-9-]+", name) is None:
+            raise ValueError(f"{name} is no name of lower-case letters, digits and hyphens")
         for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
             named = _DERIVED_NAME.fullmatch(path.name)
             if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):

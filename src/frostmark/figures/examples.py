@@ -30,5 +30,5 @@ def draw_image_pairs(pairs: Sequence[Pair], title: str, columns: int = 4) -> Fig
             ax.imshow(image, interpolation="nearest")
             ax.set_title(plain(shown(label, 18)), fontsize=9)
             ax.set_axis_off()
-    figure.suptitle(title, fontsize=12, fontweight="bold")
+    figure.suptitle(plain(title), fontsize=12, fontweight="bold")
     return figure

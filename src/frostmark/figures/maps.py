@@ -48,8 +48,8 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
     _limit(axes, views, shared)
     for ax, view in zip(axes, views, strict=True):
         _name_clusters(ax, view, classes)
-    figure.suptitle(title, fontsize=14, fontweight="bold")
-    figure.supxlabel(note, fontsize=9, color="#444444")
+    figure.suptitle(plain(title), fontsize=14, fontweight="bold")
+    figure.supxlabel(plain(note), fontsize=9, color="#444444")
     _legend(figure, views, classes, styles)
     return figure
 

@@ -38,7 +38,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], title: s
     unit = _divisor(high)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
     bar.set_label("variance of the two classes pooled into one set\n(diagonal: of the class alone)")
-    figure.suptitle(title, fontsize=13, fontweight="bold")
+    figure.suptitle(plain(title), fontsize=13, fontweight="bold")
     if len(classes) <= NUMBERS_MOST and unit != 1:
         figure.supxlabel(f"numbers in the cells: × {unit:,g}", fontsize=9, color="#444444")
     return figure
@@ -67,7 +67,7 @@ def draw_confusability(
     bar.set_label(
         "variance along the line between the two classes\nagainst its squared length: the darker, the more confused"
     )
-    figure.suptitle(title, fontsize=13, fontweight="bold")
+    figure.suptitle(plain(title), fontsize=13, fontweight="bold")
     return figure
 
 

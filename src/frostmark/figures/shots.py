@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from frostmark.figures.maps import plain
 from frostmark.stats.moments import Array
 
 
@@ -22,7 +23,7 @@ def draw_shots(accuracies: Mapping[int, Array], all_labels: float | None, chance
         all_labels: accuracy with every label of the train split, drawn as a line.
         chance: accuracy of always giving the commonest class, drawn as a line.
     """
-    figure = Figure(figsize=(6.5, 4.2), dpi=110, layout="constrained")
+    figure = Figure(figsize=(7.5, 4.4), dpi=110, layout="constrained")
     ax = figure.subplots()
     shots = np.array(sorted(accuracies))
     mean = np.array([accuracies[m].mean() for m in shots])
@@ -41,5 +42,5 @@ def draw_shots(accuracies: Mapping[int, Array], all_labels: float | None, chance
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8, loc="lower right")
-    ax.set_title(title, fontsize=11, fontweight="bold")
+    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
     return figure

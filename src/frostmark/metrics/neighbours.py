@@ -108,7 +108,8 @@ class Neighbours:
         scores, train = Scores(), splits["train"]
         if len(train.moments.present) < 2:
             undefined = Undefined(ONE_CLASS.replace("split", "train split"))
-            names = ("train/neighbours/knn_accuracy", "test/neighbours/knn_accuracy", "test/neighbours/ncm_accuracy")
+            of_test = ("knn_accuracy", "ncm_accuracy", *(f"shots_{shots}" for shots in SHOTS))
+            names = ("train/neighbours/knn_accuracy", *(f"test/neighbours/{name}" for name in of_test))
             scores.values = dict.fromkeys(names, undefined)
             return scores
         confusion, audit = [], []

@@ -159,12 +159,12 @@ class Separability:
 
 
 def _nulls(split: Split, scatter: Float) -> dict[str, Float]:
-    """(P,) values of every measure under permuted labels."""
+    """(1 + P,) values of every measure: under the labels as they are, and under each permutation."""
     found: dict[str, list[float]] = {name: [] for name in (*OF_SUMMARY, "nc1")}
     if not len(split.permutations):
         return {}
     with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
-        for summary in permuted_summaries(split.rows, split.permutations):
+        for summary in permuted_summaries(split.rows, split.permutations, observed=True):
             for name, measure in OF_SUMMARY.items():
                 found[name].append(float(measure(summary)))
             found["nc1"].append(nc1(summary.mean, scatter, summary.count))
@@ -226,9 +226,9 @@ def _add_moment_measures(scores: Scores, split: Split, reasons: Mapping[str, Map
     for name, value in values.items():
         key = f"{split.name}/separability/{name}"
         scores.add(key, value, draws=draws.get(name), chance=chance.get(name))
-        if name in nulls and name in defined:  # the null is one of the rows, and so is what it is compared with
-            observed = float(OF_SUMMARY[name](of_rows)) if name in OF_SUMMARY else defined[name]
-            scores.add_null(key, observed, nulls[name], higher=name not in SMALLER_IS_BETTER)
+        if name in nulls and name in defined:
+            # The null is one of the rows, in float32, and so is what it is compared with.
+            scores.add_null(key, float(nulls[name][0]), nulls[name][1:], higher=name not in SMALLER_IS_BETTER)
 
 
 def _draws(split: Split, values: Mapping[str, float]) -> dict[str, Float]:

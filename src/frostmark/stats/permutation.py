@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +48,17 @@ def class_sums(rows: Array, labels: NDArray[np.int64], classes: int) -> Array:
     return np.asarray(member @ rows)
 
 
-def permuted_summaries(rows: Array, permutations: Permutations) -> Iterator[ClassSummary]:
+def permuted_summaries(rows: Array, permutations: Permutations, *, observed: bool = False) -> Iterator[ClassSummary]:
     """The classes under each permutation of the labels, with their spreads.
 
     Args:
         rows: (N, D), taken in float32: a null does not notice.
+        observed: whether the labels as they are come first, through the same rounding.
     """
     centred = (rows - rows.mean(0, dtype=np.float64)).astype(np.float32)
     squares = np.einsum("nd,nd->n", centred, centred, dtype=np.float64)
     present, count = np.unique(permutations.labels, return_counts=True)
-    for labels in permutations:
+    for labels in chain([permutations.labels] if observed else [], permutations):
         own = np.searchsorted(present, labels)
         means = class_sums(centred, own, len(present)) / count[:, None].astype(np.float32)
         lengths = (means.astype(np.float64) ** 2).sum(1)
