@@ -122,10 +122,10 @@ def test_rows_that_are_all_equal_have_no_silhouette_and_no_nan() -> None:
 def test_distances_against_differences() -> None:
     rows, _ = blobs(50, 4, (1, 1))
     rows[7] = rows[3]
-    found = distances(rows, slice(10, 30))
+    found = distances(rows, (rows**2).sum(1), slice(10, 30))
     np.testing.assert_allclose(found, np.sqrt(((rows[10:30, None] - rows) ** 2).sum(-1)), rtol=1e-9)
     assert (np.diag(found[:, 10:30]) == 0).all()
-    whole = distances(rows, slice(0, 50))
+    whole = distances(rows, (rows**2).sum(1), slice(0, 50))
     assert whole[3, 7] == whole[7, 3] == 0
     np.testing.assert_allclose(whole, euclidean_distances(rows), rtol=1e-9, atol=1e-6)
 
@@ -134,7 +134,7 @@ def test_twins_of_many_features_are_at_no_distance_at_all() -> None:
     # A row's product with its twin and the sum of its squares are rounded in different orders: √(1e-13) is not 0.
     once = np.random.default_rng(0).standard_normal((60, 301)) + 1
     rows, labels = np.vstack([once, once]), np.tile(np.arange(60), 2)
-    apart = distances(rows, slice(0, 120))
+    apart = distances(rows, (rows**2).sum(1), slice(0, 120))
     assert (apart[np.arange(60), np.arange(60) + 60] == 0).all()
     assert (silhouettes(rows, labels).values == 1).all()
 

@@ -45,13 +45,14 @@ class Silhouettes:
     influence: Float
 
 
-def distances(rows: Array, block: slice) -> Float:
-    """(b, N) Euclidean distances of the rows of a block to all, exact 0 between equal rows."""
-    x = rows.astype(np.float64, copy=False)
-    squares = np.einsum("nd,nd->n", x, x)
+def distances(x: Float, squares: Float, block: slice) -> Float:
+    """(b, N) Euclidean distances of a block of the rows ``x`` (N, D), of squared lengths (N,), to all; 0 of equals."""
     scale = squares[block, None] + squares
-    squared = scale - 2 * (x[block] @ x.T)
-    squared[squared < _TWINS * scale] = 0
+    squared = x[block] @ x.T
+    squared *= -2
+    squared += scale
+    scale *= _TWINS
+    squared[squared < scale] = 0
     line = np.arange(len(squared))
     squared[line, block.start + line] = 0  # a row is at no distance from itself
     return np.asarray(np.sqrt(squared, out=squared))
@@ -62,11 +63,12 @@ def silhouettes(rows: Array, labels: NDArray[np.int64]) -> Silhouettes:
     # Near the origin ‖x‖² − 2xy + ‖y‖² keeps its digits.
     x = rows.astype(np.float64) - rows.mean(0, dtype=np.float64)
     present, own = np.unique(labels, return_inverse=True)
+    squares = np.einsum("nd,nd->n", x, x)
     values, influence = np.zeros(len(x)), np.zeros(len(x))
     constant = np.zeros(len(present))
     for start in range(0, len(x), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(x)))
-        apart = distances(x, block)
+        apart = distances(x, squares, block)
         found = _Block.of(class_sums(apart.T, own, len(present)).T, own[block], np.bincount(own))
         values[block] = found.values
         gradient, offset, to_itself = found.gradients()
@@ -85,7 +87,7 @@ def mean_silhouette(apart: Float, own: NDArray[np.int64], classes: int) -> float
 def permuted_silhouettes(rows: Array, permutations: Permutations) -> tuple[float, Float]:
     """The mean silhouette of ``rows`` (N, D) as they are labelled, and (P,) of permuted labels."""
     x = rows.astype(np.float64) - rows.mean(0, dtype=np.float64)
-    apart = distances(x, slice(0, len(x)))
+    apart = distances(x, np.einsum("nd,nd->n", x, x), slice(0, len(x)))
     present = np.unique(permutations.labels)
 
     def measured(labels: NDArray[np.int64]) -> float:
