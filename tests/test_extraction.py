@@ -20,7 +20,8 @@ _folders = count()
 def run(root: Path, *words: str, layers: tuple[Layer, ...] = ()) -> Result:
     folder = root / f"run{next(_folders)}"
     folder.mkdir(parents=True)
-    config = compose(REPOSITORY / "conf", [*QUICK, f"paths.root={root}", *words])
+    few = () if any(word.startswith("metrics=") for word in words) else ("metrics=[neighbours,variance]",)
+    config = compose(REPOSITORY / "conf", [*QUICK, f"paths.root={root}", *few, *words])
     result = run_benchmark(config, folder, "", {}, layers=layers)
     assert result is not None
     return result

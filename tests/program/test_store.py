@@ -158,7 +158,7 @@ def test_the_memory_of_wide_rows_does_not_grow_with_the_images(
 
 def test_neighbours_are_found_once_and_kept_beside_the_rows(program: Program, tmp_path: Path) -> None:
     def graphs() -> dict[str, int]:
-        found = tmp_path.glob("mlruns/features/*/derived-nearest-*.safetensors")
+        found = tmp_path.glob("mlruns/features/*/derived-nearest1-*.safetensors")
         return {path.name: path.stat().st_mtime_ns for path in found}
 
     assert program(*TINY, "metrics=[neighbours]", cwd=tmp_path).returncode == 0
