@@ -62,7 +62,7 @@ def test_a_layer_that_does_not_exist_or_is_too_large_stops_no_other(tmp_path: Pa
 
 
 def test_another_reducer_and_other_metrics_replay(tmp_path: Path) -> None:
-    first = run(tmp_path)
+    first = run(tmp_path, "metrics=[separability,variance]")
     second = run(tmp_path, "reducer=pca", "metrics=[separability]")
     assert [forwarded(first), forwarded(second)] == [IMAGES, 0]
     assert "the rows were in the store" in second.undefined["cost/images_per_second"]
