@@ -131,3 +131,10 @@ def test_p_values_of_labels_that_mean_nothing_are_uniform() -> None:
     # And labels that mean something are found out.
     rows = (np.random.default_rng(0).standard_normal((24, 3)) + 2 * labels[:, None]).astype(np.float32)
     assert p_of_eta_squared(rows, labels, count, "0") == 1 / (count + 1)
+
+
+def test_a_small_spread_about_a_large_value_hides_no_difference() -> None:
+    # As of LogME: a null at -0.267 whose spread is 5e-6.
+    null = -0.267 + 5e-6 * np.random.default_rng(0).standard_normal(99)
+    assert p_value(-0.267 + 5e-5, null) == 1 / 100
+    assert p_value(-0.267, null) == pytest.approx(0.5, abs=0.2)

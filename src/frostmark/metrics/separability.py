@@ -29,7 +29,7 @@ from frostmark.metrics.metric import (
     stacked,
 )
 from frostmark.metrics.silhouette import EXACT_MOST, NULL_MOST, permuted_silhouettes, silhouettes
-from frostmark.stats.bootstrap import Resamples, recentred, resampled_summaries, rescaled
+from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
 from frostmark.stats.permutation import Permutations, permuted_summaries
 from frostmark.stats.sampling import seeded, some_of_each
@@ -233,14 +233,8 @@ def _add_moment_measures(scores: Scores, split: Split, reasons: Mapping[str, Map
 
 def _draws(split: Split, values: Mapping[str, float]) -> dict[str, Float]:
     """Bootstrap draws of the measures that have a value, about that value."""
-    names, resamples = [name for name in values if name in OF_SUMMARY], split.resamples
-    if not names or not resamples.draws:
-        return {}
-    draws = {name: np.empty(resamples.draws) for name in names}
-    with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
-        for part, summary in resampled_summaries(split.rows, split.row_moments, resamples, spread=True):
-            for name in names:
-                draws[name][part] = OF_SUMMARY[name](summary)
+    measures = {name: measure for name, measure in OF_SUMMARY.items() if name in values}
+    draws = measured_draws(split.rows, split.row_moments, split.resamples, measures, spread=True)
     return {name: _centred(name, of, values[name]) for name, of in draws.items() if np.isfinite(of).all()}
 
 

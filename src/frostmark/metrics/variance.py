@@ -30,7 +30,7 @@ from frostmark.metrics.metric import (
     guarded,
     stacked,
 )
-from frostmark.stats.bootstrap import recentred, resampled_summaries
+from frostmark.stats.bootstrap import measured_draws, recentred
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
 
 NO_ROWS = "the class has no image in this split"
@@ -104,16 +104,12 @@ class Variance:
 
 def _draws(split: Split) -> dict[str, Float]:
     """Bootstrap draws of every scalar of the family, by metric key."""
-    resamples = split.resamples
     estimate = split.moments.summary
-    if not resamples.draws or (estimate.count < 2).all():
+    if (estimate.count < 2).all():
         return {}
     one_row = bool((estimate.count < 2).any())
     wanted = {name: measure for name, measure in OF_SUMMARY.items() if not (one_row and name == "inter_debiased")}
-    draws = {name: np.empty(resamples.draws) for name in wanted}
-    for part, summary in resampled_summaries(split.rows, split.row_moments, resamples):
-        for name, measure in wanted.items():
-            draws[name][part] = measure(summary)
+    draws = measured_draws(split.rows, split.row_moments, split.resamples, wanted)
     return {
         f"{split.name}/variance/{name}": recentred(of_name, float(OF_SUMMARY[name](estimate)))
         for name, of_name in draws.items()

@@ -10,7 +10,7 @@ so that the difference of two runs' draws is a draw of their difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +99,25 @@ def resampled_summaries(
                 apart = squares[c] - 2 * (shift[:, i] @ centred[c].T) + moved[:, None]
                 distance[:, i] = (counts[c] * np.sqrt(np.maximum(apart, 0))).sum(1) / n
         yield part, ClassSummary(moments.count[present], variance, shift + means, distance if spread else None)
+
+
+def measured_draws(
+    rows: Array,
+    moments: ClassMoments,
+    resamples: Resamples,
+    measures: Mapping[str, Callable[[ClassSummary], Float]],
+    *,
+    spread: bool = False,
+) -> dict[str, Float]:
+    """(B,) values of each of ``measures`` in every resample; none without resamples. As :func:`resampled_summaries`."""
+    if not measures or not resamples.draws:
+        return {}
+    draws = {name: np.empty(resamples.draws) for name in measures}
+    with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
+        for part, summary in resampled_summaries(rows, moments, resamples, spread=spread):
+            for name, measure in measures.items():
+                draws[name][part] = measure(summary)
+    return draws
 
 
 def recentred(draws: Float, estimate: float) -> Float:

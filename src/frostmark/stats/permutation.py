@@ -76,8 +76,10 @@ def p_value(observed: float, null: Float, *, higher: bool = True) -> float:
     Args:
         higher: whether higher is better.
     """
-    # The null is made in float32: what differs by no more than its rounding is as good.
-    slack = 1e-4 * abs(observed)
+    # The null is made in float32: what differs by no more than its rounding is as good. Measured by its own spread: that
+    # of LogME is a hundred-thousandth of the value, and a larger share of the value would hide a real difference.
+    finite = null[np.isfinite(null)]
+    slack = max(1e-4 * float(np.ptp(finite)) if len(finite) else 0.0, 1e-6 * abs(observed))
     as_good = null >= observed - slack if higher else null <= observed + slack
     return (1 + int(as_good.sum())) / (1 + len(null))
 
