@@ -25,9 +25,12 @@ ROOMS = {
     "stats": ({"numpy", "scipy", "sklearn", "faiss"}, set()),
     "metrics": ({"numpy", "scipy", "sklearn", "faiss"}, {"stats"}),
     "features": ({"numpy", "safetensors", "filelock"}, set()),
-    "reducers": ({"numpy", "sklearn", "openTSNE", "umap"}, {"stats"}),
+    "reducers": (
+        {"numpy", "scipy", "sklearn", "openTSNE", "umap", "numba", "pacmap", "torchdr", "torch"},
+        {"stats"},
+    ),
     "figures": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich"}, {"stats"}),
-    "report": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich"}, {"stats"}),
+    "report": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich", "pyarrow"}, {"stats"}),
     "backbones": ({"torch", "torchvision", "timm", "PIL", "safetensors", "filelock"}, set()),
     "data": ({"torch", "torchvision", "timm", "PIL", "sklearn"}, set()),
     "lit": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from frostmark.lit.trainer import Callback
     from frostmark.metrics.metric import Scores, Splits
     from frostmark.reducers.reducer import Progress
-    from frostmark.stats.moments import ClassMoments
     from frostmark.tracking.mlflow import MlflowStore
     from frostmark.tracking.tracker import Tracker
 
@@ -245,9 +244,9 @@ class _Work:
         subject = self.subject
         extraction = self._extraction(subject.backbone, self.model, self.weights, fingerprints)
         found = Findings(ledger, subject.title, self._thumbnails)
-        callbacks = self._measuring(extraction, fingerprints, found)
+        callbacks, splits = self._measuring(extraction, fingerprints, found)
         if self.reducer is not None:
-            callbacks.append(self._maps(callbacks[0], ledger, fingerprints))
+            callbacks.append(self._maps(splits, ledger, fingerprints))
         self._pass(extraction, callbacks)
         self._add_costs(ledger, extraction.cost)
         self._add_controls(ledger, fingerprints)
@@ -297,8 +296,8 @@ class _Work:
 
     def _measuring(
         self, extraction: Extraction, fingerprints: Mapping[str, str], found: Callable[[Scores, Splits], None]
-    ) -> list[Callback]:
-        """The callbacks that collect rows, first of them, and hand to ``found`` what the metrics make of them."""
+    ) -> tuple[list[Callback], Callable[[], Splits]]:
+        """The callbacks that collect rows and hand to ``found`` what the metrics make of them; and what those see."""
         from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
         from frostmark.lit.callbacks.metrics import Metrics
         from frostmark.stats.neighbours import Graph
@@ -311,20 +310,27 @@ class _Work:
         moments = StreamMoments(subject.tap.width, len(subject.source.classes()), tuple(sizes))
         stored = not subject.wide and extraction.size(subject.tap) <= self.config.features.max_bytes
 
-        def keep(split: str, k: int, build: Callable[[], Graph]) -> Graph:
+        def keep(split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
             """The neighbours lie beside the rows that they follow from."""
             if not stored:
                 return build()
             entries = extraction.entries(subject.tap)
-            name = f"{Graph.SCHEMA}-{k}-in-{entries['train'].folder.name}"
+            name = f"{Graph.SCHEMA}-{k}-in-{entries[bank].folder.name}"
             return Graph(**entries[split].derived(name, lambda: vars(build())))
 
-        def splits_of(
-            rows: Mapping[str, Any], labels: Mapping[str, Any], moments: Mapping[str, ClassMoments]
-        ) -> Splits:
-            return self._make_splits(rows, labels, fingerprints, moments=moments, keep=keep)
+        @cache
+        def splits() -> Splits:
+            """Made once the pass is over, and the same for metrics and maps."""
+            sets = rows.feature_sets
+            return self._make_splits(
+                {name: features.rows for name, features in sets.items()},
+                {name: features.labels for name, features in sets.items()},
+                fingerprints,
+                moments=moments.moments,
+                keep=keep,
+            )
 
-        return [rows, moments, Metrics(self.families, rows, moments, splits_of, found, self.progress)]
+        return [rows, moments, Metrics(self.families, splits, found, self.progress)], splits
 
     def _make_splits(
         self, rows: Mapping[str, Any], labels: Mapping[str, Any], fingerprints: Mapping[str, str], **more: Any
@@ -342,20 +348,22 @@ class _Work:
             **more,
         )
 
-    def _maps(self, rows: Any, ledger: Ledger, fingerprints: Mapping[str, str]) -> Callback:
+    def _maps(self, splits: Callable[[], Splits], ledger: Ledger, fingerprints: Mapping[str, str]) -> Callback:
+        from frostmark.lit.callbacks.map_findings import MapFindings
         from frostmark.lit.callbacks.maps import Maps
 
         subject = self.subject
         about = f"Weights: {subject.backbone.weights_name}."
-        classes, seed = subject.source.classes(), self.config.seed
-        return Maps(self.reducer, rows, classes, ledger, subject.title, about, seed, fingerprints)
+        found = MapFindings(ledger, subject.source.classes(), subject.title, about, self.reducer, self._thumbnails)
+        return Maps(self.reducer, splits, found, self.config.seed, fingerprints, self.progress)
 
-    def _thumbnails(self, split: str, positions: Sequence[int]) -> list[Any]:
+    def _thumbnails(self, split: str, positions: Sequence[int], edge: int | None = None) -> Any:
+        """The images as pictures (n, H, W, 3) for a person."""
         from frostmark.data.pixels import thumbnails
 
         images = self.splits[split]
         images.geometry = images.geometry or self.subject.pipeline.geometry
-        return list(thumbnails(images, positions).numpy())
+        return thumbnails(images, positions, edge).numpy()
 
     def _add_controls(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
         """The same metrics of what the layer must beat."""
@@ -382,7 +390,7 @@ class _Work:
         model = backbone.load(self.config.seed)
         extraction = self._extraction(backbone, model, weights_digest(model), fingerprints)
         found = partial(_add_control, ledger, "untrained")
-        self._pass(extraction, self._measuring(extraction, fingerprints, found))
+        self._pass(extraction, self._measuring(extraction, fingerprints, found)[0])
 
     def _control_pixels(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
         from frostmark.data.pixels import pixel_rows

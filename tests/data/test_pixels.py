@@ -131,3 +131,13 @@ def test_values_between_and_beyond_the_grey_levels_are_rounded_and_cut(folder: I
     folder.geometry = lambda image: values.reshape(1, 2, 3).expand(3, 2, 3)
     (found,) = thumbnails(folder, [0])
     assert found[..., 1].flatten().tolist() == [0, 0, 1, 128, 255, 255]
+
+
+def test_large_images_are_reduced_to_thumbnails_of_their_shape() -> None:
+    images = images_of((300, 3, 96, 48))
+    found = thumbnails(images, list(range(300)), edge=64)
+    assert found.shape == (300, 64, 32, 3)
+    assert found.dtype == torch.uint8
+    mean = images.images.float().mean((2, 3))
+    np.testing.assert_allclose(found.float().mean((1, 2)).numpy(), mean.numpy(), atol=3)
+    assert thumbnails(images, [0], edge=96).shape == (1, 96, 48, 3)

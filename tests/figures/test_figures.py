@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from frostmark.data.pixels import thumbnails
 from frostmark.data.source import TensorImages
 from frostmark.figures.examples import Pair, draw_image_pairs
-from frostmark.figures.files import pixels, save
-from frostmark.figures.maps import MapView, _densest, _moved_apart, draw_maps
+from frostmark.figures.files import pixels, save, save_vector
+from frostmark.figures.maps import FAINTEST, FULL, VECTOR_MOST, MapView, densest, draw_maps, moved_apart
 from frostmark.figures.pairs import NUMBERS_MOST, draw_confusability, draw_pairs
 from frostmark.figures.palette import class_styles, name_colour
 from frostmark.figures.shots import draw_shots
@@ -56,19 +56,22 @@ def test_maps_that_share_no_coordinates_get_frames_of_their_own() -> None:
 
 def test_names_are_moved_apart_until_none_overlaps() -> None:
     places, extent = np.zeros((5, 2)), np.tile([4.0, 1.0], (5, 1))
-    heights = np.sort(_moved_apart(places + np.linspace(0, 0.1, 5)[:, None], extent)[:, 1])
+    heights = np.sort(moved_apart(places + np.linspace(0, 0.1, 5)[:, None], extent)[:, 1])
     assert (np.diff(heights) >= 1 - 1e-6).all()
 
 
 def test_a_name_stands_where_its_class_is_densest() -> None:
     rng = np.random.default_rng(0)
     clusters = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(10, 2, (60, 2))])
-    assert np.linalg.norm(_densest(clusters)) < 0.5  # the median lies between the two
-    assert _densest(np.array([[3.0, 4.0]])).tolist() == [3, 4]
+    assert np.linalg.norm(densest(clusters)) < 0.5  # the median lies between the two
+    assert densest(np.array([[3.0, 4.0]])).tolist() == [3, 4]
 
 
 def test_styles_are_distinct_and_a_backbones_colour_is_its_own() -> None:
     assert len(set(class_styles(80))) == 80
+    ten = class_styles(10)
+    assert all(one.marker != next_one.marker for one, next_one in pairwise(ten))
+    assert ten[3].marker != ten[8].marker  # the two greys
     colours = [name_colour(n) for n in ("resnet18", "resnet50", "vgg16", "squeezenet1_0", "vit_b_16", "alexnet")]
     for a, b in combinations(colours, 2):
         assert np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))) > 0.4  # of 1.7 between black and white
@@ -77,7 +80,7 @@ def test_styles_are_distinct_and_a_backbones_colour_is_its_own() -> None:
 
 def test_pairs_carry_names_and_numbers_and_one_scale() -> None:
     matrix = np.array([[12_000.0, 15_000], [15_000, 9_000]])
-    figure = draw_pairs({"train": matrix, "test": 2 * matrix}, ("cat", "dog"), "title")
+    figure = draw_pairs({"train": matrix, "test": 2 * matrix}, ("cat", "dog"), [0, 1], "title")
     shown = texts(figure)
     for word in ("title", "train", "test", "cat", "dog", "12", "30", "× 1,000"):
         assert word in shown
@@ -86,7 +89,43 @@ def test_pairs_carry_names_and_numbers_and_one_scale() -> None:
 
 
 def test_a_pair_without_images_is_left_blank() -> None:
-    draw_pairs({"train": np.array([[1.0, np.nan], [np.nan, np.nan]])}, ("a", "b"), "t")
+    draw_pairs({"train": np.array([[1.0, np.nan], [np.nan, np.nan]])}, ("a", "b"), [1, 0], "t")
+
+
+def test_pairs_stand_in_the_order_given() -> None:
+    matrix = np.arange(9.0).reshape(3, 3)
+    figure = draw_pairs({"train": matrix}, ("a", "b", "c"), [2, 0, 1], "t")
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["c", "a", "b"]
+    assert figure.axes[0].images[0].get_array()[0].tolist() == [8, 6, 7]
+
+
+def test_a_map_carries_its_badge_and_its_warning() -> None:
+    plainly, seen = view("train"), view("test", seed=1)
+    kept = np.linspace(0, 1, len(seen.labels))
+    warned = MapView("test", seen.coordinates, seen.labels, kept, "trustworthiness 0.97", "separates more")
+    figure = draw_maps([plainly, warned], ("a", "b", "c", "d"), "t", "n", shared=False)
+    assert figure.axes[1].get_xlabel() == "trustworthiness 0.97"
+    assert "⚠ separates more" in texts(figure)
+    # The less of its neighbourhood is kept, the fainter a point; a view that does not say is drawn evenly.
+    opacities = np.concatenate([points.get_alpha() for points in figure.axes[1].collections])
+    assert (opacities.min(), opacities.max()) == pytest.approx((FAINTEST, FULL))
+    of_class = figure.axes[1].collections[0].get_alpha()
+    assert (np.diff(of_class) >= 0).all()  # as `kept` rises from point to point
+    assert len(np.unique(np.concatenate([points.get_alpha() for points in figure.axes[0].collections]))) == 1
+
+
+@pytest.mark.parametrize("points", [200, 5_000])
+def test_a_vector_file_is_the_same_twice_and_small(points: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    large = MapView("train", rng.standard_normal((points, 2)), np.arange(points) % 4)
+    files = []
+    for name in ("a.svg", "b.svg"):
+        figure = draw_maps([large], ("a", "b", "c", "d"), "t", "n", shared=False)
+        save(figure, tmp_path / "x.png")
+        files.append(save_vector(figure, tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+    assert len(files[0]) < 2_000_000
+    assert (b"<image" in files[0]) is (points > VECTOR_MOST)
 
 
 ODD = (
@@ -142,7 +181,7 @@ def test_confusability_is_drawn_for_few_and_many_classes(classes: int, unknown: 
 def test_no_name_of_a_class_breaks_a_heat_map(name: str, draw: str) -> None:
     matrix = confusable(2)
     if draw == "pairs":
-        figure = draw_pairs({"train": matrix}, (name, "b"), "title")
+        figure = draw_pairs({"train": matrix}, (name, "b"), [0, 1], "title")
     else:
         figure = draw_confusability({"train": matrix}, (name, "b"), [0, 1], "title")
     assert_visible(figure)
@@ -256,7 +295,7 @@ def test_no_name_of_a_data_set_breaks_a_title() -> None:
     ((one, _, other, _, _),) = image_pairs(1)
     matrix = confusable(2)
     for figure in (
-        draw_pairs({"train": matrix}, ("a", "b"), title),
+        draw_pairs({"train": matrix}, ("a", "b"), [0, 1], title),
         draw_confusability({"train": matrix}, ("a", "b"), [0, 1], title),
         draw_image_pairs([(one, "a", other, "b", 0.5)], title),
         draw_shots({1: np.array([0.4, 0.5]), 2: np.array([0.5, 0.6])}, None, None, title),

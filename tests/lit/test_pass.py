@@ -27,6 +27,7 @@ from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
 from frostmark.lit.callbacks.findings import Findings
 from frostmark.lit.callbacks.ledger import Ledger
+from frostmark.lit.callbacks.map_findings import MapFindings
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.callbacks.store import StoreFeatures
@@ -109,18 +110,22 @@ def test_the_order_of_the_callbacks_does_not_matter(
     rows, moments = CollectRows("x", COUNTS), StreamMoments(tap.width, 10, SPLITS)
     classes = SOURCE.classes()
     families = {"variance": Variance(), "neighbours": Neighbours(k=5), "separability": Separability()}
-    found = Findings(ledger, "title", lambda split, positions: list(thumbnails(IMAGES[split], positions).numpy()))
+    found = Findings(ledger, "title", pictures)
+    reducer = PCA(max_points=40)
+    drawn = MapFindings(ledger, classes, "title", "about.", reducer, pictures)
+    splits = partial(splits_of, rows, moments, classes)
     callbacks = [
         rows,
         moments,
         Watch({s: len(i) for s, i in IMAGES.items()}, told.append),
-        Metrics(families, rows, moments, partial(splits_of, classes), found, told.append),
-        Maps(PCA(max_points=40), rows, classes, ledger, "title", "about.", 0, {"train": "a", "test": "b"}),
+        Metrics(families, splits, found, told.append),
+        Maps(reducer, splits, drawn, 0, {"train": "a", "test": "b"}, told.append),
     ]
     run(callbacks[::order], tap)
     ledger.close()
     assert set(tracker.files) == {
         "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
+        "map.svg", "map.html", "pair_variance.svg", "confusability.svg", "shots.svg", "embedding.parquet",
         "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "class_separability.csv",
         "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "shots.png", "shots.csv", "draws.npz",
     }  # fmt: skip
@@ -136,8 +141,20 @@ def test_the_order_of_the_callbacks_does_not_matter(
     assert all(ledger.values[f"cost/{name}_seconds"] > 0 for name in families)
 
 
-def splits_of(classes: tuple[str, ...], rows: Any, labels: Any, moments: Any) -> dict[str, Split]:
-    return make_splits(rows, labels, classes, moments=moments, resamples=20, permutations=5)
+def pictures(split: str, positions: Sequence[int], edge: int | None = None) -> np.ndarray:
+    return thumbnails(IMAGES[split], positions, edge).numpy()
+
+
+def splits_of(rows: CollectRows, moments: StreamMoments, classes: tuple[str, ...]) -> dict[str, Split]:
+    sets = rows.feature_sets
+    return make_splits(
+        {name: features.rows for name, features in sets.items()},
+        {name: features.labels for name, features in sets.items()},
+        classes,
+        moments=moments.moments,
+        resamples=20,
+        permutations=5,
+    )
 
 
 def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
@@ -185,7 +202,7 @@ def test_what_cannot_be_drawn_is_skipped_with_a_reason(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, MemoryTracker(), print)
     rows, labels = {s: np.ones((6, 3), np.float32) for s in SPLITS}, {s: np.arange(6) % 2 for s in SPLITS}
     splits = make_splits(rows, labels, ("a", "b"), resamples=0, permutations=0)
-    Findings(ledger, "title", lambda split, positions: [])(Separability()(splits), splits)
+    Findings(ledger, "title", pictures)(Separability()(splits), splits)
     assert set(ledger.skipped) == {"confusability.png", "confusable_pairs.png"}
     assert not list(tmp_path.glob("*.png"))
 
@@ -199,9 +216,9 @@ def test_the_images_shown_are_those_of_the_pairs(tmp_path: Path, monkeypatch: py
     scores = Separability()(splits)
     asked: list[tuple[str, list[int]]] = []
 
-    def shown(split: str, positions: Sequence[int]) -> list[np.ndarray]:
+    def shown(split: str, positions: Sequence[int], edge: int | None) -> np.ndarray:
         asked.append((split, list(positions)))
-        return [np.full((8, 8, 3), 5 * p, np.uint8) for p in positions]
+        return np.stack([np.full((8, 8, 3), 5 * p, np.uint8) for p in positions])
 
     Findings(Ledger(tmp_path, MemoryTracker(), print), "title", shown)(scores, splits)
     table = scores.tables["confusable_pairs"]

@@ -355,28 +355,29 @@ def test_more_neighbours_than_there_are_are_all_there_are(k: int) -> None:
 
 
 def test_the_graph_of_a_split_is_made_once() -> None:
-    made: Counter[tuple[str, int]] = Counter()
+    made: Counter[tuple[str, str, int]] = Counter()
 
-    def keep(split: str, k: int, build: Callable[[], Graph]) -> Graph:
-        made[split, k] += 1
+    def keep(split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
+        made[split, bank, k] += 1
         return build()
 
     both = splits(drawn(300), drawn(150, seed=1), keep=keep)
     for family in (Neighbours(k=20), Neighbours(k=5), Geometry(), Neighbours(k=KEPT)):
         family(both)
-    assert {key: count for key, count in made.items() if key[0] == "train"} == {("train", KEPT): 1}
-    assert made["test", KEPT] == 1
+    once = {("train", "train", KEPT): 1, ("test", "train", KEPT): 1, ("test", "test", KEPT): 1}
+    assert made == once
     Neighbours(k=120)(both)
-    assert made["train", 120] == made["test", 120] == 1
+    assert made == once | {("train", "train", 120): 1, ("test", "train", 120): 1}
 
 
 def test_a_graph_that_was_kept_is_taken() -> None:
     train, test = drawn(200), drawn(60, seed=1)
     kept = {"train": Graph.of(train[0], train[0], KEPT, exclude_self=True), "test": Graph.of(train[0], test[0], KEPT)}
 
-    found = splits(train, test, keep=lambda split, k, build: kept[split])
+    found = splits(train, test, keep=lambda split, bank, k, build: kept[split])
     assert Neighbours()(found).values == Neighbours()(splits(train, test)).values
-    swapped = splits(train, test, keep=lambda split, k, build: Graph(kept[split].index[::-1], kept[split].similarity))
+    turned = {name: Graph(graph.index[::-1], graph.similarity) for name, graph in kept.items()}
+    swapped = splits(train, test, keep=lambda split, bank, k, build: turned[split])
     assert Neighbours()(swapped).values != Neighbours()(found).values
 
 

@@ -6,11 +6,12 @@ import csv
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 from rich.console import Console
 
 from frostmark.report.progress import Progress
 from frostmark.report.summary import MAP_CAVEAT, Findings, summarise
-from frostmark.report.tables import metrics_table, notes, number, sweep_table, write_csv
+from frostmark.report.tables import metric_lines, metrics_table, notes, number, sweep_table, write_csv, write_parquet
 
 
 def test_csv_keeps_names_as_text_and_leaves_undefined_cells_empty(tmp_path: Path) -> None:
@@ -22,6 +23,13 @@ def test_csv_keeps_names_as_text_and_leaves_undefined_cells_empty(tmp_path: Path
     assert [line["value"] for line in lines] == ["1.5", "-2.0", "", "", "0.1"]
 
 
+def test_parquet_keeps_columns_and_their_kinds(tmp_path: Path) -> None:
+    columns = {"split": ["train", "test"], "index": [0, 1], "x": [0.5, -1.0], "neighbours_kept": [0.4, None]}
+    read = parquet.read_table(write_parquet(tmp_path / "t.parquet", columns))
+    assert read.to_pydict() == columns
+    assert [str(field.type) for field in read.schema] == ["string", "int64", "double", "double"]
+
+
 def rendered(table: object) -> str:
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
     console.print(table)
@@ -29,11 +37,30 @@ def rendered(table: object) -> str:
     return console.export_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "p", "expected"),
+    [
+        ("separability/fisher_ratio", 0.01, "yes"),
+        ("separability/fisher_ratio", 0.4, "as chance"),
+        ("neighbours/knn_accuracy", None, "yes"),
+        ("variance/intra", None, "within this run"),
+        ("map/variance_intra", None, "within this map"),
+        ("map/trustworthiness", None, "yes"),
+    ],
+)
+def test_every_line_says_what_it_is_good_for(name: str, p: float | None, expected: str) -> None:
+    values = {f"test/{name}": 0.5} | ({} if p is None else {f"test/{name}_p": p})
+    _, (line,) = metric_lines(values, {}, {})
+    assert line.valid == expected
+    assert metric_lines({}, {f"test/{name}": "one class"}, {})[1][0].valid == "no"
+    assert expected in rendered(metrics_table(values, {}))
+
+
 def test_the_table_stands_train_beside_test_and_leaves_classes_to_the_files() -> None:
     values = {"train/variance/intra": 12345.6, "test/variance/intra": 0.25, "test/intra_variance/0_a": 9.0}
     text = rendered(metrics_table(values, {"test/separability/fisher_ratio": "one class"}))
     (line,) = [row for row in text.splitlines() if "variance/intra" in row]
-    assert line.split() == ["variance/intra", "12,346", "0.25"]
+    assert line.split() == ["variance/intra", "12,346", "0.25", "within", "this", "run"]
     assert "undefined" in text
     assert "0_a" not in text
 

@@ -33,8 +33,20 @@ def _small(images: Tensor) -> Tensor:
     return smaller
 
 
-def thumbnails(images: ImageSet, positions: Sequence[int]) -> Tensor:
-    """The images at ``positions``, of which there is one at least, as (n, H, W, 3) uint8."""
-    found = images.__getitems__(positions).images
+def thumbnails(images: ImageSet, positions: Sequence[int], edge: int | None = None) -> Tensor:
+    """The images at ``positions``, of which there is one at least, as (n, H, W, 3) uint8.
+
+    Args:
+        edge: pixels of the longer side at most; larger images are reduced.
+    """
+    parts = (positions[i : i + _AT_ONCE] for i in range(0, len(positions), _AT_ONCE))
+    return torch.cat([_pictures(images.__getitems__(part).images, edge) for part in parts])
+
+
+def _pictures(found: Tensor, edge: int | None) -> Tensor:
+    longer = max(found.shape[-2:])
+    if edge is not None and longer > edge:
+        size = [max(1, round(side * edge / longer)) for side in found.shape[-2:]]
+        found = F.resize(found.to(torch.float32), size, antialias=True)
     coloured = found.expand(-1, 3, -1, -1).clamp(0, 255).round().to(torch.uint8)
     return coloured.permute(0, 2, 3, 1)

@@ -20,17 +20,33 @@ from frostmark.stats.moments import Array
 LEGEND_MOST = 40
 """Beyond so many classes a legend helps nobody."""
 
+FAINTEST, FULL = 0.18, 0.85
+"""Opacity of a point whose neighbourhood the map does not keep at all, and of one that keeps half of it or more."""
+
+VECTOR_MOST = 4_000
+"""Points of one map that a vector file holds one by one; more become an image inside it."""
+
 NAMED_FROM = 15
 """Points a class that a map needs for names at its clusters; on fewer they would hide what they name."""
 
 
 @dataclass(frozen=True)
 class MapView:
-    """One split in a map: ``coordinates`` (N, 2), ``labels`` (N,)."""
+    """One split in a map.
+
+    Attributes:
+        coordinates: (N, 2).
+        labels: (N,).
+        kept: (N,) 0 … 1, how much of each point's neighbourhood the map keeps; points that keep less are drawn fainter.
+        badge, warning: how far the map may be believed, below it.
+    """
 
     split: str
     coordinates: Array
     labels: Array
+    kept: Array | None = None
+    badge: str = ""
+    warning: str = ""
 
 
 def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, note: str, shared: bool) -> Figure:
@@ -45,6 +61,7 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
     for ax, view in zip(axes, views, strict=True):
         _scatter(ax, view, styles)
         ax.set_title(f"{view.split} · {len(view.labels):,} images", fontsize=11)
+        _add_badge(ax, view)
     _limit(axes, views, shared)
     for ax, view in zip(axes, views, strict=True):
         _name_clusters(ax, view, classes)
@@ -55,17 +72,37 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
 
 
 def _scatter(ax: Axes, view: MapView, styles: Sequence[ClassStyle]) -> None:
-    # Many points are drawn smaller and fainter, so that density can be seen.
+    # Many points are drawn smaller, so that density can be seen.
     size = float(np.clip(40_000 / max(len(view.labels), 1), 3, 28))
+    opacity = _opacity(view)
     for c in np.unique(view.labels):
-        points = view.coordinates[view.labels == c]
-        style = styles[c]
-        ax.scatter(points[:, 0], points[:, 1], s=size, c=style.colour, marker=style.marker, alpha=0.65, linewidths=0)
+        mine = view.labels == c
+        points, style = view.coordinates[mine], styles[c]
+        drawn = ax.scatter(points[:, 0], points[:, 1], s=size, c=style.colour, marker=style.marker, linewidths=0)
+        drawn.set_alpha(opacity[mine])
+        drawn.set_rasterized(len(view.labels) > VECTOR_MOST)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set_aspect("equal")
     for spine in ax.spines.values():
         spine.set_color("#bbbbbb")
+
+
+def _opacity(view: MapView) -> Array:
+    """(N,) of every point: fainter where less than half of its neighbourhood is kept."""
+    if view.kept is None:
+        return np.full(len(view.labels), 0.65)
+    return np.asarray(FAINTEST + (FULL - FAINTEST) * np.minimum(2 * view.kept, 1))
+
+
+def _add_badge(ax: Axes, view: MapView) -> None:
+    ax.set_xlabel(plain(view.badge), fontsize=9.5, color="#222222", labelpad=6)
+    if view.warning:
+        box = {"boxstyle": "round,pad=0.35", "facecolor": "#bd1f01", "edgecolor": "none"}
+        ax.text(
+            0.5, 0.012, plain(f"⚠ {view.warning}"), transform=ax.transAxes, ha="center", va="bottom", fontsize=10,
+            fontweight="bold", color="white", zorder=5, bbox=box,
+        )  # fmt: skip
 
 
 def _limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None:
@@ -84,18 +121,18 @@ def _name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
     present = np.unique(view.labels)
     if len(present) > LEGEND_MOST or len(view.labels) < NAMED_FROM * len(present):
         return
-    places = np.stack([_densest(view.coordinates[view.labels == c]) for c in present])
+    places = np.stack([densest(view.coordinates[view.labels == c]) for c in present])
     width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
     names = [shown(classes[c], 22) for c in present]
     extent = np.array([[0.011 * len(n) * width, 0.035 * height] for n in names])
-    for name, place in zip(names, _moved_apart(places, extent), strict=True):
+    for name, place in zip(names, moved_apart(places, extent), strict=True):
         text = ax.text(
             place[0], place[1], plain(name), ha="center", va="center", fontsize=9.5, fontweight="bold", color="#111111"
         )
         text.set_path_effects([withStroke(linewidth=3, foreground="white")])
 
 
-def _densest(points: Array, most: int = 300) -> Array:
+def densest(points: Array, most: int = 300) -> Array:
     """The point (2,) of ``points`` (n, 2) whose nearest fifth lies closest around it; ``most`` of them are looked at.
 
     A class in several clusters has its median where none of its points is.
@@ -106,7 +143,7 @@ def _densest(points: Array, most: int = 300) -> Array:
     return np.asarray(some[reach.argmin()])
 
 
-def _moved_apart(places: Array, extent: Array, rounds: int = 200) -> Array:
+def moved_apart(places: Array, extent: Array, rounds: int = 200) -> Array:
     """Centres of boxes (n, 2) of size ``extent`` (n, 2), pushed vertically until none overlaps (or rounds run out)."""
     places = places.copy()
     for _ in range(rounds):

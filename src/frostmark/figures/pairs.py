@@ -1,6 +1,6 @@
 """The variances of pooled pairs of classes as a heat map.
 
-figure = draw_pairs(matrix, classes, title="resnet18 · last_conv · digits · test")
+figure = draw_pairs({"test": matrix}, classes, order, title="resnet18 · last_conv · digits")
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ NUMBERS_MOST = 12
 """Up to so many classes the cells carry their numbers."""
 
 
-def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], title: str) -> Figure:
-    """Heat maps of symmetric (C, C) matrices, one a split, on one colour scale.
+def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: Sequence[int], title: str) -> Figure:
+    """Heat maps of symmetric (C, C) matrices, one a split, on one colour scale; classes in ``order``.
 
     Dark pairs lie close together and spread little; the diagonal is the variance of the class alone.
     """
@@ -30,11 +30,12 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], title: s
     finite = np.concatenate([m[np.isfinite(m)] for m in matrices.values()])
     low, high = float(finite.min()), float(finite.max())
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
-        image = ax.imshow(matrix, cmap="cividis", vmin=low, vmax=high)
+        ordered = matrix[np.ix_(order, order)]
+        image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
         ax.set_title(split, fontsize=11)
-        _name_axes(ax, classes)
+        _name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= NUMBERS_MOST:
-            _write_numbers(ax, matrix, (low + high) / 2, _divisor(high))
+            _write_numbers(ax, ordered, (low + high) / 2, _divisor(high))
     unit = _divisor(high)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
     bar.set_label("variance of the two classes pooled into one set\n(diagonal: of the class alone)")

@@ -3,7 +3,8 @@
     for style in class_styles(20): ax.scatter(x, y, color=style.colour, marker=style.marker)
 
 Ten colours by Matthew Petroff ("Accessible Color Sequences for Data Visualization", arXiv 2107.02270), chosen for
-vision deficiencies; beyond ten classes the marker changes with every round through them.
+vision deficiencies; four plain markers alternate with them, so that no class is told by its colour alone. Every round
+through the colours meets them with other markers, four less plain ones beyond forty classes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from matplotlib.colors import to_hex
 COLOURS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
-MARKERS = ("o", "^", "s", "X", "D", "P", "v", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 _SALT = b"1475"  # of 20,000 tried the one that sets the backbones of conf/backbone farthest apart
@@ -33,7 +34,12 @@ class ClassStyle:
 
 def class_styles(classes: int) -> list[ClassStyle]:
     """A style for each of ``classes`` classes, distinct up to eighty."""
-    return [ClassStyle(COLOURS[c % len(COLOURS)], MARKERS[c // len(COLOURS) % len(MARKERS)]) for c in range(classes)]
+    return [ClassStyle(COLOURS[c % len(COLOURS)], _marker(c)) for c in range(classes)]
+
+
+def _marker(number: int) -> str:
+    turn, colour = divmod(number, len(COLOURS))
+    return MARKERS[(colour + turn) % 4 + 4 * (turn // 4 % 2)]
 
 
 def name_colour(name: str) -> str:

@@ -326,12 +326,9 @@ def _add_dimension(scores: Scores, split: Split, key: str) -> None:
 
 
 def _split_ratios(split: Split) -> Ratios:
-    """Of the train split by the graph that all metrics share.
-
-    The test split's graph leads to train rows: its own rows, or a stratified sample of 10,000 of them, get another.
-    """
-    if split.name == "train":
-        return neighbour_ratios(split.rows, split.nearest(KEPT))
+    """By the graph that metrics and maps share; of a test split of more than 10,000 rows a stratified sample."""
+    if split.name == "train" or len(split.rows) <= MOST_ROWS:
+        return neighbour_ratios(split.rows, split.own(KEPT))
     rng = seeded(0, *split.permutations.context, "twonn", "rows")
     rows = split.rows[stratified(split.labels, MOST_ROWS, rng)]
     return neighbour_ratios(rows, Graph.of(rows, rows, KEPT, exclude_self=True))

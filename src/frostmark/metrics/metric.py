@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,8 +44,8 @@ Value = float | Undefined
 Table = dict[str, list[str] | list[int] | list[float]]
 """Columns of equal length."""
 
-Keep = Callable[[str, int, Callable[[], Graph]], Graph]
-"""``keep(split, k, build)``: the graph of ``k`` neighbours of a split, built unless it is at hand."""
+Keep = Callable[[str, str, int, Callable[[], Graph]], Graph]
+"""``keep(split, bank, k, build)``: the ``k`` neighbours of a split in the split ``bank``, built unless at hand."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Split:
         moments: of the features (D wide), streamed.
         classes: C names.
         nearest: k → the k nearest train rows of every row; a train row is no neighbour of itself.
+        own: k → the k nearest other rows of the split itself.
         resamples, permutations: of this split, the same for every backbone and layer.
     """
 
@@ -68,6 +69,7 @@ class Split:
     moments: ClassMoments
     classes: tuple[str, ...]
     nearest: Callable[[int], Graph]
+    own: Callable[[int], Graph]
     resamples: Resamples
     permutations: Permutations
 
@@ -193,7 +195,7 @@ def make_splits(
     fingerprints: Mapping[str, str] | None = None,
     resamples: int = 1000,
     permutations: int = 100,
-    keep: Keep = lambda split, k, build: build(),
+    keep: Keep = lambda split, bank, k, build: build(),
 ) -> dict[str, Split]:
     """What metrics see, made of the rows of both splits.
 
@@ -206,16 +208,14 @@ def make_splits(
         keep: builds the neighbour graphs, or finds them.
     """
 
+    @cache
+    def graph(name: str, bank: str, k: int) -> Graph:
+        return keep(name, bank, k, partial(Graph.of, rows[bank], rows[name], k, exclude_self=name == bank))
+
+    def nearest(name: str, bank: str, k: int) -> Graph:
+        return graph(name, bank, max(k, KEPT)).first(k)
+
     def split(name: str) -> Split:
-        found: dict[int, Graph] = {}
-
-        def nearest(k: int) -> Graph:
-            held = max(k, KEPT)
-            if held not in found:
-                build = partial(Graph.of, rows["train"], rows[name], held, exclude_self=name == "train")
-                found[held] = keep(name, held, build)
-            return found[held].first(k)
-
         context = (str(seed), (fingerprints or {}).get(name, ""), name)
         mine = labels[name]
         return Split(
@@ -224,7 +224,8 @@ def make_splits(
             mine,
             ClassMoments.of(rows[name], mine, len(classes)) if moments is None else moments[name],
             classes,
-            nearest,
+            partial(nearest, name, "train"),
+            partial(nearest, name, name),
             Resamples(mine, resamples, context),
             Permutations(mine, permutations, context),
         )

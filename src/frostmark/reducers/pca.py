@@ -1,6 +1,6 @@
 """Principal components: linear, fast, deterministic, and the first step of the other reducers.
 
-PCA().fit(rows, seed=0, progress=print).coordinates     # (N, 2)
+PCA().fit(Points.alone(rows), seed=0, progress=print).coordinates    # (N, 2)
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from frostmark.reducers.reducer import Coordinates, Fitted, Progress, Reducer
+from frostmark.reducers.reducer import Coordinates, Fitted, Points, Progress, Reducer
 from frostmark.stats.moments import Array
+
+_FEW_FEATURES = 1000
+"""The covariance of so many is found and solved in a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +25,9 @@ class PCA(Reducer):
         "Axes are the first two principal components; distances are the features' own, less what the others hold."
     )
 
-    def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
-        components = Components(rows, 2, seed)
-        return Fitted(components(rows), components)
+    def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:
+        components = Components(points.rows, 2, seed)
+        return Fitted(components(points.rows), lambda new: components(new.rows))
 
 
 class Components:
@@ -34,11 +37,22 @@ class Components:
         from sklearn.decomposition import PCA as SklearnPCA
 
         available = min(count, *rows.shape)
-        # Randomised where exact would be slow; the exact solver has no use for the seed.
-        solver = "randomized" if min(rows.shape) > 1000 and available < 0.2 * min(rows.shape) else "full"
+        # Randomised where exact would be slow; the exact solvers have no use for the seed.
+        solver = "covariance_eigh" if rows.shape[1] <= min(len(rows), _FEW_FEATURES) else "full"
+        solver = "randomized" if min(rows.shape) > _FEW_FEATURES else solver
         self._pca = SklearnPCA(available, svd_solver=solver, random_state=seed).fit(rows.astype(np.float64))
         self._missing = max(0, 2 - available)
 
     def __call__(self, rows: Array) -> Coordinates:
         scores = self._pca.transform(rows.astype(np.float64))
         return np.pad(scores, ((0, 0), (0, self._missing)))
+
+
+def shaken_start(rows: Array, seed: int) -> Coordinates:
+    """Where a t-SNE of ``rows`` (N, D) starts: (N, 2), two principal components and a hundredth of noise.
+
+    Their scale, 1e-4, is scikit-learn's and openTSNE's, the noise openTSNE's; but for it all seeds would give one map.
+    """
+    components = Components(rows, 2, seed)(rows)
+    noise = np.random.default_rng(seed).standard_normal(components.shape)
+    return 1e-4 * (components / (components[:, 0].std() or 1.0) + 0.01 * noise)

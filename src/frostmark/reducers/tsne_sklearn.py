@@ -1,6 +1,6 @@
 """t-SNE as scikit-learn has it: the reference, and what the report most likely used.
 
-SklearnTSNE(fit_on="each").fit(rows, seed=0, progress=print).coordinates
+SklearnTSNE(fit_on="each").fit(Points.alone(rows), seed=0, progress=print).coordinates
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from frostmark.reducers.reducer import Fitted, Progress, Reducer
-from frostmark.stats.moments import Array
+from frostmark.reducers.pca import shaken_start
+from frostmark.reducers.reducer import Fitted, Points, Progress, Reducer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,13 @@ class SklearnTSNE(Reducer):
         if self.perplexity <= 1 or self.max_iter < 250:
             raise ValueError(f"perplexity={self.perplexity} must exceed 1, max_iter={self.max_iter} reach 250")
 
-    def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
+    def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:
         from sklearn.manifold import TSNE
 
+        rows = points.rows
         progress(f"scikit-learn's t-SNE of {len(rows):,} images")
         perplexity = min(self.perplexity, (len(rows) - 1) / 3)
-        # Its "pca" start divides by a deviation that is zero for some degenerate rows.
-        init = "pca" if min(rows.shape) >= 2 else "random"
-        tsne = TSNE(perplexity=perplexity, max_iter=self.max_iter, init=init, random_state=seed)
-        return Fitted(np.asarray(tsne.fit_transform(rows), dtype=np.float64))
+        start = shaken_start(rows, seed).astype(np.float32)  # its own "pca", but that seeds differ
+        tsne = TSNE(perplexity=perplexity, max_iter=self.max_iter, init=start, random_state=seed)
+        coordinates = np.asarray(tsne.fit_transform(rows), dtype=np.float64)
+        return Fitted(coordinates, kl_divergence=float(tsne.kl_divergence_))

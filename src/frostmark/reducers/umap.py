@@ -1,6 +1,10 @@
 """UMAP: keeps more of the distances between clusters than t-SNE, and places new images.
 
-UMAP(n_neighbors=15).fit(train_rows, seed=0, progress=print).transform(test_rows)
+    fitted = UMAP(n_neighbors=15).fit(Points.alone(train_rows), seed=0, progress=print)
+    fitted.transform(Points.among(test_rows, train_rows))
+
+Neighbours come from the shared graph, not from umap-learn's approximate search; distances are those of rows of unit
+length.
 """
 
 from __future__ import annotations
@@ -9,9 +13,13 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from frostmark.reducers.reducer import Coordinates, Fitted, Progress, Reducer
-from frostmark.stats.moments import Array
+from frostmark.reducers.reducer import Coordinates, Fitted, Points, Progress, Reducer
+from frostmark.stats.neighbours import Graph, unit_rows
+
+_FEW = 20
+"""Fewer rows than this are too few for the spectral start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +27,8 @@ class UMAP(Reducer):
     """Uniform manifold approximation and projection (McInnes, Healy & Melville 2018; umap-learn), one thread.
 
     Args:
-        n_neighbors: size of the neighbourhood whose structure is kept; lowered where there are fewer rows.
+        n_neighbors: size of the neighbourhood whose structure is kept, the point itself included; lowered where there
+            are fewer rows.
         min_dist: how closely points may be packed in the map.
     """
 
@@ -31,25 +40,53 @@ class UMAP(Reducer):
         if self.n_neighbors < 2 or not 0 <= self.min_dist <= 1:
             raise ValueError(f"n_neighbors={self.n_neighbors} must reach 2, min_dist={self.min_dist} lie in 0 … 1")
 
-    def fit(self, rows: Array, seed: int, progress: Progress) -> Fitted:
-        progress(f"UMAP of {len(rows):,} images (the first one on a machine compiles, up to a minute)")
+    def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:
+        count = len(points.rows)
+        k = min(self.n_neighbors, count - 1)
+        index, distance = _with_self(points.nearest(k - 1))
+        search = _Search()
+        progress(f"UMAP of {count:,} images (the first one on a machine compiles, up to a minute)")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numba and umap speak of their own internals
+            warnings.simplefilter("ignore")  # numba and umap speak of their own internals, and of our search being ours
             from umap import UMAP as UmapLearn
 
             # A seed forces one thread anyway; said openly it is no warning.
             umap = UmapLearn(
-                n_neighbors=min(self.n_neighbors, len(rows) - 1),
+                n_neighbors=k,
                 min_dist=self.min_dist,
                 random_state=seed,
                 n_jobs=1,
-                init="pca" if len(rows) < 20 else "spectral",  # too few rows for the spectral solver
-            ).fit(rows)
+                init="pca" if count < _FEW else "spectral",
+                precomputed_knn=(index, distance, search),
+            ).fit(unit_rows(points.rows))
+        coordinates = np.asarray(umap.embedding_, dtype=np.float64)
 
-        def transform(new: Array) -> Coordinates:
-            progress(f"UMAP: placing {len(new):,} images")
+        def transform(new: Points) -> Coordinates:
+            progress(f"UMAP: placing {len(new.rows):,} images")
+            search.found = new.nearest(k)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return np.asarray(umap.transform(new), dtype=np.float64)
+                return np.asarray(umap.transform(unit_rows(new.rows)), dtype=np.float64)
 
-        return Fitted(np.asarray(umap.embedding_, dtype=np.float64), transform)
+        return Fitted(coordinates, transform)
+
+
+class _Search:
+    """Stands in for umap-learn's search of neighbours (a pynndescent index): hands out what was found before."""
+
+    _angular_trees = False
+    found: Graph
+
+    def query(self, rows: NDArray[np.float32], k: int, epsilon: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        return self.found.first(k).index.copy(), _distances(self.found.first(k))
+
+
+def _with_self(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Neighbours and distances as umap-learn counts them: every row is its own first neighbour."""
+    own = np.arange(len(graph.index), dtype=np.int32)[:, None]
+    return np.hstack([own, graph.index]), np.pad(_distances(graph), ((0, 0), (1, 0)))
+
+
+def _distances(graph: Graph) -> NDArray[np.float32]:
+    """Of rows of unit length, from their cosines."""
+    return np.sqrt(np.maximum(2 - 2 * graph.similarity, 0))

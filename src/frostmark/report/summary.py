@@ -86,6 +86,8 @@ def _split_findings(findings: Findings, split: str, space: str) -> str:
             f"{_pair(most)} most ({number(most['pooled_variance'])})."
         )
     lines.append(_intra_inter(findings.values, split, space))
+    if space == "map":
+        lines.append(_badge(findings.values, f"{split}/map"))
     return "\n".join(line for line in lines if line)
 
 
@@ -96,6 +98,19 @@ def _intra_inter(values: Mapping[str, float], split: str, space: str) -> str:
         return ""
     ratio = f": {number(inter / intra)} to 1" if intra > 0 else ""
     return f"- Variance between the class means {number(inter)}, within the classes {number(intra)}{ratio}."
+
+
+def _badge(values: Mapping[str, float], family: str) -> str:
+    """How far the map may be believed."""
+    kept, accuracy = values.get(f"{family}/knn_preservation"), values.get(f"{family}/knn_accuracy")
+    if kept is None or accuracy is None:
+        return ""
+    features = accuracy - values[f"{family}/knn_accuracy_excess"]
+    return (
+        f"- Of every image's nearest neighbours the map keeps {percent(kept)} (trustworthiness "
+        f"{number(values[f'{family}/trustworthiness'])}, continuity {number(values[f'{family}/continuity'])}). Its own "
+        f"neighbours tell the class of {percent(accuracy)} in the map, of {percent(features)} in the features."
+    )
 
 
 def _decisive(findings: Findings) -> str:
@@ -156,9 +171,13 @@ def _all_metrics(findings: Findings) -> str:
     controls, lines = metric_lines(findings.values, findings.undefined, findings.chance)
     if not lines:
         return ""
-    head = ["metric", "train", "test", "95 % of test", "chance", "p", *controls]
+    head = ["metric", "train", "test", "95 % of test", "chance", "p", *controls, "valid"]
     rows = [
-        [line.name, line.train, line.test, line.interval, line.chance, line.p, *(line.controls[c] for c in controls)]
+        [
+            *(line.name, line.train, line.test, line.interval, line.chance, line.p),
+            *(line.controls[c] for c in controls),
+            line.valid,
+        ]
         for line in lines
     ]
     table = [head, ["---", *["---:"] * (len(head) - 1)], *rows]

@@ -36,6 +36,14 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
     return path
 
 
+def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
+    """Write ``columns`` of equal length for other tools to read; None where there is no value."""
+    from pyarrow import parquet, table
+
+    parquet.write_table(table(dict(columns)), path, compression="zstd")
+    return path
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return ""
@@ -54,6 +62,7 @@ class Line:
         interval: 95 % of the test value.
         chance: of the test value: what labels that mean nothing would give.
         p: how often permuted labels are as good as the labels of the test split.
+        valid: what the test value may be believed to say.
         controls: control → its test value.
     """
 
@@ -63,6 +72,7 @@ class Line:
     interval: str
     chance: str
     p: str
+    valid: str
     controls: Mapping[str, str]
 
 
@@ -102,8 +112,19 @@ def _line(
         interval if spread is None else f"± {number(spread)}",
         number(chance[test]) if test in chance else "",
         "" if p is None else f"{p:.2g}",
+        _validity(name, test, values, undefined),
         {control: _shown(f"control/{control}/{test}", values, undefined) for control in controls},
     )
+
+
+def _validity(name: str, test: str, values: Mapping[str, float], undefined: Mapping[str, str]) -> str:
+    if test not in values:
+        return "no" if test in undefined else ""
+    if name.startswith("map/variance"):
+        return "within this map"
+    if name.startswith("variance/"):
+        return "within this run"
+    return "as chance" if values.get(f"{test}_p", 0.0) > NOT_CHANCE else "yes"
 
 
 def metrics_table(
@@ -113,11 +134,12 @@ def metrics_table(
     controls, lines = metric_lines(values, undefined, chance or {})
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
-    for column in ("train", "test", "95 % of test", "chance", "p", *controls):
+    for column in ("train", "test", "95 % of test", "chance", "p", *controls, "valid"):
         table.add_column(escape(column), justify="right")
     for line in lines:
         beside = [line.controls[control] for control in controls]
-        table.add_row(escape(line.name), line.train, line.test, line.interval, line.chance, line.p, *beside)
+        cells = (line.train, line.test, line.interval, line.chance, line.p, *beside, line.valid)
+        table.add_row(escape(line.name), *cells)
     for key in (k for k in values if k.startswith("cost/")):
         table.add_row(escape(key), "", number(values[key]))
     return table

@@ -71,7 +71,7 @@ def nearest_rows(
         raise ValueError(f"k={k} neighbours asked for, {offered} rows to choose from")
     import faiss
 
-    prepare = _normalised if metric == "cosine" else _contiguous
+    prepare = unit_rows if metric == "cosine" else _contiguous
     index = faiss.IndexFlatIP(bank.shape[1]) if metric == "cosine" else faiss.IndexFlatL2(bank.shape[1])
     index.add(prepare(bank))
     values, indices = index.search(prepare(queries), k + exclude_self)
@@ -84,7 +84,7 @@ def _contiguous(rows: Array) -> NDArray[np.float32]:
     return np.ascontiguousarray(rows, dtype=np.float32)
 
 
-def _normalised(rows: Array) -> NDArray[np.float32]:
+def unit_rows(rows: Array) -> NDArray[np.float32]:
     """Rows of unit length; a row of zeros stays, similar to nothing."""
     norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     return _contiguous(rows / np.where(norms > 0, norms, 1.0))

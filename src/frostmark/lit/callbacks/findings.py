@@ -19,8 +19,8 @@ from frostmark.metrics.confusability import similarity_order
 from frostmark.metrics.metric import Scores, Splits
 from frostmark.metrics.variance import pair_variance
 
-Thumbnails = Callable[[str, Sequence[int]], list[NDArray[np.uint8]]]
-"""(split, positions) → images (H, W, 3)."""
+Thumbnails = Callable[[str, Sequence[int], int | None], NDArray[np.uint8]]
+"""(split, positions, longest side or None for as they are) → images (n, H, W, 3)."""
 
 PAIRS_SHOWN = 8
 """Pairs of classes in ``confusable_pairs.png``."""
@@ -57,18 +57,17 @@ class Findings:
             self._ledger.skipped["pair_variance.png"] = "no class has an image"
             return
         classes = splits["train"].classes
-        figure = draw_pairs(matrices, classes, f"{self._title} · variance of pooled pairs")
-        self._ledger.add_figure("pair_variance.png", figure)
+        figure = draw_pairs(matrices, classes, _order(splits), f"{self._title} · variance of pooled pairs")
+        self._ledger.add_figure("pair_variance.png", figure, vector=True)
 
     def _draw_confusability(self, splits: Splits) -> None:
         matrices = {name: split.confusability for name, split in splits.items()}
         if not all(np.isfinite(m).any() for m in matrices.values()):
             self._ledger.skipped["confusability.png"] = "no two classes have means that differ"
             return
-        order = similarity_order(matrices["train"]).tolist()
         classes = splits["train"].classes
-        figure = draw_confusability(matrices, classes, order, f"{self._title} · which classes are confused")
-        self._ledger.add_figure("confusability.png", figure, image_key="confusability")
+        figure = draw_confusability(matrices, classes, _order(splits), f"{self._title} · which classes are confused")
+        self._ledger.add_figure("confusability.png", figure, image_key="confusability", vector=True)
 
     def _draw_confused_images(self, scores: Scores) -> None:
         table = scores.tables["confusable_pairs"]
@@ -78,7 +77,7 @@ class Findings:
             self._ledger.skipped["confusable_pairs.png"] = "no two classes of the test split can be compared"
             return
         wanted = [int(line[side]) for line in shown for side in ("image_i", "image_j")]
-        images = self._thumbnails("test", wanted)
+        images = self._thumbnails("test", wanted, None)
         pairs = [
             (images[2 * n], str(line["name_i"]), images[2 * n + 1], str(line["name_j"]), float(line["cosine"]))
             for n, line in enumerate(shown)
@@ -97,4 +96,9 @@ class Findings:
             self._ledger.chance.get(key),
             f"{self._title} · accuracy with few labels",
         )
-        self._ledger.add_figure("shots.png", figure)
+        self._ledger.add_figure("shots.png", figure, vector=True)
+
+
+def _order(splits: Splits) -> list[int]:
+    """Classes that are alike stand side by side, in every picture of their pairs."""
+    return [int(c) for c in similarity_order(splits["train"].confusability)]

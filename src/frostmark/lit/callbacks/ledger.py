@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from frostmark.figures.files import pixels, save
+from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
 from frostmark.metrics.metric import Scores, Undefined
 from frostmark.reducers.reducer import Progress
@@ -93,9 +93,15 @@ class Ledger:
             raise ArithmeticError(f"metric {key} is {value}: it should have been Undefined, with a reason")
         self.values[key] = value
 
-    def add_figure(self, name: str, figure: Figure, image_key: str | None = None) -> None:
-        """Save a figure as artifact ``name``, and as an image in the tracker's grid under ``image_key``."""
+    def add_figure(self, name: str, figure: Figure, image_key: str | None = None, *, vector: bool = False) -> None:
+        """Save a figure as artifact ``name``, and as an image in the tracker's grid under ``image_key``.
+
+        Args:
+            vector: whether an SVG of the same stem goes with it, for papers.
+        """
         self.tracker.log_file(save(figure, self.folder / name))
+        if vector:
+            self.tracker.log_file(save_vector(figure, (self.folder / name).with_suffix(".svg")))
         if image_key is not None:
             self.tracker.log_image(image_key, pixels(figure))
 
@@ -103,6 +109,10 @@ class Ledger:
         """Save a text as artifact ``name``."""
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
+        self.add_file(path)
+
+    def add_file(self, path: Path) -> None:
+        """Take in a file that was written into the folder."""
         self.tracker.log_file(path)
 
     def close(self) -> None:

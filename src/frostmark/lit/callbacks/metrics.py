@@ -1,6 +1,6 @@
 """Computes the chosen metric families once the pass is over.
 
-Metrics({"variance": Variance(), "neighbours": Neighbours()}, rows, moments, splits_of, found, progress)
+Metrics({"variance": Variance(), "neighbours": Neighbours()}, splits, found, progress)
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 import pytorch_lightning as pl
 
-from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
 from frostmark.metrics.metric import Metric, Scores, Splits
 from frostmark.reducers.reducer import Progress
 
@@ -22,8 +21,7 @@ class Metrics(pl.Callback):
 
     Args:
         families: name → family.
-        rows, moments: the callbacks that collect what the families see.
-        splits_of: (rows, labels, moments) by split → what metrics see.
+        splits: what the families see, once the pass is over.
         found: is handed what each family found, with what it saw.
         progress: told which family is at work.
     """
@@ -31,29 +29,18 @@ class Metrics(pl.Callback):
     def __init__(
         self,
         families: Mapping[str, Metric],
-        rows: CollectRows,
-        moments: StreamMoments,
-        splits_of: Callable[..., Splits],
+        splits: Callable[[], Splits],
         found: Found,
         progress: Progress,
     ) -> None:
         self._families = dict(families)
-        self._rows = rows
-        self._moments = moments
-        self._splits_of = splits_of
+        self._splits = splits
         self._found = found
         self._progress = progress
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        sets = self._rows.feature_sets
-        splits = self._splits_of(
-            {name: features.rows for name, features in sets.items()},
-            {name: features.labels for name, features in sets.items()},
-            self._moments.moments,
-        )
-        measure(self._families, splits, self._found, self._progress)
+        if trainer.is_global_zero:
+            measure(self._families, self._splits(), self._found, self._progress)
 
 
 def measure(families: Mapping[str, Metric], splits: Splits, found: Found, progress: Progress) -> None:
