@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from frostmark.tracking.mlflow import MlflowStore
     from frostmark.tracking.tracker import Tracker
 
-_LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "scikit-learn", "openTSNE", "umap-learn", "numpy", "mlflow")
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "scikit-learn",
+    "openTSNE",
+    "umap-learn",
+    "faiss-cpu",
+    "numpy",
+    "mlflow",
+)
 
 
 WIDEST = 4_096

@@ -26,6 +26,7 @@ ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
     "summary.md", "config.yaml", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "shots.png",
     "shots.csv", "class_separability.csv", "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "draws.npz",
+    "map.html", "embedding.parquet", "map.svg", "pair_variance.svg", "confusability.svg", "shots.svg",
 }  # fmt: skip
 
 SEPARABILITY = (
@@ -73,7 +74,9 @@ def test_quickstart_holds_every_key_of_the_contract(quickstart: tuple[Path, Any]
         expected |= {f"neighbours/knn_accuracy_{end}" for end in ("lo", "hi")}
         expected |= {f"transfer/{n}" for n in ("logme", "h_score_shrunk", "gbc")}
         expected |= {f"geometry/{n}" for n in GEOMETRY}
-        expected |= {"map/variance_intra", "map/variance_inter"}
+        expected |= {f"map/{n}" for n in ("variance_intra", "variance_inter", "trustworthiness", "continuity")}
+        expected |= {f"map/{n}" for n in ("knn_preservation", "knn_accuracy", "knn_accuracy_excess")}
+        expected |= {"map/distance_correlation"}
         expected |= {f"{m}intra_variance/{c}_{c}" for c in range(10) for m in ("", "map/")}
         expected |= {f"{m}pair_variance/{i}-{j}" for j in range(10) for i in range(j) for m in ("", "map/")}
         assert {f"{split}/{k}" for k in expected} <= keys
