@@ -311,6 +311,40 @@ def test_two_processes_give_the_rows_and_moments_of_one(program: Program, tmp_pa
     assert shards[0] == shards[1]  # names carry the digests of the bytes
 
 
+@pytest.mark.slow  # a minute, nearly all of it imports
+def test_processes_that_stream_give_the_metrics_of_one_whatever_their_share(program: Program, tmp_path: Path) -> None:
+    """Wide rows that nothing keeps; one process has less than another, nothing of a split, nothing at all."""
+    roots = [tmp_path / "one", tmp_path / "three"]
+    # Two shards of train and one of test: 256 + 61 images, 44 + 0, and a process that only keeps the others company.
+    words = [
+        *TINY, "reducer=none", "dataset.train=300", "layer=stage2", "layer.pool=flatten", "features.max_bytes=0",
+        "trainer.batch_size=8", "uncertainty.resamples=40", "uncertainty.permutations=20",
+    ]  # fmt: skip
+    trainers = (
+        ["trainer=cpu", "tracking=none"],
+        ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=3"],
+    )
+    for root, trainer in zip(roots, trainers, strict=True):
+        root.mkdir()
+        done = program(*words, *trainer, cwd=root, OMP_NUM_THREADS="1")
+        assert done.returncode == 0, done.stderr
+        assert not list(root.glob("mlruns/features/**/*"))
+    one, three = (metrics_of(root) for root in roots)
+    assert one["undefined"] == three["undefined"]
+    assert one["values"].keys() == three["values"].keys()
+    expected, found = ({k: v for k, v in of["values"].items() if not k.startswith("cost/")} for of in (one, three))
+    # The rows are the same to the last bit. The moments of train are not: each process sums those of its own shards,
+    # and sums of float64 in another order differ by some 1e-16 of their size.
+    assert found == pytest.approx(expected, rel=1e-11)
+    assert {k: v for k, v in found.items() if "/neighbours/" in k} == {
+        k: v for k, v in expected.items() if "/neighbours/" in k
+    }
+    assert one["values"]["cost/images_forwarded"] == three["values"]["cost/images_forwarded"] == 361
+    run = Tracked(roots[1]).only()
+    assert run.info.status == "FINISHED"
+    assert "random projection" in run.data.tags["projection"]
+
+
 NAMES = ["=cmd()", "<script>alert(1)</script>", "é犬", "a b.c", "x.."]
 
 

@@ -29,6 +29,7 @@ def test_a_missing_package_is_said_at_once_with_the_line_that_installs_it(
     assert told.value.fix == f"pip install 'frostmark[{extra}]'"
 
 
+@pytest.mark.slow  # half a minute where there is no GPU
 def test_torchdr_keeps_neighbours_repeats_itself_and_leaves_no_trace() -> None:
     pytest.importorskip("torchdr", reason="pip install 'frostmark[gpu]'")
     states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()

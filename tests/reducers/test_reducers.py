@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,6 +46,12 @@ def fit(reducer: Reducer, rows: np.ndarray = ROWS, seed: int = 0) -> Fitted:
     return reducer.fit(Points.alone(rows), seed, lambda text: None)
 
 
+@cache
+def fitted_once(name: str, seed: int = 0) -> Fitted:
+    """A map that several tests look at, none of them changes."""
+    return fit(made(name), seed=seed)
+
+
 def place(fitted: Fitted, new: np.ndarray, rows: np.ndarray = ROWS) -> np.ndarray:
     assert fitted.transform is not None
     return fitted.transform(Points.among(new, rows))
@@ -52,7 +59,7 @@ def place(fitted: Fitted, new: np.ndarray, rows: np.ndarray = ROWS) -> np.ndarra
 
 @pytest.mark.parametrize("name", PLACING)
 def test_maps_keep_neighbours_and_place_new_rows_among_their_own(name: str) -> None:
-    fitted = fit(made(name))
+    fitted = fitted_once(name)
     placed = place(fitted, NEW)
     assert fitted.coordinates.shape == (400, 2)
     assert placed.shape == (120, 2)
@@ -63,7 +70,7 @@ def test_maps_keep_neighbours_and_place_new_rows_among_their_own(name: str) -> N
 
 @pytest.mark.parametrize("name", REDUCERS)
 def test_the_same_rows_and_seed_give_the_same_map(name: str) -> None:
-    first, second = fit(made(name)), fit(made(name))
+    first, second = fitted_once(name), fit(made(name))
     assert np.array_equal(first.coordinates, second.coordinates)
     assert (first.transform is None) == (name not in PLACING)
     if first.transform is not None:
@@ -72,7 +79,7 @@ def test_the_same_rows_and_seed_give_the_same_map(name: str) -> None:
 
 @pytest.mark.parametrize("name", REDUCERS)
 def test_another_seed_gives_another_map_or_none_of_it_is_chance(name: str) -> None:
-    same = np.array_equal(fit(made(name), seed=0).coordinates, fit(made(name), seed=1).coordinates)
+    same = np.array_equal(fitted_once(name).coordinates, fit(made(name), seed=1).coordinates)
     assert same == (name == "pca")
 
 
@@ -87,7 +94,7 @@ def test_the_global_generator_is_left_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLACING)
 def test_placing_does_not_move_the_map(name: str) -> None:
-    fitted = fit(made(name))
+    fitted = fitted_once(name)
     before = fitted.coordinates.copy()
     first = place(fitted, NEW)
     assert np.array_equal(fitted.coordinates, before)
@@ -98,7 +105,7 @@ def test_placing_does_not_move_the_map(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["umap", "pacmap"])
 def test_twins_of_train_rows_come_to_lie_near_them(name: str) -> None:
-    fitted = fit(made(name))
+    fitted = fitted_once(name)
     apart = np.linalg.norm(place(fitted, ROWS[:50]) - fitted.coordinates[:50], axis=1)
     assert np.median(apart) < 0.03 * np.ptp(fitted.coordinates)  # seen: 0.01; PaCMAP's whole clusters are 0.2 wide
 

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from frostmark.reducers.repulsion import compiled
 
 Float = NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def attraction(affinities: Any, points: Float, reference: Float) -> Float:
     return force
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _pull(
     start: int, stop: int, indptr: Any, indices: Any, data: Any, points: Any, reference: Any, force: Float
 ) -> None:

@@ -80,7 +80,7 @@ class PaCMAP(Reducer):
 
 def _near_pairs(graph: Graph, near: int) -> NDArray[np.int32]:
     """(N·near, 2) each row with those neighbours that are near on the scale of both ends, as PaCMAP chooses them."""
-    distances = np.sqrt(np.maximum(2 - 2 * graph.similarity, 0))
+    distances = graph.distance
     scale = np.maximum(distances[:, min(3, graph.index.shape[1] - 1) : 6].mean(1), 1e-10)
     scaled = distances**2 / scale[:, None] / scale[graph.index]
     chosen = np.take_along_axis(graph.index, np.argsort(scaled, 1, kind="stable")[:, :near], 1)

@@ -146,12 +146,12 @@ def _blur(frequency: Float) -> Float:
     return (2 + np.cos(2 * np.pi * frequency)) / 3
 
 
-def _compiled(function: Any) -> Any:
+def compiled(function: Any) -> Any:
     """Compiled by numba, once a machine; loops over points and nodes have no fast counterpart in numpy."""
     return njit(nogil=True, cache=True)(function)
 
 
-@_compiled
+@compiled
 def _spline(t: np.float32) -> tuple[np.float32, ...]:
     """A cubic B-spline's values at the four nodes around a point ``t`` (0 … 1) past the second."""
     one, three, four, six = np.float32(1), np.float32(3), np.float32(4), np.float32(6)
@@ -165,7 +165,7 @@ def _spline(t: np.float32) -> tuple[np.float32, ...]:
     )
 
 
-@_compiled
+@compiled
 def _scatter(places: Float, density: Single) -> None:
     """Add unit charges at ``places`` (N, 2; in nodes) to ``density`` (rows, columns)."""
     for i in range(len(places)):
@@ -176,7 +176,7 @@ def _scatter(places: Float, density: Single) -> None:
                 density[row + np.uint32(k) - np.uint32(1), column + np.uint32(m) - np.uint32(1)] += down[k] * right[m]
 
 
-@_compiled
+@compiled
 def _gather(places: Float, splines: Single, values: Float) -> None:
     """Write to ``values`` (N, 3) what ``splines`` (rows, columns, 3) are at ``places`` (N, 2; in nodes)."""
     for i in range(len(places)):

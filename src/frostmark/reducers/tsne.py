@@ -171,14 +171,9 @@ def _place(graph: Graph, embedding: Any, coordinates: Coordinates) -> Coordinate
     rows = np.empty((len(graph.index), 0))  # openTSNE counts them; what they are the graph knows
     perplexity = min(_PLACING_PERPLEXITY, k / 3)
     placed = np.array(embedding.transform(rows, perplexity=perplexity, k=k), dtype=np.float64)
-    twins = _distances(graph)[:, 0] < _TWIN
+    twins = graph.distance[:, 0] < _TWIN
     placed[twins] = coordinates[graph.index[twins, 0]]
     return placed
-
-
-def _distances(graph: Graph) -> NDArray[np.float32]:
-    """Of rows of unit length, from their cosines."""
-    return np.sqrt(np.maximum(2 - 2 * graph.similarity, 0))
 
 
 def _index(graph: Graph) -> Any:
@@ -192,9 +187,9 @@ def _index(graph: Graph) -> Any:
             return metric
 
         def build(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            return graph.index, _distances(graph)
+            return graph.index, graph.distance
 
         def query(self, query: Any, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            return self.queried.first(k).index, _distances(self.queried.first(k))
+            return self.queried.first(k).index, self.queried.first(k).distance
 
     return GraphIndex(graph.index, graph.index.shape[1])

@@ -78,15 +78,10 @@ class _Search:
     found: Graph
 
     def query(self, rows: NDArray[np.float32], k: int, epsilon: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        return self.found.first(k).index.copy(), _distances(self.found.first(k))
+        return self.found.first(k).index.copy(), self.found.first(k).distance
 
 
 def _with_self(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Neighbours and distances as umap-learn counts them: every row is its own first neighbour."""
     own = np.arange(len(graph.index), dtype=np.int32)[:, None]
-    return np.hstack([own, graph.index]), np.pad(_distances(graph), ((0, 0), (1, 0)))
-
-
-def _distances(graph: Graph) -> NDArray[np.float32]:
-    """Of rows of unit length, from their cosines."""
-    return np.sqrt(np.maximum(2 - 2 * graph.similarity, 0))
+    return np.hstack([own, graph.index]), np.pad(graph.distance, ((0, 0), (1, 0)))

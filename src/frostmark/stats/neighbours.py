@@ -46,6 +46,11 @@ class Graph:
         index, similarity = nearest_rows(bank, queries, k, "cosine", exclude_self=exclude_self)
         return cls(index.astype(np.int32), similarity)
 
+    @property
+    def distance(self) -> NDArray[np.float32]:
+        """(M, K) Euclidean distances of the rows of unit length, ascending."""
+        return np.sqrt(np.maximum(2 - 2 * self.similarity, 0))
+
     def first(self, k: int) -> Graph:
         """The ``k`` nearest of them, or all there are."""
         return Graph(self.index[:, :k], self.similarity[:, :k])
