@@ -2,7 +2,7 @@
 
     python scripts/make_pictures.py --weights squeezenet1_0-imagenet.pth --data data
 
-A quarter of an hour on two cores. ``data`` holds FashionMNIST as torchvision lays it out.
+A quarter of an hour on two cores; Chromium takes the picture of the interactive map. ``data`` holds FashionMNIST as torchvision lays it out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,27 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = ("map.png", "pair_variance.png", "confusability.png", "confusable_pairs.png", "shots.png")
+
+
+def photograph(page: Path, picture: Path) -> None:
+    """The interactive map with the card of one of its test images."""
+    from playwright.sync_api import sync_playwright
+
+    point = """() => {
+      const root = Bokeh.documents[0].roots()[0], view = Bokeh.index[root.id];
+      const {x, y} = root.renderers.find(r => r.name === "points-1").data_source.data;
+      const box = view.canvas_view.el.getBoundingClientRect();
+      return [box.left + view.frame.x_scale.compute(x[10]), box.top + view.frame.y_scale.compute(y[10])];
+    }"""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1280, "height": 860})
+        tab.goto(page.resolve().as_uri())
+        tab.wait_for_selector("body[data-ready=true] .plot")
+        tab.mouse.move(*tab.evaluate(point))
+        tab.wait_for_selector("#card:not([hidden])")
+        tab.screenshot(path=picture)
+        browser.close()
 
 
 def main() -> None:
@@ -33,6 +54,7 @@ def main() -> None:
         (run,) = Path(folder).glob("mlruns/_hydra/runs/*")
         for name in PICTURES:
             shutil.copy(run / name, REPOSITORY / "docs" / "pictures" / name)
+        photograph(run / "map.html", REPOSITORY / "docs" / "pictures" / "page.png")
         print((run / "summary.md").read_text(encoding="utf-8"))
 
 
