@@ -61,6 +61,7 @@ def measure(train: int, test: int, width: int, classes: int, target: str) -> Non
     both = splits(train, test, width, classes)
     for split in both.values():
         timed(f"neighbour graph of {split.name}", lambda split=split: split.nearest(KEPT))
+    timed("neighbour graph of test among itself", lambda: both["test"].own(KEPT))
     total, scalars = 0.0, 0
     for name, family in FAMILIES.items():
         found = []

@@ -2,7 +2,8 @@
 
     python scripts/make_pictures.py --weights squeezenet1_0-imagenet.pth --data data
 
-A quarter of an hour on two cores; Chromium takes the picture of the interactive map. ``data`` holds FashionMNIST as torchvision lays it out.
+A quarter of an hour on two cores; Chromium takes the picture of the interactive map. ``data`` holds FashionMNIST as
+torchvision lays it out.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from frostmark.errors import ConfigError, FrostmarkError, TrackingError
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
+    from frostmark.figures.depth import Stop
     from frostmark.tracking.mlflow import MlflowStore
 
 PARENT = "FROSTMARK_PARENT_RUN"
@@ -212,17 +213,53 @@ def finish(stopped: BaseException | None) -> Finished | None:
     written = sorted(sweep.folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
     outcomes = [Outcome(**json.loads(path.read_text(encoding="utf-8"))) for path in written]
     code = max((1 if o.code is None else o.code for o in outcomes), default=0)
+    pictures = _draw_depth(sweep, [path.parent for path in written], outcomes)
     link = None
     if sweep.store is not None and sweep.run_id is not None:
         status = status_of(type(stopped)) if stopped is not None else "FAILED" if code else "FINISHED"
         note = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in outcomes)
         try:
+            sweep.store.add_files(sweep.run_id, pictures)
             sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": f"`{sweep.choices}`\n\n{note}"})
             link = sweep.store.link(sweep.run_id)
         except TrackingError as problem:  # the table of the jobs is still worth printing
             print(f"Error: {problem}", file=sys.stderr)
             code = max(code, problem.code)
     return Finished(outcomes, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri)
+
+
+DEPTH_METRIC = "test/neighbours/knn_accuracy"
+
+
+def _draw_depth(sweep: _UnderWay, folders: Sequence[Path], outcomes: Sequence[Outcome]) -> list[Path]:
+    """``depth.png`` and ``depth.svg`` in the folder of the sweep, if it compared layers of a network."""
+    curves = _depth_curves(folders, outcomes)
+    if all(len(stops) < 2 for stops in curves.values()):
+        return []
+    from frostmark.figures.depth import draw_depth
+    from frostmark.figures.files import save, save_vector
+
+    dataset = " and ".join(dict.fromkeys(o.title.split(" · ")[-1] for o in outcomes if o.code == 0))
+    figure = draw_depth(curves, "k-NN accuracy (test)", f"accuracy by depth · {dataset}")
+    return [save(figure, sweep.folder / "depth.png"), save_vector(figure, sweep.folder / "depth.svg")]
+
+
+def _depth_curves(folders: Sequence[Path], outcomes: Sequence[Outcome]) -> dict[str, list[Stop]]:
+    """The layers of every network, or of whatever else was swept, with the depth and the accuracy of each."""
+    from frostmark.figures.depth import Stop
+
+    curves: dict[str, list[Stop]] = {}
+    for folder, outcome, words in zip(folders, outcomes, differing(outcomes), strict=True):
+        file = folder / "metrics.json"
+        values = json.loads(file.read_text(encoding="utf-8"))["values"] if outcome.code == 0 and file.exists() else {}
+        if DEPTH_METRIC not in values or "cost/gmacs_share" not in values:
+            continue
+        backbone, layer, *_ = outcome.title.split(" · ")
+        others = [w for w in words.split() if not w.startswith(("backbone=", "layer=", "layer.node="))]
+        ends = (values.get(f"{DEPTH_METRIC}{end}") for end in ("_lo", "_hi"))
+        stop = Stop(layer, values["cost/gmacs_share"], values[DEPTH_METRIC], *ends)
+        curves.setdefault(" ".join([backbone, *others]), []).append(stop)
+    return curves
 
 
 def differing(outcomes: Sequence[Outcome]) -> list[str]:

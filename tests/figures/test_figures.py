@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from frostmark.data.pixels import thumbnails
 from frostmark.data.source import TensorImages
+from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import Pair, draw_image_pairs
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.figures.maps import FAINTEST, FULL, VECTOR_MOST, MapView, densest, draw_maps, moved_apart
@@ -126,6 +127,21 @@ def test_a_vector_file_is_the_same_twice_and_small(points: int, tmp_path: Path) 
     assert files[0] == files[1]
     assert len(files[0]) < 2_000_000
     assert (b"<image" in files[0]) is (points > VECTOR_MOST)
+
+
+def test_depth_curves_name_their_layers_and_show_their_intervals() -> None:
+    curves = {
+        "resnet18": [Stop("stage4", 0.9, 0.8, 0.78, 0.82), Stop("stage2", 0.3, 0.6, 0.55, 0.65)],
+        "vgg16": [Stop("last_conv", 1.0, 0.7)],
+    }
+    figure = draw_depth(curves, "accuracy", "by depth · $x_$")
+    for word in ("resnet18", "vgg16", "stage4", "stage2", "last_conv", "accuracy", "by depth"):
+        assert word in texts(figure)
+    line = figure.axes[0].lines[0]
+    assert line.get_xdata().tolist() == [0.3, 0.9]  # by depth, in whatever order the jobs ran
+    band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0.55, 0.82)
+    pixels(figure)
 
 
 ODD = (

@@ -24,6 +24,11 @@ def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(progra
     assert done.stdout.count("finished") == 2
     assert parent.info.run_id in done.stdout.strip().splitlines()[-1]
     assert "Traceback" not in done.stderr
+    # What did finish is compared: accuracy by depth, in the folder of the sweep and in the parent run.
+    (folder,) = tmp_path.glob("mlruns/_hydra/sweeps/*")
+    assert {"depth.png", "depth.svg"} <= set(Tracked(tmp_path).artifacts(parent))
+    assert (folder / "depth.png").read_bytes()[:4] == b"\x89PNG"
+    assert "stage2" in (folder / "depth.svg").read_text()
 
 
 def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path: Path) -> None:

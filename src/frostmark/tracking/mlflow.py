@@ -15,7 +15,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,12 @@ class MlflowStore:
         with self._explained():
             run = self._client().create_run(self.experiment_id(), run_name=name, tags=resolve_tags(dict(tags)))
         return str(run.info.run_id)
+
+    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
+        """Keep files at the root of a run that was started here or by another process."""
+        with self._explained():
+            for path in files:
+                self._client().log_artifact(run_id, str(path))
 
     def finish(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Close a run that was started here or by another process."""
