@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.neighbors import NearestCentroid
 
+from frostmark.metrics import neighbours
 from frostmark.metrics.geometry import Geometry
 from frostmark.metrics.metric import Scores, Split, Undefined, make_splits
 from frostmark.metrics.neighbours import SHOT_DRAWS, SHOTS, Neighbours, few_shot_means, knn_votes, ncm_predict
@@ -90,6 +91,16 @@ def test_votes_are_shares() -> None:
     np.testing.assert_allclose(votes.sum(1), 1, rtol=1e-6)
     assert (votes >= 0).all()
     assert not votes[:, 4:].any()
+
+
+def test_votes_of_many_rows_are_counted_in_pieces() -> None:
+    rng = np.random.default_rng(0)
+    graph = Graph(rng.integers(0, 50, (9000, 5), dtype=np.int32), np.sort(rng.random((9000, 5), np.float32))[:, ::-1])
+    labels = rng.integers(0, 6, 50)
+    votes = knn_votes(graph, labels, 6)
+    for line in (0, 4095, 4096, 8191, 8192, 8999):
+        few = Graph(graph.index[line : line + 1], graph.similarity[line : line + 1])
+        assert (knn_votes(few, labels, 6)[0] == votes[line]).all()
 
 
 def test_near_votes_outweigh_many_far_ones() -> None:
@@ -239,6 +250,20 @@ def test_more_labels_are_better() -> None:
         assert spread == pytest.approx(np.std(accuracies, ddof=1))  # type: ignore[arg-type]
         assert [line["draw"] for line in lines(scores, "shots", shots=shots)] == list(range(SHOT_DRAWS))
     assert Neighbours()(splits(drawn(400), drawn(400, seed=1))).tables["shots"] == scores.tables["shots"]
+
+
+def test_many_classes_are_asked_for_by_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = neighbours.ncm_predict
+    monkeypatch.setattr(neighbours, "ncm_predict", lambda means, rows: asked.append(len(rows)) or real(means, rows))
+    monkeypatch.setattr(neighbours, "SHOT_COMPARISONS", 4 * 1200)
+    train, test = drawn(400), drawn(1500, seed=1)
+    scores = Neighbours()(splits(train, test))
+    assert asked == [1500] + [1200] * SHOT_DRAWS * len(SHOTS)  # the class means of all rows are asked by every row
+    assert scores.values["test/neighbours/shots_16"] == pytest.approx(
+        scores.values["test/neighbours/ncm_accuracy"],  # type: ignore[arg-type]
+        abs=0.1,
+    )
 
 
 def test_all_rows_of_a_class_drawn_are_the_class() -> None:

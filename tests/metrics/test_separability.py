@@ -27,8 +27,10 @@ from frostmark.metrics.separability import (
     eta_squared,
     fisher_ratio,
     nc1,
+    nc1_of_noise,
     omega_squared,
     total_scatter,
+    triangular_root,
 )
 from frostmark.stats.bootstrap import Resamples, resampled_summaries
 from frostmark.stats.moments import ClassMoments, ClassSummary
@@ -320,7 +322,45 @@ def test_measures_of_resamples_are_those_of_the_rows_drawn(apart: float) -> None
             assert measure(summary)[b] == pytest.approx(float(measure(of_drawn)), rel=1e-4, abs=1e-6), name
 
 
+@pytest.mark.parametrize("apart", [0.0, 1.0])
+def test_measures_of_float32_means_are_those_of_the_exact_ones(apart: float) -> None:
+    """What draws and nulls are made of: distances by products in float32."""
+    exact = summary_of(*blobs(3000, 40, 200, apart=apart))
+    rounded = replace(exact, mean=(exact.mean - exact.mean.mean(0)).astype(np.float32))
+    for name, measure in OF_SUMMARY.items():
+        assert float(measure(rounded)) == pytest.approx(float(measure(exact)), rel=1e-5), name
+
+
 # By chance
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "classes", "decay", "rel"),
+    [
+        (600, 80, 20, 0, 1e-6),  # fewer classes than features: in float32
+        (600, 80, 20, 3, 1e-6),
+        (600, 80, 78, 3, 1e-6),  # hardly fewer: in float64
+        (600, 80, 120, 1, 1e-9),  # more classes than features
+        (60, 80, 20, 0, 1e-6),  # more features than rows
+        (600, 80, 81, 3, 1e-9),  # means that hardly span some directions: by eigenvectors
+    ],
+)
+def test_nc1_of_permuted_labels_needs_no_eigenvectors(n: int, d: int, classes: int, decay: float, rel: float) -> None:
+    rows, labels = blobs(n, d, classes, apart=0)
+    rows = ((rows - rows.mean(0)) * 10 ** (-decay * np.arange(d) / d)).astype(np.float32)
+    scatter = total_scatter(rows)
+    for summary in permuted_summaries(rows, Permutations(labels, 3, ("a",)), observed=True):
+        found = nc1_of_noise(summary.mean, scatter, triangular_root(scatter), summary.count)
+        assert found == pytest.approx(nc1(summary.mean, scatter, summary.count), rel=rel)
+
+
+def test_nc1_of_means_that_span_less_than_they_could() -> None:
+    rows, labels = blobs(60, 6, 4)
+    rows[:, 2:] = 1  # constant features: the scatter has no Cholesky factor but for its ridge
+    scatter, means = total_scatter(rows), summary_of(rows, labels).mean
+    count = np.bincount(labels)
+    expected = nc1(means, scatter, count)
+    assert nc1_of_noise(means, scatter, triangular_root(scatter), count) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_mean_of_eta_squared_over_all_permutations_is_its_chance_level() -> None:

@@ -26,7 +26,7 @@ from frostmark.metrics.transfer import (
     nleep,
     spherical,
 )
-from frostmark.stats.permutation import p_value, z_score
+from frostmark.stats.permutation import Permutations, p_value, z_score
 from frostmark.stats.sampling import seeded
 
 Array = np.ndarray[Any, Any]
@@ -424,6 +424,16 @@ def test_the_family_logs_every_key_and_only_those() -> None:
     assert float(more.values["train/transfer/nleep"]) <= 0  # type: ignore[arg-type]
     assert more.values == Transfer(nleep=True)(splits).values  # seeded
     assert {k: more.values[k] for k in found.values} == found.values
+
+
+@pytest.mark.parametrize("classes", [2, 8])  # fewer, more class sums than rows: which of them is turned
+def test_rough_targets_are_the_targets(classes: int) -> None:
+    rows, labels = blobs(100, 12, classes, apart=0.4)
+    spectrum = Spectrum.of(rows.astype(np.float32))
+    targets = spectrum.roughly(classes, 20)
+    assert (len(rows) < 20 * classes) == (classes == 8)
+    for shuffled in Permutations(labels, 20, ("a",)):
+        np.testing.assert_allclose(targets(shuffled), spectrum.targets(shuffled, classes), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("n", "d"), [(150, 20), (40, 90)])

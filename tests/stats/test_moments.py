@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frostmark.stats import moments as moments_module
 from frostmark.stats.moments import ClassMoments, ClassSummary
 
 
@@ -112,3 +113,47 @@ def test_constant_rows_have_no_spread(value: float) -> None:
     barely = rows.copy()
     barely[0, 0] = np.nextafter(np.float32(value), np.float32(1e9))
     assert not ClassMoments.of(barely, np.arange(50) % 2, 2).no_spread
+
+
+def draws_of(classes: int, width: int, *, offset: float = 0.0) -> ClassSummary:
+    """Two draws in float32, of means that lie unevenly."""
+    rng = np.random.default_rng(6)
+    mean = rng.standard_normal((2, classes, width)) * np.exp(rng.uniform(-2, 2, width)) + offset
+    shape = (2, classes)
+    return ClassSummary(
+        rng.integers(2, 60, classes), rng.random(shape) + 1, mean.astype(np.float32), rng.random(shape) + 1
+    )
+
+
+@pytest.mark.parametrize(("classes", "width"), [(2, 3), (10, 512), (300, 64)])
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_distances_of_draws_by_products_are_those_by_differences(classes: int, width: int, offset: float) -> None:
+    """Draws and nulls take the short way: in float32 it is good for a hundred-thousandth of such distances."""
+    many = draws_of(classes, width, offset=offset)
+    for draw in range(2):
+        exact = ClassSummary(many.count, many.variance[draw], many.mean[draw].astype(np.float64))
+        alone = ClassSummary(many.count, many.variance[draw], many.mean[draw])
+        np.testing.assert_allclose(many.squared[draw], exact.squared, rtol=2e-5)
+        np.testing.assert_allclose(alone.squared, exact.squared, rtol=2e-5)
+        assert (np.diagonal(many.squared[draw]) == 0).all()
+        np.testing.assert_allclose(many.closeness[draw], exact.closeness, rtol=2e-5)
+        assert (np.diagonal(exact.closeness) == 0).all()
+
+
+def test_means_that_coincide_are_at_no_negative_distance() -> None:
+    mean = np.repeat(np.random.default_rng(0).standard_normal((1, 40)), 6, axis=0).astype(np.float32)
+    mean[5] += 100
+    found = ClassSummary(np.ones(6, int), np.ones(6), mean).squared
+    assert (found >= 0).all()
+    np.testing.assert_allclose(found[5, :5], 40 * 100**2, rtol=1e-5)
+    assert found[:5, :5].max() < 1e-5 * found[5, 0]
+
+
+@pytest.mark.parametrize(("cells", "pieces"), [(1 << 21, 1), (1, 2)])
+def test_pieces_are_all_of_the_draws(cells: int, pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments_module, "_CELLS", cells)
+    many = draws_of(7, 5)
+    found = list(many.pieces())
+    assert len(found) == pieces
+    for name in ("variance", "mean", "spread"):
+        assert (np.concatenate([getattr(piece, name) for piece in found]) == getattr(many, name)).all()

@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from frostmark.stats.moments import Array, ClassMoments, Float
+from frostmark.stats.permutation import in_threads
 
 
 def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float:
@@ -25,10 +26,14 @@ def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float
     centre = moments.grand_mean
     along = np.full((classes, classes), np.nan)  # [i, j]: variance of class i along μ_i − μ_j, times ‖μ_i − μ_j‖²
     means = np.where(moments.count[:, None] > 0, moments.mean - centre, np.nan)
-    for c in moments.present:
+
+    def fill(c: int) -> None:
         deviations = rows[labels == c] - moments.mean[c]
-        projected = deviations @ (means[c] - means).T
-        along[c] = (projected**2).mean(0)
+        projected = deviations @ means.T
+        projected -= projected[:, c, None]
+        along[c] = np.einsum("nc,nc->c", projected, projected) / len(projected)
+
+    in_threads(fill, moments.present.tolist())
     squared = moments.mean_distances**2
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(squared > 0, (along + along.T) / (2 * squared**2), np.nan)

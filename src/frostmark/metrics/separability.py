@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from frostmark.metrics.confusability import confused_pairs, nearest_between
 from frostmark.metrics.metric import (
@@ -31,11 +33,15 @@ from frostmark.metrics.metric import (
 from frostmark.metrics.silhouette import EXACT_MOST, NULL_MOST, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
-from frostmark.stats.permutation import Permutations, permuted_summaries
+from frostmark.stats.permutation import Permutations, Unlabelled, in_threads
 from frostmark.stats.sampling import seeded, some_of_each
 
 _ROUNDING = 1e-24
 """Squared distances below this share of the squared lengths are the rounding of float64 streams."""
+
+_WELL_SPANNED, _SPANNED = 1e-2, 1e-4
+"""Smallest pivots of a Cholesky factor over the largest: above, the class means span all directions well enough for
+float32; below the second, they hardly span some."""
 
 PAIRS_LISTED = 20
 """Pairs of classes in the table of the most confusable ones."""
@@ -75,9 +81,10 @@ def cdnv(summary: ClassSummary) -> Float:
 
     Galanti et al., arXiv 2112.15121.
     """
-    i, j = np.triu_indices(len(summary.count), 1)
-    both = summary.variance[..., i] + summary.variance[..., j]
-    return np.asarray((both / (2 * summary.squared[..., i, j])).mean(-1))
+    # Each σ_i² comes once with every other class: the sum over pairs is one over classes.
+    classes = len(summary.count)
+    nearby = summary.closeness.sum(-1, dtype=np.float64)
+    return np.asarray((summary.variance * nearby).sum(-1) / (classes * (classes - 1)))
 
 
 def davies_bouldin(summary: ClassSummary) -> Float:
@@ -90,9 +97,10 @@ def davies_bouldin(summary: ClassSummary) -> Float:
     """
     if summary.spread is None:
         raise ValueError("the summary has no spreads")
-    both = summary.spread[..., :, None] + summary.spread[..., None, :]
-    apart = np.sqrt(summary.squared) + np.where(np.eye(len(summary.count)) > 0, np.inf, 0)
-    return np.asarray((both / apart).max(-1).mean(-1))
+    spread = summary.spread.astype(summary.closeness.dtype)
+    ratio = np.sqrt(summary.closeness)
+    ratio *= spread[..., :, None] + spread[..., None, :]
+    return np.asarray(ratio.max(-1).mean(-1, dtype=np.float64))
 
 
 def class_spreads(rows: Array, labels: Array, moments: ClassMoments) -> Float:
@@ -122,6 +130,54 @@ def nc1(means: Array, scatter: Float, count: Array) -> float:
     return float((np.maximum(within, 0) / n / values[kept] ** 2).sum())
 
 
+def nc1_of_noise(means: Array, scatter: Float, root: Float, count: Array) -> float:
+    """:func:`nc1` without eigenvectors, where the class means span all directions that C of them in D features can.
+
+    Those of permuted labels do, and of these there are many. With M the means about μ̄, w_c = n_c/N and S_W = S_T − S_B:
+    if C ≤ D, M M⁺ leaves out but the direction (1, …, 1), and N·nc1 = ‖M⁺ᵀ S_T^½‖² − N(1 − ‖w‖²); otherwise MᵀM has an
+    inverse, and N·nc1 = tr(S_W (MᵀM)⁻¹). Where the means do not span so much, the eigenvectors it is.
+
+    Args:
+        means, scatter, count: as of :func:`nc1`.
+        root: (D, D) :func:`triangular_root` of the scatter.
+    """
+    n, classes, width = count.sum(), *means.shape
+    centred = means - means.mean(0, dtype=np.float64)
+    few = classes <= width
+    gram = centred @ centred.T if few else centred.T @ centred
+    if few:
+        gram += np.trace(gram) / classes**2  # the direction (1, …, 1), in which M is 0, as long as the others
+    inverse, pivots = _inverse(gram)
+    if pivots < _SPANNED:
+        return nc1(means, scatter, count)
+    if few:
+        # In float32 only what is well conditioned, and only now that G is inverted: it loses digits with the condition
+        # of M, not with the square of that.
+        kind = np.float32 if pivots > _WELL_SPANNED else np.float64
+        dual = inverse.astype(kind) @ centred.astype(kind)
+        reached = get_blas_funcs("trmm", dtype=kind)(1.0, root.T.astype(kind), dual.T)  # R is triangular: half of Rᵀ M⁺
+        return float(np.einsum("dc,dc->", reached, reached, dtype=np.float64) / n - (1 - ((count / n) ** 2).sum()))
+    from_centre = np.sqrt(count)[:, None] * (means - (count / n) @ means)
+    return float(np.einsum("de,de->", scatter - from_centre.T @ from_centre, inverse) / n)
+
+
+def _inverse(gram: Float) -> tuple[Float, float]:
+    """Of a symmetric matrix, and the smallest pivot of its Cholesky factor over the largest; 0 if not definite."""
+    factor, failed = dpotrf(gram, lower=True)
+    pivots = np.diagonal(factor)
+    if failed or pivots.min() <= 0:
+        return gram, 0.0
+    ratio = float(pivots.min() / pivots.max())
+    lower = dpotri(factor, lower=True, overwrite_c=True)[0]
+    return np.asarray(np.tril(lower) + np.tril(lower, -1).T), ratio
+
+
+def triangular_root(scatter: Float) -> Float:
+    """(D, D) lower triangular R of R Rᵀ = ``scatter``, but for 1e-13 of its trace, which makes it definite."""
+    ridge = 1e-13 * np.trace(scatter) + np.finfo(float).tiny
+    return np.asarray(np.linalg.cholesky(scatter + ridge * np.eye(len(scatter))))
+
+
 def total_scatter(rows: Array) -> Float:
     """(D, D) S_T = Σ (x − μ)(x − μ)ᵀ in float64, without a second copy of the rows."""
     centre = rows.mean(0, dtype=np.float64)
@@ -145,8 +201,10 @@ class Separability:
     def __call__(self, splits: Splits) -> Scores:
         scores, classes, pairs = Scores(), [], []
         for split in splits.values():
-            reasons = _reasons(split)
-            _add_moment_measures(scores, split, reasons)
+            of_rows = _with_spreads(split)
+            exact = split.moments.summary if split.projected else of_rows
+            reasons = _reasons(split, exact)
+            _add_moment_measures(scores, split, exact, of_rows, reasons)
             _add_silhouette(scores, split, reasons["silhouette"])
             classes.append(_class_table(split, scores.outcomes.get(f"{split.name}/silhouette")))
             pairs.append(_pair_table(split))
@@ -158,28 +216,36 @@ class Separability:
         return scores
 
 
+def _with_spreads(split: Split) -> ClassSummary:
+    """The classes of the rows that the split holds."""
+    return replace(split.row_moments.summary, spread=class_spreads(split.rows, split.labels, split.row_moments))
+
+
 def _nulls(split: Split, scatter: Float) -> dict[str, Float]:
     """(1 + P,) values of every measure: under the labels as they are, and under each permutation."""
-    found: dict[str, list[float]] = {name: [] for name in (*OF_SUMMARY, "nc1")}
     if not len(split.permutations):
         return {}
-    with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
-        for summary in permuted_summaries(split.rows, split.permutations, observed=True):
-            for name, measure in OF_SUMMARY.items():
-                found[name].append(float(measure(summary)))
-            found["nc1"].append(nc1(summary.mean, scatter, summary.count))
-    return {name: np.array(values) for name, values in found.items()}
+    unlabelled, root = Unlabelled(split.rows, split.labels), triangular_root(scatter)
+
+    def measured(labels: Array) -> list[float]:
+        summary = unlabelled.summary(labels)
+        with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
+            values = [float(measure(summary)) for measure in OF_SUMMARY.values()]
+            return [*values, nc1_of_noise(summary.mean, scatter, root, summary.count)]
+
+    found = [measured(split.labels), *in_threads(measured, split.permutations)]
+    return dict(zip((*OF_SUMMARY, "nc1"), np.array(found).T, strict=True))
 
 
-def _reasons(split: Split) -> dict[str, dict[str, bool]]:
-    """Why a measure may not exist: name → reasons that apply; none if it does."""
-    m, summary = split.moments, split.moments.summary
+def _reasons(split: Split, summary: ClassSummary) -> dict[str, dict[str, bool]]:
+    """Why a measure may not exist: name → reasons that apply; none if it does. ``summary`` is that of the features."""
+    m = split.moments
     single = {ONE_CLASS: len(m.present) < 2, "every class has one image only": bool((m.count <= 1).all())}
     flat = {**single, "no class varies within itself": m.no_spread}
     lengths = (summary.mean**2).sum(1)
     one_mean = bool(summary.between <= _ROUNDING * (summary.count * lengths).sum())
-    i, j = np.triu_indices(len(m.present), 1)
-    touching = bool((summary.squared[i, j] <= _ROUNDING * (lengths[i] + lengths[j])).any())
+    touches = summary.squared <= _ROUNDING * (lengths[:, None] + lengths)
+    touching = int(touches.sum()) > len(m.present)  # a mean touches itself
     equal = {**single, "two classes have the same mean": touching}
     constant = {**single, "all rows are equal": m.no_spread and one_mean}
     reasons = {
@@ -207,10 +273,13 @@ def _chance(split: Split) -> dict[str, float]:
     }
 
 
-def _add_moment_measures(scores: Scores, split: Split, reasons: Mapping[str, Mapping[str, bool]]) -> None:
-    exact, of_rows = split.moments.summary, split.row_moments.summary
-    spread = class_spreads(split.rows, split.labels, split.row_moments)
-    of_rows = replace(of_rows, spread=spread)
+def _add_moment_measures(
+    scores: Scores,
+    split: Split,
+    exact: ClassSummary,
+    of_rows: ClassSummary,
+    reasons: Mapping[str, Mapping[str, bool]],
+) -> None:
     # A spread needs rows: where they are a projection, so are the distances that it is compared with.
     seen = {name: of_rows if name == "davies_bouldin" else exact for name in OF_SUMMARY}
     values: dict[str, Value] = {

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.stats.moments import Array, Float
-from frostmark.stats.permutation import Permutations, class_sums
+from frostmark.stats.permutation import Permutations, class_sums, in_threads
 
 EXACT_MOST = 10_000
 """Rows up to which the silhouette is exact; of more, a sample is measured."""
@@ -66,13 +66,17 @@ def silhouettes(rows: Array, labels: NDArray[np.int64]) -> Silhouettes:
     squares = np.einsum("nd,nd->n", x, x)
     values, influence = np.zeros(len(x)), np.zeros(len(x))
     constant = np.zeros(len(present))
-    for start in range(0, len(x), _BLOCK):
+
+    def of_block(start: int) -> tuple[slice, Float, Float, Float, Float]:
         block = slice(start, min(start + _BLOCK, len(x)))
         apart = distances(x, squares, block)
         found = _Block.of(class_sums(apart.T, own, len(present)).T, own[block], np.bincount(own))
-        values[block] = found.values
-        gradient, offset, to_itself = found.gradients()
-        influence += np.einsum("bn,bn->n", apart, gradient[:, own])
+        gradient, *rest = found.gradients()
+        return block, found.values, np.einsum("bn,bn->n", apart, gradient[:, own]), *rest
+
+    for block, found, to_all, offset, to_itself in in_threads(of_block, range(0, len(x), _BLOCK)):
+        values[block] = found
+        influence += to_all
         influence[block] += to_itself
         constant += offset
     return Silhouettes(values, values + influence - constant[own])
@@ -93,7 +97,7 @@ def permuted_silhouettes(rows: Array, permutations: Permutations) -> tuple[float
     def measured(labels: NDArray[np.int64]) -> float:
         return mean_silhouette(apart, np.searchsorted(present, labels), len(present))
 
-    return measured(permutations.labels), np.array([measured(labels) for labels in permutations])
+    return measured(permutations.labels), np.array(in_threads(measured, permutations))
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,18 @@ of the class's centred rows times V/√s.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value
-from frostmark.stats.moments import Array, ClassMoments, Float
-from frostmark.stats.permutation import Permutations, class_sums
+from frostmark.stats.moments import Array, ClassMoments, Float, squared_distances
+from frostmark.stats.permutation import Permutations, class_sums, in_threads
 from frostmark.stats.sampling import seeded
 
 GBC_COMPONENTS = 64
@@ -51,11 +52,15 @@ _FLAT = 1e-20
 _CELLS = 1 << 22
 """Numbers of one block of rows in float64: bounds the memory."""
 
-_CACHED = 1 << 18
-"""Numbers of one block of targets, which is passed over many times and had better stay in the cache."""
+_NODES = chebyshev.chebpts1(17)
+"""Where f is known between the neighbours of a grid point of ln λ, one away: its nearest poles, ±πi from the real axis,
+leave the polynomial through so many points an error of (π + √(π² + 1))⁻¹⁷ = 2e-14 of its terms."""
 
-_NEWTON_STEPS = 6
-"""From half a unit of ln λ away: the value is then exact to about 1e-14 (what is left of the error enters squared)."""
+_LATTICE = np.linspace(-1, 1, 33)
+"""Where the maximum of the polynomial is looked for."""
+
+_NEWTON_STEPS = 3
+"""From a thirty-second of a unit away: what is left of the error enters squared."""
 
 
 @dataclass(frozen=True)
@@ -126,20 +131,19 @@ class Spectrum:
             sums += class_sums(self.source[part] - self.centre, labels[part], classes)
         return sums if self.axes is None else sums @ self.axes
 
-    def permuted(
-        self, permutations: Permutations, present: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], Float]]:
-        """Labels as indices of ``present``, and their z (C, k), for every permutation.
+    def roughly(self, classes: int, times: int) -> Callable[[NDArray[np.int64]], Float]:
+        """:meth:`targets` in float32, for as many ``times`` labels (N,) of so many ``classes``.
 
-        Sums in float32, which a null does not notice: one copy of the rows, and then a pass over it a permutation.
+        A null does not notice. One copy of the rows, and then a pass over it every time.
         """
-        rows = np.empty(self.source.shape, np.float32)
-        np.subtract(self.source, self.centre, out=rows, casting="same_kind")
         axes = None if self.axes is None else self.axes.astype(np.float32)
-        for shuffled in permutations:
-            labels = np.searchsorted(present, shuffled).astype(np.int64)
-            sums = class_sums(rows, labels, len(present))
-            yield labels, (sums if axes is None else sums @ axes).astype(np.float64)
+        # Turned into U at once where that is less work than turning the sums every time.
+        before = axes if self.rows < times * classes else None
+        after = axes if before is None else None
+        rows = np.empty((self.rows, len(self.centre) if before is None else self.rank), np.float32)
+        for part in _blocks(self.rows, len(self.centre)):
+            rows[part] = _turned((self.source[part] - self.centre).astype(np.float32), before)
+        return lambda labels: _turned(class_sums(rows, labels, classes), after).astype(np.float64)
 
     def coordinates(self, components: int) -> Float:
         """(N, m) the rows in their first ``components`` principal axes, or as many as there are.
@@ -156,6 +160,10 @@ class Spectrum:
         """How many of the first principal axes hold ``share`` of the variance."""
         held = np.cumsum(self.values) / self.values.sum()
         return int(np.searchsorted(held, share) + 1)
+
+
+def _turned(x: Array, axes: Array | None) -> Array:
+    return x if axes is None else np.asarray(x @ axes)
 
 
 def _blocks(rows: int, width: int, cells: int = _CELLS) -> Iterator[slice]:
@@ -203,23 +211,21 @@ class Evidence:
     def maximum(self, squares: Float, length: Float) -> Float:
         """(M,) the supremum of f over λ > 0 for each of M targets.
 
-        The best point of a grid of ln λ, then Newton's method on f′ between that point's neighbours, with bisection
-        where Newton would leave them; or the limit λ → ∞ (weights that are zero) where that is higher.
+        The best point of a grid of ln λ, then the maximum of a polynomial between that point's neighbours; or the limit
+        λ → ∞ (weights that are zero) where that is higher.
 
         Args:
             squares: (M, k) the z_i².
             length: (M,) ‖y‖².
         """
-        share = self.values[:, None] / (np.exp(self.grid) + self.values[:, None])  # (k, G)
-        volume = -0.5 * np.log1p(self.values[:, None] / np.exp(self.grid)).sum(0)
-        best = self._height(0.0, length, length)
-        for part in _blocks(len(length), len(self.values), _CACHED):
-            mine = length[part, None]
-            height = self._height(volume, mine - squares[part] @ share, mine)
-            top = height.argmax(1)
-            climbed = self._climb(np.clip(top, 1, len(self.grid) - 2), squares[part], length[part])
-            best[part] = np.maximum(best[part], np.maximum(height.max(1), climbed))
-        return best
+        height = self._heights(self.grid, squares, length)
+        best = np.maximum(self._height(0.0, length, length), height.max(1))
+        tops = np.clip(height.argmax(1), 1, len(self.grid) - 2)
+        for top in np.unique(tops):  # few: what the targets have in common decides
+            mine = np.flatnonzero(tops == top)
+            between = self._heights(self.grid[top] + _NODES, squares[mine], length[mine])
+            best[mine] = np.maximum(best[mine], _highest(between))
+        return np.asarray(best)
 
     @cached_property
     def grid(self) -> Float:
@@ -230,34 +236,32 @@ class Evidence:
         low = np.log(self.values[-1] * len(self.values) / self.rows**2) - 1
         return np.arange(low, np.log(self.values[0]) + 16)
 
+    def _heights(self, points: Float, squares: Float, length: Float) -> Float:
+        """(M, G) f at the same ``points`` ln λ (G,) for all targets: one product."""
+        ratio = self.values[:, None] / np.exp(points)  # (k, G)
+        explained = squares @ (ratio / (1 + ratio))
+        return self._height(-0.5 * np.log1p(ratio).sum(0), length[:, None] - explained, length[:, None])
+
     def _height(self, volume: Float | float, residual: Float, length: Float) -> Float:
         n = self.rows
         # Centred rows never explain the part of y along (1, …, 1): R ≥ ‖y‖⁴/N, whatever rounding says.
         residual = np.maximum(residual, length**2 / n)
         return np.asarray(volume + n / 2 * (np.log(n / residual) - 1 - np.log(2 * np.pi)))
 
-    def _climb(self, start: NDArray[np.intp], squares: Float, length: Float) -> Float:
-        low, u, high = self.grid[start - 1], self.grid[start], self.grid[start + 1]
-        for _ in range(_NEWTON_STEPS):
-            slope, bend = self._slopes(u, squares, length)
-            low, high = np.where(slope > 0, u, low), np.where(slope > 0, high, u)
-            newton = u - np.divide(slope, bend, out=np.full_like(u, np.inf), where=bend < 0)
-            # Ends included: once it has arrived, a step of zero must not count as one that leaves.
-            u = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-        share = self.values / (np.exp(u)[:, None] + self.values)
-        volume = -0.5 * np.log1p(self.values / np.exp(u)[:, None]).sum(1)
-        return self._height(volume, length - np.einsum("mk,mk->m", squares, share), length)
 
-    def _slopes(self, u: Float, squares: Float, length: Float) -> tuple[Float, Float]:
-        """(M,) f′ and f″ with respect to u = ln λ."""
-        ratio = np.exp(u)[:, None]
-        share = self.values / (ratio + self.values)
-        curve = share * (ratio / (ratio + self.values))
-        residual = np.maximum(length - np.einsum("mk,mk->m", squares, share), length**2 / self.rows)
-        first = np.einsum("mk,mk->m", squares, curve) / residual  # R′/R
-        second = np.einsum("mk,mk,mk->m", squares, curve, 2 * share - 1) / residual  # R″/R
-        slope = share.sum(1) / 2 - self.rows / 2 * first
-        return slope, -curve.sum(1) / 2 - self.rows / 2 * (second - first**2)
+def _highest(values: Float) -> Float:
+    """(M,) the maxima between −1 and 1 of the polynomials that have ``values`` (M, 17) at the nodes."""
+    polynomial = np.linalg.solve(chebyshev.chebvander(_NODES, len(_NODES) - 1), values.T)  # (17, M)
+    slope, bend = chebyshev.chebder(polynomial), chebyshev.chebder(polynomial, 2)
+    on_lattice = chebyshev.chebvander(_LATTICE, len(_NODES) - 1) @ polynomial
+    start = _LATTICE[on_lattice.argmax(0)]
+    step = _LATTICE[1] - _LATTICE[0]
+    low, high = np.maximum(start - step, -1), np.minimum(start + step, 1)
+    x = start
+    for _ in range(_NEWTON_STEPS):
+        down, curve = chebyshev.chebval(x, slope, tensor=False), chebyshev.chebval(x, bend, tensor=False)
+        x = np.clip(x - np.divide(down, curve, out=np.zeros_like(x), where=curve < 0), low, high)
+    return np.asarray(np.maximum(on_lattice.max(0), chebyshev.chebval(x, polynomial, tensor=False)))
 
 
 def logme(spectrum: Spectrum, labels: NDArray[np.int64]) -> float:
@@ -304,7 +308,7 @@ def _logme(evidence: Evidence, z: Float, count: NDArray[np.int64]) -> float:
 
 def _explained(z: Float, count: NDArray[np.int64]) -> Float:
     """(k,) share of the variance along each axis that the class means explain."""
-    return np.asarray((z**2 / count[:, None]).sum(0))
+    return np.asarray((1 / count) @ z**2)
 
 
 def _shrunk(spectrum: Spectrum) -> Float:
@@ -321,7 +325,7 @@ def spherical(points: Float, labels: NDArray[np.int64]) -> tuple[Float, Float]:
     return moments.mean, moments.variance / points.shape[1]
 
 
-def gbc(means: Float, variances: Float) -> float:
+def gbc(means: Float, variances: Float, squared: Float | None = None) -> float:
     """−Σ exp(−D_B(i, j)) over ordered pairs i ≠ j of spherical Gaussians: the overlap of the classes, at most 0.
 
     Pándy et al., arXiv 2111.12780, on min(64, k) principal components. With σ̄² = (σ_i² + σ_j²)/2 in d dimensions
@@ -333,11 +337,13 @@ def gbc(means: Float, variances: Float) -> float:
     Args:
         means: (C, d).
         variances: (C,) σ² a dimension, positive.
+        squared: (C, C) squared distances of the means, where they are at hand.
     """
-    i, j = np.triu_indices(len(means), 1)
-    pooled, root = (variances[i] + variances[j]) / 2, np.log(variances) / 2
-    distance = pdist(means, "sqeuclidean") / (8 * pooled) + means.shape[1] / 2 * (np.log(pooled) - root[i] - root[j])
-    return -2 * float(np.exp(-distance).sum())
+    squared = squareform(pdist(means, "sqeuclidean")) if squared is None else squared
+    pooled, root = (variances[:, None] + variances) / 2, np.log(variances) / 2
+    distance = squared / (8 * pooled) + means.shape[1] / 2 * (np.log(pooled) - root[:, None] - root)
+    np.fill_diagonal(distance, np.inf)
+    return -float(np.exp(-distance).sum())
 
 
 def mixture_posterior(points: Float, components: int, rng: np.random.RandomState) -> Float:
@@ -472,19 +478,24 @@ class _Unlabelled:
 
     def null(self, permutations: Permutations, present: NDArray[np.int64]) -> dict[str, Float]:
         """(P,) values under permuted labels."""
-        found = [
-            self._values(labels, z, *self._spherical(labels))
-            for labels, z in self.spectrum.permuted(permutations, present)
-        ]
+        targets = self.spectrum.roughly(len(present), len(permutations))
+
+        def values(shuffled: NDArray[np.int64]) -> dict[str, float]:
+            labels = np.searchsorted(present, shuffled).astype(np.int64)
+            return self._values(labels, targets(labels), *self._spherical(labels), by_products=True)
+
+        found = in_threads(values, permutations)
         return {name: np.array([values[name] for values in found]) for name in (found[0] if found else ())}
 
-    def _values(self, labels: NDArray[np.int64], z: Float, means: Float, variances: Float) -> dict[str, float]:
+    def _values(
+        self, labels: NDArray[np.int64], z: Float, means: Float, variances: Float, *, by_products: bool = False
+    ) -> dict[str, float]:
         explained = _explained(z, self.count)
         values = {
             "logme": _logme(self.evidence, z, self.count),
             "h_score": float(explained.sum()),
             "h_score_shrunk": float(explained @ self.shrunk),
-            "gbc": gbc(means, np.maximum(variances, self._flat)),
+            "gbc": gbc(means, np.maximum(variances, self._flat), squared_distances(means) if by_products else None),
         }
         return values if self.posterior is None else {**values, "nleep": nleep(self.posterior, labels)}
 

@@ -12,7 +12,7 @@ networks. Variances are in population form (divided by n). With n_c rows of mean
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,8 +44,9 @@ def intra_variance(summary: ClassSummary) -> Float:
 
 def inter_variance(summary: ClassSummary) -> Float:
     """(1/C) Σ_c ‖μ_c − μ̄‖², μ̄ the unweighted mean of the class means."""
-    # Equal weights: the same formula as the scatter between classes of one row each.
-    return replace(summary, count=np.ones_like(summary.count)).between / len(summary.count)
+    # Steiner: about the mean of all rows, less what lies between the two centres.
+    between_centres = (summary.centred.mean(-2) ** 2).sum(-1)
+    return np.asarray(np.maximum(summary.lengths.mean(-1, dtype=np.float64) - between_centres, 0))
 
 
 def inter_variance_debiased(summary: ClassSummary) -> Float:
@@ -73,11 +74,16 @@ def pair_variance(moments: ClassMoments) -> Float:
 
     (n_i σ_i² + n_j σ_j²)/(n_i + n_j) + n_i n_j/(n_i + n_j)² ‖μ_i − μ_j‖²
     """
+    return pooled_variance(moments, moments.mean_distances)
+
+
+def pooled_variance(moments: ClassMoments, distances: Float) -> Float:
+    """:func:`pair_variance` where the ``distances`` (C, C) of the class means are at hand."""
     n, variance = moments.count.astype(float), moments.variance
     with np.errstate(invalid="ignore", divide="ignore"):
         total = n[:, None] + n[None, :]
         within = ((n * variance)[:, None] + (n * variance)[None, :]) / total
-        between = np.outer(n, n) / total**2 * moments.mean_distances**2
+        between = np.outer(n, n) / total**2 * distances**2
         return np.asarray(within + between)
 
 
@@ -180,7 +186,8 @@ def pair_table(split: Split, name: str) -> Table:
     moments, present = split.moments, split.moments.present
     upper = np.triu_indices(len(present), 1)
     i, j = present[upper[0]], present[upper[1]]
-    distance = moments.mean_distances[i, j]
+    distances = moments.mean_distances
+    distance = distances[i, j]
     spread = np.sqrt((moments.variance[i] + moments.variance[j]) / 2)
     return {
         "split": [name] * len(i),
@@ -188,7 +195,7 @@ def pair_table(split: Split, name: str) -> Table:
         "class_j": j.tolist(),
         "name_i": [split.classes[c] for c in i],
         "name_j": [split.classes[c] for c in j],
-        "pooled_variance": pair_variance(moments)[i, j].tolist(),
+        "pooled_variance": pooled_variance(moments, distances)[i, j].tolist(),
         "mean_distance": distance.tolist(),
         "standardised_distance": _ratio(distance, spread).tolist(),
         "directional_cdnv": split.confusability[i, j].tolist(),

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
+from frostmark.stats.permutation import in_threads
 from frostmark.stats.sampling import seeded
 
 LEVEL = 0.95
@@ -73,7 +74,8 @@ def resampled_summaries(
     """The classes in every resample: slices of the draws with their summaries.
 
     One product of counts (b, n_c) and centred rows (n_c, D) a class and block gives means and variances: rows are never
-    copied. In float32, which an interval does not notice.
+    copied. In float32, which an interval does not notice. A summary is good until the next one is asked for: the block
+    of means is written over, as fresh memory would take longer than what is done in it.
 
     Args:
         rows: (N, D).
@@ -86,19 +88,47 @@ def resampled_summaries(
     squares = {c: np.einsum("nd,nd->n", x, x, dtype=np.float64) for c, x in centred.items()}
     means = (moments.mean[present] - centre).astype(np.float32)
     width = rows.shape[1]
-    for part, counts in resamples.blocks(len(present) * (width + len(present))):
+    block = np.empty((0, len(present), width), np.float32)
+    for part, counts in resamples.blocks(len(present) * width // 4):  # a block of means has 256 MiB at most
         size = part.stop - part.start
-        shift = np.empty((size, len(present), width), np.float32)
+        block = block if len(block) >= size else np.empty((size, len(present), width), np.float32)
+        mean = block[:size]
         variance, distance = np.empty((size, len(present))), np.empty((size, len(present)))
-        for i, c in enumerate(present):
-            n = len(squares[c])
-            shift[:, i] = counts[c] @ centred[c] / n
-            moved = np.einsum("bd,bd->b", shift[:, i], shift[:, i], dtype=np.float64)
-            variance[:, i] = np.maximum(counts[c] @ squares[c] / n - moved, 0)
-            if spread:
-                apart = squares[c] - 2 * (shift[:, i] @ centred[c].T) + moved[:, None]
-                distance[:, i] = (counts[c] * np.sqrt(np.maximum(apart, 0))).sum(1) / n
-        yield part, ClassSummary(moments.count[present], variance, shift + means, distance if spread else None)
+
+        def fill(
+            some: NDArray[np.intp],
+            counts: dict[int, NDArray[np.float32]] = counts,
+            mean: NDArray[np.float32] = mean,
+            variance: Float = variance,
+            distance: Float = distance,
+        ) -> None:
+            for i in some:
+                of_class = _resampled(centred[present[i]], squares[present[i]], counts[present[i]], spread=spread)
+                shift, variance[:, i], distance[:, i] = of_class
+                np.add(shift, means[i], out=mean[:, i])
+
+        in_threads(fill, np.array_split(np.arange(len(present)), 16))
+        yield part, ClassSummary(moments.count[present], variance, mean, distance if spread else None)
+
+
+def _resampled(
+    centred: NDArray[np.float32], squares: Float, counts: NDArray[np.float32], *, spread: bool
+) -> tuple[NDArray[np.float32], Float, Float]:
+    """Of one class (b, D) how far its mean moves, (b,) its variance and, if wanted, (b,) its spread in every draw.
+
+    Args:
+        centred: (n, D) rows less their mean, of squared lengths ``squares`` (n,).
+        counts: (b, n) how often each is drawn.
+    """
+    n = len(squares)
+    shift = counts @ centred
+    shift /= n
+    moved = np.einsum("bd,bd->b", shift, shift)
+    variance = np.maximum(counts @ squares / n - moved, 0)
+    if not spread:
+        return shift, variance, np.zeros(len(counts))
+    apart = squares - 2 * (shift @ centred.T) + moved[:, None]
+    return shift, variance, np.einsum("bn,bn->b", counts, np.sqrt(np.maximum(apart, 0))) / n
 
 
 def measured_draws(
@@ -112,12 +142,17 @@ def measured_draws(
     """(B,) values of each of ``measures`` in every resample; none without resamples. As :func:`resampled_summaries`."""
     if not measures or not resamples.draws:
         return {}
-    draws = {name: np.empty(resamples.draws) for name in measures}
-    with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
-        for part, summary in resampled_summaries(rows, moments, resamples, spread=spread):
-            for name, measure in measures.items():
-                draws[name][part] = measure(summary)
-    return draws
+
+    def measured(piece: ClassSummary) -> list[Float]:
+        with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
+            return [measure(piece) for measure in measures.values()]
+
+    found = [
+        np.concatenate(values, axis=1)
+        for _, summary in resampled_summaries(rows, moments, resamples, spread=spread)
+        for values in [in_threads(measured, summary.pieces())]
+    ]
+    return dict(zip(measures, np.concatenate(found, axis=1), strict=True))
 
 
 def recentred(draws: Float, estimate: float) -> Float:

@@ -11,7 +11,8 @@ every digit in float64 once the mean is 1e8 standard deviations away from zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,9 @@ from scipy.spatial.distance import pdist, squareform
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
+
+_CELLS = 1 << 21
+"""Numbers of a piece of many draws: what is measured of them pair by pair of classes stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class ClassSummary:
     Attributes:
         count: (C,) rows of each class.
         variance: (…, C) trace of each class covariance, divided by n.
-        mean: (…, C, D) class means.
+        mean: (…, C, D) class means; float64 of a data set, float32 of draws.
         spread: (…, C) mean distance of a class's rows to their mean; None where nobody asks for it.
     """
 
@@ -137,22 +141,57 @@ class ClassSummary:
     @cached_property
     def between(self) -> Float:
         """(…) tr S_B: Σ_c n_c ‖μ_c − μ‖², μ the mean of all rows."""
-        anchored = self.mean - self.mean[..., :1, :]  # means far from zero keep their digits
-        centre = np.einsum("c,...cd->...d", self.count / self.count.sum(), anchored)
-        squares = ((anchored - centre[..., None, :]) ** 2).sum(-1, dtype=np.float64)
-        return np.asarray((self.count * squares).sum(-1))
+        return np.asarray((self.count * self.lengths).sum(-1))
 
     @cached_property
-    def squared(self) -> Float:
+    def centred(self) -> Array:
+        """(…, C, D) class means less the mean of all rows: near the origin products keep their digits."""
+        shares = (self.count / self.count.sum()).astype(self.mean.dtype)
+        return np.asarray(self.mean - (shares @ self.mean)[..., None, :])
+
+    @cached_property
+    def lengths(self) -> Array:
+        """(…, C) squared distances of the class means to the mean of all rows."""
+        return np.asarray(np.einsum("...cd,...cd->...c", self.centred, self.centred))
+
+    @cached_property
+    def squared(self) -> Array:
         """(…, C, C) squared Euclidean distances of the class means."""
-        if self.mean.ndim == 2:
+        if self.mean.ndim == 2 and self.mean.dtype == np.float64:
             return np.asarray(squareform(pdist(self.mean, "sqeuclidean")))
-        # Of many draws by products, near the origin, where they lose few digits.
-        centred = self.mean - self.mean.mean((0, 1))
-        squares = (centred**2).sum(-1)
-        product = centred @ centred.swapaxes(-1, -2)
-        found = np.maximum(squares[..., :, None] + squares[..., None, :] - 2 * product, 0)
-        return np.asarray(found, dtype=np.float64)
+        # Of draws by products, a hundred times as fast for 1,000 classes: what float32 makes of two means that nearly
+        # coincide an interval or a null does not notice; the estimate keeps its digits.
+        return squared_distances(self.centred)
+
+    @cached_property
+    def closeness(self) -> Array:
+        """(…, C, C) one over the squared distances of the class means; 0 on the diagonal."""
+        apart = self.squared.copy()
+        diagonal = np.arange(len(self.count))
+        apart[..., diagonal, diagonal] = np.inf
+        return np.asarray(np.reciprocal(apart, out=apart))
+
+    def pieces(self) -> Iterator[ClassSummary]:
+        """Few draws at a time of a summary of many."""
+        classes, width = self.mean.shape[1:]
+        step = max(1, _CELLS // (classes * max(classes, width)))
+        for start in range(0, len(self.mean), step):
+            part = slice(start, start + step)
+            spread = None if self.spread is None else self.spread[part]
+            yield replace(self, variance=self.variance[part], mean=self.mean[part], spread=spread)
+
+
+def squared_distances(points: Array) -> Array:
+    """(…, C, C) squared Euclidean distances of ``points`` (…, C, D) near the origin, from their products.
+
+    In the points' own precision, which is that of the longest: ε‖x‖², and never negative.
+    """
+    found = points @ points.swapaxes(-1, -2)
+    squares = np.einsum("...cc->...c", found).copy()
+    found *= -2
+    found += squares[..., :, None]
+    found += squares[..., None, :]
+    return np.asarray(np.maximum(found, 0, out=found))
 
 
 def _chan(na: int, mean_a: Float, m2_a: Float, nb: int, mean_b: Float, m2_b: Float) -> tuple[int, Float, Float]:
