@@ -22,7 +22,7 @@ FOUNDATIONS = {"errors", "download", "__init__"}
 
 ROOMS = {
     # room: (third party it may import, rooms it may import)
-    "stats": ({"numpy", "scipy", "sklearn", "faiss"}, set()),
+    "stats": ({"numpy", "scipy", "sklearn", "faiss", "threadpoolctl"}, set()),
     "metrics": ({"numpy", "scipy", "sklearn", "faiss"}, {"stats"}),
     "features": ({"numpy", "safetensors", "filelock"}, set()),
     "reducers": (
