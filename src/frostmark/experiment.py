@@ -361,9 +361,10 @@ class _Work:
     def _maps(self, splits: Callable[[], Splits], ledger: Ledger, fingerprints: Mapping[str, str]) -> Callback:
         from frostmark.lit.callbacks.map_findings import MapFindings
         from frostmark.lit.callbacks.maps import Maps
+        from frostmark.lit.trainer import has_gpu
 
         subject = self.subject
-        if type(self.reducer).__name__ == "TSNE" and _has_gpu():
+        if type(self.reducer).__name__ == "TSNE" and has_gpu():
             self.progress("this machine has a GPU: reducer=tsne_gpu (pip install 'frostmark[gpu]') makes maps on it")
         about = f"Weights: {subject.backbone.weights_name}."
         found = MapFindings(ledger, subject.source.classes(), subject.title, about, self.reducer, self._thumbnails)
@@ -497,12 +498,6 @@ class _Work:
         text = summarise(subject.title, setting, findings)
         ledger.add_text("summary.md", text)
         self.tracker.set_tags({"mlflow.note.content": text})
-
-
-def _has_gpu() -> bool:
-    from torch import cuda
-
-    return bool(cuda.is_available())
 
 
 def _add_control(ledger: Ledger, control: str, scores: Scores, splits: Splits) -> None:

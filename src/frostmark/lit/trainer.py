@@ -25,6 +25,11 @@ Callback = pl.Callback
 """Lightning's, for those who hand callbacks on and do not know Lightning."""
 
 
+def has_gpu() -> bool:
+    """Whether CUDA can be used on this machine."""
+    return bool(torch.cuda.is_available())
+
+
 def is_rank_zero() -> bool:
     """Whether this process is the one that analyses and writes; the others only extract."""
     return getattr(rank_zero_only, "rank", 0) == 0
