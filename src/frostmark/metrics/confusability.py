@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from frostmark.stats.moments import Array, ClassMoments, Float
-from frostmark.stats.permutation import each
+from frostmark.stats.permutation import in_threads
 
 
 def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float:
@@ -33,7 +33,7 @@ def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float
         projected -= projected[:, c, None]
         along[c] = np.einsum("nc,nc->c", projected, projected) / len(projected)
 
-    each(fill, moments.present.tolist())
+    in_threads(fill, moments.present.tolist())
     squared = moments.mean_distances**2
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(squared > 0, (along + along.T) / (2 * squared**2), np.nan)

@@ -33,7 +33,7 @@ from frostmark.metrics.metric import (
 from frostmark.metrics.silhouette import EXACT_MOST, NULL_MOST, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
-from frostmark.stats.permutation import Permutations, Unlabelled, each
+from frostmark.stats.permutation import Permutations, Unlabelled, in_threads
 from frostmark.stats.sampling import seeded, some_of_each
 
 _ROUNDING = 1e-24
@@ -233,7 +233,7 @@ def _nulls(split: Split, scatter: Float) -> dict[str, Float]:
             values = [float(measure(summary)) for measure in OF_SUMMARY.values()]
             return [*values, nc1_of_noise(summary.mean, scatter, root, summary.count)]
 
-    found = [measured(split.labels), *each(measured, split.permutations)]
+    found = [measured(split.labels), *in_threads(measured, split.permutations)]
     return dict(zip((*OF_SUMMARY, "nc1"), np.array(found).T, strict=True))
 
 

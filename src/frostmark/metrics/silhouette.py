@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.stats.moments import Array, Float
-from frostmark.stats.permutation import Permutations, class_sums, each
+from frostmark.stats.permutation import Permutations, class_sums, in_threads
 
 EXACT_MOST = 10_000
 """Rows up to which the silhouette is exact; of more, a sample is measured."""
@@ -74,7 +74,7 @@ def silhouettes(rows: Array, labels: NDArray[np.int64]) -> Silhouettes:
         gradient, *rest = found.gradients()
         return block, found.values, np.einsum("bn,bn->n", apart, gradient[:, own]), *rest
 
-    for block, found, to_all, offset, to_itself in each(of_block, range(0, len(x), _BLOCK)):
+    for block, found, to_all, offset, to_itself in in_threads(of_block, range(0, len(x), _BLOCK)):
         values[block] = found
         influence += to_all
         influence[block] += to_itself
@@ -97,7 +97,7 @@ def permuted_silhouettes(rows: Array, permutations: Permutations) -> tuple[float
     def measured(labels: NDArray[np.int64]) -> float:
         return mean_silhouette(apart, np.searchsorted(present, labels), len(present))
 
-    return measured(permutations.labels), np.array(each(measured, permutations))
+    return measured(permutations.labels), np.array(in_threads(measured, permutations))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value
 from frostmark.stats.moments import Array, ClassMoments, Float, squared_distances
-from frostmark.stats.permutation import Permutations, class_sums, each
+from frostmark.stats.permutation import Permutations, class_sums, in_threads
 from frostmark.stats.sampling import seeded
 
 GBC_COMPONENTS = 64
@@ -484,7 +484,7 @@ class _Unlabelled:
             labels = np.searchsorted(present, shuffled).astype(np.int64)
             return self._values(labels, targets(labels), *self._spherical(labels), by_products=True)
 
-        found = each(values, permutations)
+        found = in_threads(values, permutations)
         return {name: np.array([values[name] for values in found]) for name in (found[0] if found else ())}
 
     def _values(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
-from frostmark.stats.permutation import each
+from frostmark.stats.permutation import in_threads
 from frostmark.stats.sampling import seeded
 
 LEVEL = 0.95
@@ -107,7 +107,7 @@ def resampled_summaries(
                 shift, variance[:, i], distance[:, i] = of_class
                 np.add(shift, means[i], out=mean[:, i])
 
-        each(fill, np.array_split(np.arange(len(present)), 16))
+        in_threads(fill, np.array_split(np.arange(len(present)), 16))
         yield part, ClassSummary(moments.count[present], variance, mean, distance if spread else None)
 
 
@@ -150,7 +150,7 @@ def measured_draws(
     found = [
         np.concatenate(values, axis=1)
         for _, summary in resampled_summaries(rows, moments, resamples, spread=spread)
-        for values in [each(measured, summary.pieces())]
+        for values in [in_threads(measured, summary.pieces())]
     ]
     return dict(zip(measures, np.concatenate(found, axis=1), strict=True))
 
