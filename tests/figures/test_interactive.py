@@ -329,6 +329,7 @@ def test_the_same_map_is_the_same_page() -> None:
     assert alone.stdout.strip() == hashlib.sha256(first.encode()).hexdigest()
 
 
+@pytest.mark.slow  # noise is slow to code: a quarter of a minute
 def test_ten_thousand_images_a_split_stay_small_and_open(opened: Opened) -> None:
     rng = np.random.default_rng(0)
     n = 10_000

@@ -163,6 +163,6 @@ def test_neighbours_are_found_once_and_kept_beside_the_rows(program: Program, tm
 
     assert program(*TINY, "metrics=[neighbours]", cwd=tmp_path).returncode == 0
     first = graphs()
-    assert len(first) == 2  # train in train, test in train
+    assert len(first) == 3  # train in train, test in train, test among itself for the badge of its map
     assert program(*TINY, "metrics=[neighbours,geometry]", "metrics.neighbours.k=5", cwd=tmp_path).returncode == 0
     assert graphs() == first

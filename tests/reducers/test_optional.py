@@ -45,6 +45,7 @@ def test_torchdr_keeps_neighbours_repeats_itself_and_leaves_no_trace() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["four rows", "twins", "one direction"])
 def test_torchdr_maps_degenerate_rows(kind: str) -> None:
     pytest.importorskip("torchdr", reason="pip install 'frostmark[gpu]'")
