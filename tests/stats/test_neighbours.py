@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from frostmark.stats.neighbours import Graph, nearest_rows
+from frostmark.stats.neighbours import MANY, Graph, nearest_rows, unit_rows
 from frostmark.stats.sampling import seeded, stratified
+from frostmark.stats.selfjoin import nearest_among
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -80,6 +84,59 @@ def test_the_first_of_a_graph_are_the_graph_of_fewer(exclude_self: bool) -> None
 def test_a_bank_without_neighbours_has_no_graph(bank: int, exclude_self: bool) -> None:
     with pytest.raises(ValueError, match="0 rows to choose from"):
         Graph.of(np.ones((bank, 3)), np.ones((1, 3)), 5, exclude_self=exclude_self)
+
+
+def most_similar(rows: np.ndarray, k: int) -> np.ndarray:
+    """(N, k) the largest products of each row with the others, one by one."""
+    products = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    np.fill_diagonal(products, -np.inf)
+    return -np.sort(-products, axis=1)[:, :k]
+
+
+# Products of small whole numbers are exact in any order of summing, and so few that twins, ties, rows of zeros and sets
+# of equal rows come by themselves.
+@settings(max_examples=80, deadline=None)
+@given(st.integers(2, 50), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2**32 - 1), st.data())
+def test_rows_among_themselves_are_those_of_brute_force(
+    count: int, width: int, largest: int, seed: int, data: st.DataObject
+) -> None:
+    k, block = data.draw(st.integers(1, count - 1)), data.draw(st.integers(5, 60))
+    rows = np.random.default_rng(seed).integers(-largest, largest + 1, (count, width)).astype(np.float32)
+    index, product = nearest_among(rows, k, block=block)
+    assert np.array_equal(product, most_similar(rows, k))
+    assert np.array_equal(product, np.einsum("nd,nkd->nk", rows, rows[index]))
+    assert not (index == np.arange(count)[:, None]).any()
+    assert (np.diff(np.sort(index, axis=1), axis=1) > 0).all()
+    equal = np.diff(product, axis=1) == 0
+    assert (np.diff(index, axis=1)[equal] > 0).all()
+
+
+@pytest.mark.parametrize("block", [100, 250, 1024])
+def test_rows_among_themselves_are_the_same_bits_whatever_the_threads(block: int) -> None:
+    rng = np.random.default_rng(4)
+    rows = np.repeat(rng.standard_normal((300, 24)), 3, axis=0)[rng.permutation(900)]
+    found = []
+    for threads in (1, 2, 5):
+        with threadpool_limits(threads, "blas"):
+            found += [nearest_among(rows, 40, block=block) for _ in range(2)]
+    for index, product in found[1:]:
+        assert np.array_equal(index, found[0][0])
+        assert product.tobytes() == found[0][1].tobytes()
+
+
+def test_many_rows_have_the_neighbours_that_an_exhaustive_search_finds() -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((MANY + 3, 16)) + 3 * rng.standard_normal((5, 16))[np.arange(MANY + 3) % 5]
+    rows[:20], rows[20:25] = rows[20], 0
+    index, similarity = nearest_rows(rows, rows, 30, "cosine", exclude_self=True)
+    unit = unit_rows(rows)
+    # float32 products of unit rows: a few roundings of 6e-8
+    np.testing.assert_allclose(similarity, most_similar(unit, 30), atol=5e-7)
+    np.testing.assert_allclose(similarity, np.einsum("nd,nkd->nk", unit, unit[index]), atol=5e-7)
+    assert not (index == np.arange(len(rows))[:, None]).any()
+    assert (np.diff(np.sort(index, axis=1), axis=1) > 0).all()
+    assert set(range(20)) - {7} <= set(index[7])
+    assert (similarity[20:25] == 0).all()
 
 
 def test_a_sample_keeps_the_proportions_and_depends_on_seed_and_context_alone() -> None:
