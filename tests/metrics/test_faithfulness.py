@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from frostmark.metrics import faithfulness as module
-from frostmark.metrics.alignment import Alignment
+from frostmark.metrics.alignment import Alignment, laid_upon
 from frostmark.metrics.faithfulness import Faithfulness, faithfulness, stability
 from frostmark.stats.neighbours import nearest_rows
 
@@ -168,3 +168,21 @@ def test_what_cannot_be_aligned_is_refused() -> None:
         Alignment.of(np.zeros((3, 2)), np.zeros((4, 2)))
     with pytest.raises(ValueError, match="coincide"):
         Alignment.of(np.ones((3, 2)), np.eye(3, 2))
+
+
+def test_splits_of_one_map_are_laid_upon_the_reference_as_one() -> None:
+    rng = np.random.default_rng(10)
+    reference = {"train": rng.standard_normal((40, 2)), "test": rng.standard_normal((30, 2)) + 5}
+    turned = {split: -3 * points[:, ::-1] + 2 for split, points in reference.items()}
+    laid, disparity = laid_upon(reference, turned, together=True)
+    for split, points in reference.items():
+        np.testing.assert_allclose(laid[split], points, atol=1e-9)
+    assert disparity == pytest.approx({"train": 0, "test": 0}, abs=1e-12)
+    # Moved apart from each other, the splits fit again only one by one.
+    turned["test"] = turned["test"] + 50
+    assert laid_upon(reference, turned, together=True)[1]["test"] > 0.05
+    assert laid_upon(reference, turned, together=False)[1]["test"] == pytest.approx(0, abs=1e-12)
+    alike = {"train": np.ones((40, 2)), "test": turned["test"]}
+    laid, disparity = laid_upon(reference, alike, together=False)
+    assert list(disparity) == ["test"]
+    assert (laid["train"] == 1).all()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostmark.metrics import similarity
-from frostmark.metrics.similarity import cka, hsic
+from frostmark.metrics.similarity import cka, cka_matrix, hsic
 
 
 def plain_hsic(x: np.ndarray, y: np.ndarray) -> float:
@@ -110,3 +110,15 @@ def test_what_cannot_be_compared() -> None:
     # Every row its own direction: all that the rows have in common is that they differ.
     with pytest.raises(ZeroDivisionError, match="HSIC of x with itself"):
         cka(np.eye(20) * np.linspace(1, 1.001, 20)[:, None], y)
+
+
+def test_the_matrix_holds_every_pair_and_leaves_out_what_is_not_at_hand() -> None:
+    x, y = pair(60, 5, 9)
+    matrix = cka_matrix([x, None, y, x * 3 + 1])
+    assert np.isnan(matrix[1]).all()
+    assert np.isnan(matrix[:, 1]).all()
+    assert matrix[0, 2] == matrix[2, 0] == pytest.approx(cka(x, y))
+    assert matrix[0, 3] == pytest.approx(1)
+    assert (np.diag(matrix)[[0, 2, 3]] == 1).all()
+    constant = cka_matrix([x, np.ones((60, 4))])
+    assert np.isnan(constant[1, 0])

@@ -9,6 +9,7 @@ analysis; Gower 1975).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,3 +51,25 @@ class Alignment:
     def __call__(self, coordinates: Array) -> Float:
         """The points (M, 2) of the other map, where the reference would have them."""
         return np.asarray((coordinates - self.centre) @ self.turned + self.target)
+
+
+def laid_upon(
+    reference: Mapping[str, Array], other: Mapping[str, Array], *, together: bool
+) -> tuple[dict[str, Array], dict[str, float]]:
+    """The maps of several splits (N, 2) laid upon those of a reference, and the disparity that is left, by split.
+
+    A map whose points all coincide stays as it is, without a disparity.
+
+    Args:
+        together: whether the splits lie in one coordinate system, and so are moved as one.
+    """
+    laid: dict[str, Array] = dict(other)
+    left: dict[str, float] = {}
+    for splits in [list(reference)] if together else [[split] for split in reference]:
+        points = [np.concatenate([maps[split] for split in splits]) for maps in (reference, other)]
+        if any(np.ptp(p, axis=0).max() == 0 for p in points):
+            continue
+        fit = Alignment.of(*points)
+        laid |= {split: fit(other[split]) for split in splits}
+        left |= dict.fromkeys(splits, fit.disparity)
+    return laid, left

@@ -8,6 +8,9 @@ Only the unbiased one is here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+
 import numpy as np
 
 from frostmark.stats.moments import Array, Float
@@ -37,6 +40,22 @@ def cka(x: Array, y: Array) -> float:
                 f"its {len(x)} rows are equal, or too few to be told from noise; compare more images"
             )
     return hsic(x, y) / float(np.sqrt(own["x"]) * np.sqrt(own["y"]))
+
+
+def cka_matrix(rows: Sequence[Array | None]) -> Float:
+    """(R, R) :func:`cka` between all of R representations; NaN for None, and where noise hides what they share.
+
+    Args:
+        rows: each (N, D) of the same images, or None where they are not at hand.
+    """
+    known = [n for n, of in enumerate(rows) if of is not None]
+    own = {n: hsic(of, of) for n in known if (of := rows[n]) is not None}
+    matrix = np.full((len(rows), len(rows)), np.nan)
+    for i, j in combinations_with_replacement(known, 2):
+        x, y = rows[i], rows[j]
+        if x is not None and y is not None and own[i] > 0 and own[j] > 0:
+            matrix[i, j] = matrix[j, i] = 1.0 if i == j else hsic(x, y) / np.sqrt(own[i]) / np.sqrt(own[j])
+    return matrix
 
 
 def hsic(x: Array, y: Array) -> float:

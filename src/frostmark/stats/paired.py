@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, kendalltau
+from scipy.stats import binomtest, kendalltau, norm
 
 from frostmark.stats.bootstrap import interval
 from frostmark.stats.moments import Array, Float
@@ -59,7 +59,8 @@ def mcnemar(hits: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 def difference(draws: Float, other: Float) -> Difference:
     """Of two metrics by their bootstrap draws (B,) on the same resamples.
 
-    p counts the draws on the other side of zero, twice, one added as of a permutation: never 0.
+    p is that of a normal deviate, mean against spread of the draws: counting the draws beyond zero could not give less
+    than 2/B, and among many pairs nothing would ever be told.
 
     Raises:
         ValueError: if there are not equally many draws.
@@ -68,8 +69,9 @@ def difference(draws: Float, other: Float) -> Difference:
         raise ValueError(f"{len(draws)} and {len(other)} draws are not of the same resamples")
     apart = draws - other
     low, high = interval(apart)
-    beyond = min(int((apart <= 0).sum()), int((apart >= 0).sum()))
-    return Difference(float(apart.mean()), low, high, min(1.0, 2 * (1 + beyond) / (1 + len(apart))))
+    mean, spread = float(apart.mean()), float(apart.std(ddof=1))
+    p = float(mean == 0) if spread == 0 else float(2 * norm.sf(abs(mean) / spread))
+    return Difference(mean, low, high, p)
 
 
 def holm(p: Sequence[float]) -> list[float]:

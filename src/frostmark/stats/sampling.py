@@ -36,6 +36,13 @@ def some_of_each(labels: Array, most: int, least: int, rng: np.random.Generator)
     return np.sort(np.concatenate(drawn)).astype(np.int64)
 
 
+def some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices, ascending, of at most ``most`` of ``count`` rows."""
+    if most >= count:
+        return np.arange(count)
+    return np.sort(rng.choice(count, most, replace=False)).astype(np.int64)
+
+
 def stratified(labels: Array, most: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
     """Indices, ascending, of at most ``most`` of the rows with ``labels`` (N,), classes in their proportions.
 
