@@ -18,7 +18,8 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from frostmark.backbones.pooling import check_pool, pool_rows, row_width
-from frostmark.backbones.taps import Node, trace, without_inplace
+from frostmark.backbones.taps import Node
+from frostmark.backbones.tracing import trace, without_inplace
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ model = backbone.load(seed=0)            # eval mode, float32, on the CPU
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from torch import nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 from torchvision.transforms._presets import ImageClassification
 
-from frostmark.backbones.taps import Survey, survey_backbone, without_inplace
+from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, weights_file
+from frostmark.backbones.taps import Survey, survey_at
+from frostmark.backbones.tracing import without_inplace
 from frostmark.backbones.weights import describe, fetch_weights, load_strictly, read_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 
-UNTRAINED = "untrained"
-_FILES = (".safetensors", ".pth", ".pt")
 _NEED_CLASSIFIER = ("penultimate", "logits")
 
 
@@ -53,7 +54,7 @@ class TorchvisionBackbone:
         if self.weights != UNTRAINED and self.file is None and self.weights not in self._enum_names():
             raise ConfigError(
                 f"{self.name} has no weights '{self.weights}'. Valid: "
-                f"{', '.join(self._enum_names())}, {UNTRAINED}, or a file ending in {', '.join(_FILES)}",
+                f"{', '.join(self._enum_names())}, {UNTRAINED}, or a file ending in {', '.join(WEIGHT_FILES)}",
                 fix=f"backbone.weights={nearest(self.weights, self._enum_names(), most=1).split(' ')[0]}",
             )
 
@@ -63,8 +64,7 @@ class TorchvisionBackbone:
     @property
     def file(self) -> Path | None:
         """The user's own weights file, if that is what ``weights`` names."""
-        path = Path(self.weights).expanduser()
-        return path if path.suffix in _FILES else None
+        return weights_file(self.weights)
 
     @property
     def weights_name(self) -> str:
@@ -82,6 +82,11 @@ class TorchvisionBackbone:
     def library(self) -> str:
         """The library that the network comes from, with its version."""
         return f"torchvision {torchvision.__version__.partition('+')[0]}"
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Where published weights come from; torchvision does not say under which licence."""
+        return {"weights_source": str(self.enum.url)} if self.weights in self._enum_names() else {}
 
     def missing_weights(self) -> str | None:
         """Name, size and place of published weights that would have to be downloaded; None if none are."""
@@ -113,22 +118,9 @@ class TorchvisionBackbone:
         return int(self.preset.crop_size[0])
 
     def survey(self, size: int | None = None) -> Survey:
-        """Nodes and taps, without weights.
-
-        Taps are derived at the native size, where every stage has a resolution of its own; ``size`` gives the
-        shapes and costs at another one.
-        """
-        native = survey_backbone(self.architecture(), self.native_size)
-        if size is None or size == native.size:
-            return native
-        resized = survey_backbone(self.architecture(), size)
-        # Which axis holds the channels is read at the native size: at others it may be ambiguous (96×96×96).
-        nodes = {
-            name: type(node)(name, node.shape, node.flops, native.nodes[name].channels_last)
-            for name, node in resized.nodes.items()
-            if name in native.nodes
-        }
-        return Survey(nodes, native.taps, native.aliases, resized.flops, size)
+        """Nodes and taps, without weights; ``size`` gives shapes and costs at another size than the native one."""
+        network = self.architecture()
+        return survey_at(network, self.native_size, network, size or self.native_size)
 
     def architecture(self) -> nn.Module:
         """The network on the meta device: shapes without memory."""
@@ -182,3 +174,7 @@ class TorchvisionBackbone:
         else:
             load_strictly(model, fetch_weights(self.enum), origin=str(self.enum))
         return model.eval()
+
+    def untrained(self) -> TorchvisionBackbone:
+        """The same network with seeded initial weights: the control."""
+        return replace(self, weights=UNTRAINED)

@@ -2,8 +2,8 @@
 
     pool_rows(tensor, node, "gap")      # (N, 512, 7, 7) → (N, 512)
 
-A spatial map takes ``gap``, ``max``, ``gem`` and ``flatten``; tokens take ``cls``, ``mean`` and ``flatten``; a vector
-is a row already, whatever the pool.
+A spatial map takes ``gap``, ``max``, ``gem`` and ``flatten``; tokens take ``cls`` (if there is a class token), ``mean``
+(of the patches: class token and registers do not count) and ``flatten``; a vector is a row already, whatever the pool.
 """
 
 from __future__ import annotations
@@ -33,13 +33,6 @@ def _gem(x: Tensor) -> Tensor:
     return _gap(x.clamp(min=_EPSILON).pow(GEM_POWER)).pow(1.0 / GEM_POWER)
 
 
-def _patch_mean(x: Tensor) -> Tensor:
-    """Mean over the patch tokens; a class token, recognised by the patches filling a square, does not count."""
-    patches = x.shape[1] - 1
-    has_class_token = math.isqrt(patches) ** 2 == patches
-    return x[:, int(has_class_token) :].mean(1)
-
-
 POOLS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
     "map": {
         "gap": _gap,
@@ -47,7 +40,7 @@ POOLS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
         "gem": _gem,
         "flatten": lambda x: x.flatten(1),
     },
-    "tokens": {"cls": lambda x: x[:, 0], "mean": _patch_mean, "flatten": lambda x: x.flatten(1)},
+    "tokens": {"cls": lambda x: x[:, 0], "mean": lambda x: x.mean(1), "flatten": lambda x: x.flatten(1)},
 }
 """The pools of each kind of tensor: (N, C, H, W) or (N, T, D) in float32 → (N, D)."""
 
@@ -64,6 +57,11 @@ def check_pool(node: Node, pool: str) -> None:
         raise ConfigError(
             f"layer.pool={pool} does not fit node '{node.name}', which is {what} of shape {node.shape}",
             fix=f"layer.pool={next(iter(valid))} (valid here: {', '.join(valid)})",
+        )
+    if node.kind == "tokens" and pool == "cls" and not node.has_class_token:
+        raise ConfigError(
+            f"layer.pool=cls needs a class token, and the {node.shape[0]} tokens of node '{node.name}' have none",
+            fix="layer.pool=mean (valid here: mean, flatten)",
         )
 
 
@@ -88,5 +86,7 @@ def pool_rows(tensor: Tensor, node: Node, pool: str) -> Tensor:
         return x
     if node.channels_last:
         x = x.permute(0, 3, 1, 2)
+    if node.kind == "tokens" and pool == "mean":
+        x = x[:, node.prefix_tokens :]
     with torch.autocast(x.device.type, enabled=False):  # it would take products to half precision again
         return POOLS[node.kind][pool](x)

@@ -8,25 +8,28 @@ Stages are derived from the shapes of one traced forward pass, never typed in pe
 outputs: the modules at the top of the network, containers whose parts differ in resolution opened once; pooling,
 reshaping and the classifier head do not count. ``stageK`` is the last candidate at the K-th resolution, followed to
 its non-linearity where the forward applies one as a function. A network whose blocks put out tokens has
-``block1 … blockN`` instead.
+``block1 … blockN`` instead. How many tokens stand before the patches (a class token, registers) follows from the map
+that the patches were cut from: as many as there are more tokens than cells.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision import ops
-from torchvision.models.feature_extraction import NodePathTracer
 
+from frostmark.backbones.tracing import trace
 from frostmark.errors import ConfigError, nearest
 
-HEAD_NAMES = frozenset({"fc", "classifier", "head", "heads", "head_drop", "fc_norm", "AuxLogits", "aux1", "aux2"})
+HEAD_NAMES = frozenset(
+    {"fc", "classifier", "head", "heads", "head_drop", "fc_norm", "AuxLogits", "aux1", "aux2"}
+    | {"head_dist", "aux_head", "pre_logits", "last_linear"}  # timm's
+)
 """Modules at the top of a network that belong to its classifier."""
 
 ACTIVATIONS = frozenset({"relu", "relu_", "relu6", "gelu", "silu", "hardswish", "leaky_relu", "elu", "mish", "selu"})
@@ -47,12 +50,16 @@ class Node:
         shape: of one image, without the batch dimension: (C, H, W), (H, W, C), (T, D) or (D,).
         flops: floating-point operations from the input up to and including this node, for one image.
         channels_last: whether the channels of a spatial tensor stand last, as in Swin.
+        prefix: tokens that stand before the patches; None where the network does not tell.
+        registers: so many of them are registers (Darcet et al., arXiv 2309.16588), which stand behind a class token.
     """
 
     name: str
     shape: tuple[int, ...]
     flops: int
     channels_last: bool = False
+    prefix: int | None = None
+    registers: int = 0
 
     @property
     def kind(self) -> str:
@@ -65,9 +72,30 @@ class Node:
         return self.shape[0] if self.channels_last else self.shape[1]
 
     @property
+    def is_image(self) -> bool:
+        """Whether it is a square map, as square images make them; attention's heads (H, T, D) look like maps, too."""
+        return self.kind == "map" and (self.channels_last or self.shape[1] == self.shape[2])
+
+    @property
     def channels(self) -> int:
         """Features a cell, a token or the vector has."""
         return self.shape[-1] if self.kind != "map" or self.channels_last else self.shape[0]
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens before the patches; where that is not known, as many as let the others fill a square."""
+        if self.prefix is not None:
+            return self.prefix
+        for count in (self.registers + 1, self.registers):  # with a class token, without
+            patches = self.shape[0] - count
+            if patches > 0 and math.isqrt(patches) ** 2 == patches:
+                return count
+        return 0
+
+    @property
+    def has_class_token(self) -> bool:
+        """Whether the first token stands for the whole image."""
+        return self.prefix_tokens > self.registers
 
 
 @dataclass(frozen=True)
@@ -132,7 +160,7 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
         ConfigError: if the network cannot take images of that size.
     """
     graph, names = trace(model)
-    nodes = _measure(model, graph, names, size)
+    nodes = _with_prefixes(_measure(model, graph, names, size), model)
     aliases = _module_outputs(model, nodes)
     stages = _stages(model, graph, names, nodes, aliases)
     blocks = _blocks(model, nodes, aliases)
@@ -142,28 +170,33 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
     return Survey(nodes, taps, aliases, max((n.flops for n in nodes.values()), default=0), size)
 
 
-def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
-    """The graph of ``model.eval()`` and the qualified name of each of its nodes."""
-    tracer = NodePathTracer(autowrap_modules=(math, ops), leaf_modules=_leaf_modules())
-    graph = tracer.trace(model.eval())
-    return graph, dict(tracer.node_to_qualname)
+def survey_at(native: nn.Module, native_size: int, model: nn.Module, size: int) -> Survey:
+    """Taps as they are at the native size, where every stage has a resolution of its own; shapes and costs at ``size``.
 
+    Args:
+        native: the network for images of ``native_size`` pixels, on the meta device.
+        model: the same for images of ``size`` pixels.
 
-def without_inplace(model: nn.Module) -> nn.Module:
-    """``model`` with every module's in-place activation switched off: it would change a tap after it was read."""
-    for module in model.modules():
-        if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010 (no attribute that nn.Module declares)
-    return model
-
-
-def _leaf_modules() -> list[type[nn.Module]]:
-    return [m for m in vars(ops).values() if isinstance(m, type) and issubclass(m, nn.Module)]
+    Raises:
+        ConfigError: if the network cannot be traced, or cannot take images of that size.
+    """
+    survey = survey_backbone(native, native_size)
+    if size == native_size:
+        return survey
+    resized = survey_backbone(model, size)
+    # Which axis holds the channels is read at the native size: at others it may be ambiguous (96×96×96).
+    nodes = {
+        name: replace(node, channels_last=survey.nodes[name].channels_last)
+        for name, node in resized.nodes.items()
+        if name in survey.nodes
+    }
+    return Survey(nodes, survey.taps, survey.aliases, resized.flops, size)
 
 
 def _measure(model: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], size: int) -> dict[str, Node]:
     """Run the graph once on the meta device: every batched tensor's shape and the operations spent so far."""
-    meter = _Meter(fx.GraphModule(model, graph), names)
+    # Frozen, because torch's counter of operations asks views of parameters for gradients that they have not.
+    meter = _Meter(fx.GraphModule(model, graph).requires_grad_(False), names)
     try:
         with torch.no_grad(), meter.counter:
             meter.run(torch.empty(PROBE_BATCH, 3, size, size, device="meta"))
@@ -197,6 +230,26 @@ class _Meter(fx.Interpreter):
         return result
 
 
+def _with_prefixes(nodes: dict[str, Node], model: nn.Module) -> dict[str, Node]:
+    """``nodes`` in which tokens know how many of them stand before the patches.
+
+    Patches are the cells of the largest square map before them that has no more cells than there are tokens: the
+    patch embedding, of which nothing else is known. Registers are told by the name of their parameter, (1, R, D).
+    """
+    registers = sum(
+        p.shape[-2] for name, p in model.named_parameters() if p.ndim == 3 and "reg" in name.rpartition(".")[2]
+    )
+    grids: set[int] = set()
+    found: dict[str, Node] = {}
+    for name, node in nodes.items():
+        if node.is_image:
+            grids.add(node.resolution**2)
+        fitting = [cells for cells in grids if cells <= node.shape[0]] if node.kind == "tokens" else []
+        prefix = node.shape[0] - max(fitting) if fitting else None
+        found[name] = replace(node, prefix=prefix, registers=registers if node.kind == "tokens" else 0)
+    return found
+
+
 def _module_outputs(model: nn.Module, nodes: dict[str, Node]) -> dict[str, str]:
     """Module name → the last node computed inside it; a leaf module is its own node."""
     outputs: dict[str, str] = {}
@@ -217,6 +270,8 @@ def _candidates(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str
         return nodes.get(aliases.get(name, name))
 
     found: list[tuple[str, Node]] = []
+    order = {name: position for position, name in enumerate(nodes)}
+    pooled = len(order)
     for name, module in model.named_children():
         if name in HEAD_NAMES:
             continue
@@ -225,10 +280,13 @@ def _candidates(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str
         opened = isinstance(module, nn.ModuleList) or (isinstance(module, nn.Sequential) and len(resolutions) > 1)
         for path, child in parts if opened else [(name, module)]:
             node = output(path)
-            if node is not None and node.kind == "map" and not _reshapes(child):
+            if node is not None and node.is_image and not _reshapes(child):
                 found.append((path, node))
-    order = {name: position for position, name in enumerate(nodes)}
-    yield from sorted(found, key=lambda item: order[item[1].name])
+            elif node is not None and (node.kind == "vector" or (node.kind == "map" and node.resolution == 1)):
+                pooled = min(pooled, order[node.name])
+    # A single cell behind global pooling (the last convolution of timm's MobileNetV3) is no map of the image any more.
+    maps = [(path, node) for path, node in found if node.resolution > 1 or order[node.name] < pooled]
+    yield from sorted(maps, key=lambda item: order[item[1].name])
 
 
 def _reshapes(module: nn.Module) -> bool:
@@ -277,7 +335,10 @@ def _blocks(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str]) -
 
 
 def _head(graph: fx.Graph, model: nn.Module, names: dict[fx.Node, str], nodes: dict[str, Node]) -> dict[str, str]:
-    """``penultimate``: the input of the last weight layer; ``logits``: the output of the network."""
+    """``penultimate``: the input of the last weight layer; ``logits``: the output of the network.
+
+    A network without a classifier puts out what its classifier would have taken: that is ``penultimate`` then.
+    """
     modules = dict(model.named_modules())
     weighted = [
         n
@@ -285,10 +346,15 @@ def _head(graph: fx.Graph, model: nn.Module, names: dict[fx.Node, str], nodes: d
         if n.op == "call_module" and isinstance(modules.get(str(n.target)), nn.Linear | nn.Conv2d)
     ]
     (output,) = [n for n in graph.nodes if n.op == "output"]
-    taps: dict[str, str] = {}
-    source = weighted[-1].args[0] if weighted else None
-    if isinstance(source, fx.Node) and names.get(source) in nodes:
-        taps["penultimate"] = names[source]
-    if isinstance(output.args[0], fx.Node) and (logits := names[output.args[0]]) in nodes:
-        taps["logits"] = logits
-    return taps
+    headless = bool(weighted) and _in_body(names[weighted[-1]], nodes)
+    sources = {
+        "penultimate": output.args[0] if headless else weighted[-1].args[0] if weighted else None,
+        "logits": None if headless else output.args[0],
+    }
+    named = {tap: names[source] for tap, source in sources.items() if isinstance(source, fx.Node)}
+    return {tap: name for tap, name in named.items() if name in nodes}
+
+
+def _in_body(layer: str, nodes: dict[str, Node]) -> bool:
+    """Whether a weight layer belongs to no classifier: it puts out a map or tokens and does not stand in a head."""
+    return layer.partition(".")[0] not in HEAD_NAMES and layer in nodes and nodes[layer].kind != "vector"

@@ -112,10 +112,10 @@ class Official:
         _check_size(self.size)
 
     def pipeline(self, preset: Preset) -> Pipeline:
-        crop, resize = preset.crop_size[0], preset.resize_size[0]
+        crop = preset.crop_size[0]
         size = self.size or crop
-        shorter = round(resize * size / crop)
-        return Pipeline((shorter,), size, tuple(preset.mean), tuple(preset.std), preset.interpolation, True)
+        edges = tuple(round(edge * size / crop) for edge in preset.resize_size)  # two where the image is squashed
+        return Pipeline(edges, size, tuple(preset.mean), tuple(preset.std), preset.interpolation, True)
 
 
 def _check_size(size: int | None) -> None:

@@ -1,0 +1,155 @@
+"""A torch module of one's own as a backbone, for use from Python.
+
+    backbone = ModuleBackbone(my_network, mean=(0.5,), std=(0.25,), size=96)
+    backbone.survey().taps                   # stage1 … last_conv, penultimate, logits, as of any other network
+    model = backbone.load(seed=0)            # a copy: what was given stays as it is
+
+Rows are stored under the digest of the module's tensors and of whatever else decides what it computes: its traced
+operations and the settings of its layers. Functions that it calls by ``torch.fx.wrap`` are known by their name alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from frostmark.backbones.backbone import Preset
+from frostmark.backbones.taps import Survey, survey_at
+from frostmark.backbones.tracing import trace, without_inplace
+from frostmark.errors import ConfigError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ModuleBackbone:
+    """Any network that takes normalised images (N, 3, S, S); grey images reach it as three equal channels.
+
+    Args:
+        module: the network with its weights; it is copied, never changed.
+        name: what runs call it; its class if not given.
+        mean, std: of each channel, or one for all, for values in [0, 1]: what the network was trained with.
+        size: edge in pixels of the images that it was trained with; taps are derived at it.
+
+    Raises:
+        ConfigError: if these are no module and no such numbers; later, if the module cannot be copied or traced.
+    """
+
+    weights_name = "given"
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        name: str | None = None,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        size: int = 224,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"a {type(module).__name__} is no torch module", fix="ModuleBackbone(<torch.nn.Module>)")
+        if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0 or size < 1:
+            raise ConfigError(
+                f"mean={list(mean)}, std={list(std)}, size={size} describe no images of three channels",
+                fix="mean and std of 1 or 3 numbers, std above 0, size above 0",
+            )
+        self.name = name or type(module).__name__
+        self.family = type(module).__name__
+        self.size = size
+        self._module = module
+        self._mean, self._std = ([*numbers] * (3 // len(numbers)) for numbers in (mean, std))
+
+    @cached_property
+    def architecture_name(self) -> str:
+        """Class of the module, and a digest of what it computes."""
+        return f"module/{self.family} {_digest(self._copy('cpu'))}"
+
+    @property
+    def library(self) -> str:
+        """Torch, with its version."""
+        return f"torch {torch.__version__.partition('+')[0]}"
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Nothing: only the user knows where the weights are from."""
+        return {}
+
+    @property
+    def preset(self) -> Preset:
+        """The given mean and std; the official preprocessing brings the shorter edge to the given size, and crops."""
+        return Preset([self.size], [self.size], self._mean, self._std)
+
+    def missing_weights(self) -> None:
+        """Nothing is missing."""
+
+    def check_layer(self, tap: str) -> None:
+        """Every tap that the module has means something."""
+
+    def survey(self, size: int | None = None) -> Survey:
+        """Nodes and taps; ``size`` gives shapes and costs at another size than the one given.
+
+        Raises:
+            ConfigError: if the module cannot be traced, or cannot take images of that size.
+        """
+        network = self.architecture()
+        return survey_at(network, self.size, network, size or self.size)
+
+    def architecture(self) -> nn.Module:
+        """A copy on the meta device: shapes without memory."""
+        return self._copy("meta")
+
+    def load(self, seed: int) -> nn.Module:
+        """A copy in eval mode, float32, on the CPU."""
+        return self._copy("cpu")
+
+    def untrained(self) -> NoReturn:
+        """Refuse: nobody but its author can build the module anew.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            f"{self.name} was given with its weights and cannot be built untrained",
+            fix="controls=[pixels], or give the module with its initial weights as a backbone of its own",
+        )
+
+    def _copy(self, device: str) -> nn.Module:
+        try:
+            model = without_inplace(copy.deepcopy(self._module)).eval().to(device, torch.float32)
+        except Exception as problem:  # whatever a module of unknown origin holds, it may refuse to be copied in any way
+            raise ConfigError(
+                f"{self.name} cannot be copied: {str(problem).splitlines()[0] if str(problem) else problem!r}",
+                fix="give a module that holds no results of a computation, no open files, no locks",
+            ) from problem
+        for module, name, tensor in _loose_tensors(model):
+            setattr(module, name, tensor.to(device, torch.float32 if tensor.is_floating_point() else tensor.dtype))
+        return model
+
+
+def _digest(model: nn.Module) -> str:
+    """BLAKE2b (16 hexadecimal digits) of everything but the state dict: operations, settings, other tensors."""
+    graph, _ = trace(model)
+    digest = hashlib.blake2b(str(graph).encode(), digest_size=8)
+    for name, module in model.named_modules():
+        settings = {k: v for k, v in vars(module).items() if isinstance(v, bool | int | float | str | tuple)}
+        digest.update(f"{name} {torch.typename(module)} {sorted(settings.items())!r};".encode())
+    kept = model.state_dict().keys()
+    loose = [(f"{type(m).__name__}.{name}", tensor) for m, name, tensor in _loose_tensors(model)]
+    for name, tensor in [*((n, b) for n, b in model.named_buffers() if n not in kept), *loose]:
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _loose_tensors(model: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Tensors that are plain attributes, neither parameters nor buffers: (module, attribute, tensor)."""
+    for module in model.modules():
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Tensor):
+                yield module, name, value

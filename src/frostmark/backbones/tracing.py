@@ -1,0 +1,68 @@
+"""The forward pass of a network as a graph, every operation under the name of the module that it stands in.
+
+graph, names = trace(without_inplace(model))
+[names[node] for node in graph.nodes]        # ['x', 'conv1', 'bn1', 'relu', …, 'layer4.1.relu_1', …]
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from torch import fx, nn
+from torchvision import ops
+from torchvision.models.feature_extraction import NodePathTracer
+
+from frostmark.errors import ConfigError
+
+
+def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
+    """The graph of ``model.eval()`` and the qualified name of each of its nodes.
+
+    Raises:
+        ConfigError: if the forward cannot be recorded, because it branches on what only an image decides.
+    """
+    modules, functions = _leaves()
+    tracer = _Tracer(autowrap_modules=(math, ops), autowrap_functions=functions, leaf_modules=modules)
+    try:
+        graph = tracer.trace(model.eval())
+    except Exception as problem:  # a forward that meets recorded values in place of tensors may raise anything
+        told = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        raise ConfigError(
+            f"the layers of {type(model).__name__} cannot be told apart: its forward pass cannot be traced ({told})",
+            fix="choose another network, or rewrite its forward without branches on tensors (see torch.fx)",
+        ) from problem
+    return graph, dict(tracer.node_to_qualname)
+
+
+class _Tracer(NodePathTracer):  # type: ignore[misc]  # torchvision has no types
+    """Records what becomes of the images; whatever else a forward takes keeps its default, and decides its branches."""
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        images = list(inspect.signature(root_fn).parameters)[1]
+        return root_fn, [self.root, self.create_proxy("placeholder", images, (), {})]
+
+
+def without_inplace(model: nn.Module) -> nn.Module:
+    """``model`` with every module's in-place activation switched off: it would change a tap after it was read."""
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            setattr(module, "inplace", False)  # noqa: B010 (no attribute that nn.Module declares)
+    return model
+
+
+def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., Any], ...]]:
+    """Modules and functions that are one node each, whatever happens inside.
+
+    They are torchvision's operators, layers with weights (of a subclass, too), and what timm declares untraceable: a
+    module of timm's is there only if timm was imported.
+    """
+    modules = [m for m in vars(ops).values() if isinstance(m, type) and issubclass(m, nn.Module)]
+    timm = sys.modules.get("timm.models")
+    declared = timm.get_notrace_modules() if timm else []
+    return [*modules, nn.Linear, nn.Conv2d, *declared], tuple(timm.get_notrace_functions()) if timm else ()
