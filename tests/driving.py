@@ -194,3 +194,32 @@ def drawn(frame: Frame, split: str) -> list[int]:
         split,
     )
     return found
+
+
+def linked_places(frame: Frame, m: int, split: int = 0) -> list[Place]:
+    """Where the images of the linked maps are drawn in map ``m``; split 0 is test."""
+    found = frame.evaluate(
+        """([m, v]) => {
+          const view = Bokeh.index[JSON.parse(document.getElementById("drawing").textContent).roots[m]];
+          const {data} = view.model.renderers.find(r => r.name === `points-${v}`).data_source;
+          const box = view.canvas_view.el.getBoundingClientRect();
+          return Array.from(data[`x${m}`], (x, i) => [
+            box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(data[`y${m}`][i])]);
+        }""",
+        [m, split],
+    )
+    left, top = _corner(frame)
+    return [(left + x, top + y) for x, y in found]
+
+
+def rings(frame: Frame) -> list[list[Place]]:
+    """Centres of the rings in every map of the page."""
+    found = frame.evaluate(
+        """() => [...document.querySelectorAll(".overlay")].map(overlay => {
+          const box = overlay.getBoundingClientRect();
+          return [...overlay.querySelectorAll("circle:not(.halo)")].map(
+            ring => [box.left + ring.cx.baseVal.value, box.top + ring.cy.baseVal.value]);
+        })"""
+    )
+    left, top = _corner(frame)
+    return [[(left + x, top + y) for x, y in centres] for centres in found]

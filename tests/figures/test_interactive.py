@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,26 +25,26 @@ from driving import (
     click_split,
     drag,
     drawn,
-    frame_with_map,
     hover,
     lasso,
     listed,
     place_of,
 )
-from frostmark.figures.interactive import IMAGE_BYTES, MARKS, InteractiveView, interactive_map
+from frostmark.figures.interactive import IMAGE_BYTES, InteractiveView, interactive_map
 from frostmark.figures.palette import MARKERS
+from frostmark.figures.pieces import MARKS
 from frostmark.figures.sprites import PER_SHEET, make_sprites, reduced
 from harness import REPOSITORY
+from opening import Opened, opening
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Frame, Page
+    from playwright.sync_api import Browser, Frame
 
 CLASSES = ("ant", "bee", "cat", "dog")
 NAUGHTY = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a & b &lt;", "{{ 7*7 }}{% raw %}", "@{label} $name",
     "</script><script>alert(3)</script>", "$$x^2$$", r"\(x\)", "y" * 300, "\u2028 ' \\ `${alert(4)}`",
 )  # fmt: skip
-ELSEWHERE = "http://frostmark.test"
 
 
 def colour_of(split: str, i: int) -> tuple[int, int, int]:
@@ -82,49 +82,10 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-Opened = Callable[..., "Frame"]
-
-
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
-    """Opens a map, as a file or in a frame as MLflow does; nothing may fail, ask for anything or open a dialog."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("console", lambda m: troubles.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
-    page.on(
-        "request",
-        lambda r: None if r.url.startswith(("file:", "data:", "blob:", ELSEWHERE)) else troubles.append(r.url),
-    )
-
-    def open_page(html: str, framed: bool = False) -> Frame:
-        if framed:
-            _show_framed(page, html)
-        else:
-            file = tmp_path / "map.html"
-            file.write_text(html, encoding="utf-8")
-            page.goto(file.as_uri())
-        return frame_with_map(page)
-
-    yield open_page
-    page.close()
-    assert troubles == []
-
-
-def _show_framed(page: Page, html: str) -> None:
-    """MLflow makes a blob of an HTML artifact and shows it in a frame that may run scripts and nothing else."""
-    outside = """<body style="margin: 60px 40px"><script>
-      const frame = Object.assign(document.createElement("iframe"), {width: 900, height: 680});
-      frame.sandbox = "allow-scripts";
-      fetch("map.html").then(r => r.text()).then(text => {
-        frame.src = URL.createObjectURL(new Blob([text], {type: "text/html"}));
-        document.body.append(frame);
-      });
-    </script>"""
-    page.route(f"{ELSEWHERE}/", lambda route: route.fulfill(body=outside, content_type="text/html"))
-    page.route(f"{ELSEWHERE}/map.html", lambda route: route.fulfill(body=html, content_type="text/html"))
-    page.goto(f"{ELSEWHERE}/")
+    with opening(browser, tmp_path) as opened:
+        yield opened
 
 
 def near(one: Sequence[int], other: Sequence[int]) -> bool:
@@ -349,7 +310,7 @@ def test_ten_thousand_images_a_split_stay_small_and_open(opened: Opened) -> None
 def test_every_marker_of_the_palette_can_be_drawn() -> None:
     from bokeh.core.enums import MarkerType
 
-    script = (REPOSITORY / "src/frostmark/figures/interactive.js").read_text("utf-8")
+    script = (REPOSITORY / "src/frostmark/figures/pieces.js").read_text("utf-8")
     assert set(MARKERS) <= set(MARKS)
     assert set(MARKS.values()) <= set(MarkerType)
     assert all(f'  {mark}: "M' in script for mark in MARKS.values())

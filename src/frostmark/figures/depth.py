@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from frostmark.figures.beside import Name, write_names
 from frostmark.figures.maps import plain
-from frostmark.figures.palette import class_styles
+from frostmark.figures.palette import ClassStyle, class_styles
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,26 @@ def draw_depth(curves: Mapping[str, Sequence[Stop]], metric: str, title: str) ->
     """A line a network over its layers by depth, with their intervals, each layer by its name."""
     figure = Figure(figsize=(8.2, 4.8), dpi=110, layout="constrained")
     ax = figure.subplots()
-    for (name, stops), style in zip(curves.items(), class_styles(len(curves)), strict=True):
-        ordered = sorted(stops, key=lambda stop: stop.depth)
-        x, y = np.array([s.depth for s in ordered]), np.array([s.value for s in ordered])
-        ax.plot(x, y, color=style.colour, marker=style.marker, label=plain(name), linewidth=1.6)
-        low = [s.value if s.low is None else s.low for s in ordered]
-        high = [s.value if s.high is None else s.high for s in ordered]
-        ax.fill_between(x, low, high, color=style.colour, alpha=0.18, linewidth=0)
-        for stop in ordered:
-            ax.annotate(
-                plain(stop.layer), (stop.depth, stop.value), xytext=(0, 7), textcoords="offset points", ha="center",
-                fontsize=8, color="#333333",
-            )  # fmt: skip
-    ax.set_xlim(-0.03, 1.06)
-    ax.margins(y=0.15)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("share of the network's multiply-accumulates up to the layer")
-    ax.set_ylabel(metric)
-    ax.grid(alpha=0.3)
+    plot_depth(ax, curves, metric, dict(zip(curves, class_styles(len(curves)), strict=True)))
     ax.legend(fontsize=9, loc="lower right", title="shaded: 95 %", title_fontsize=8)
     figure.suptitle(plain(title), fontsize=12, fontweight="bold")
     return figure
+
+
+def plot_depth(ax: Axes, curves: Mapping[str, Sequence[Stop]], metric: str, styles: Mapping[str, ClassStyle]) -> None:
+    """The same on axes of a larger figure, in the looks given for every network."""
+    for name, stops in curves.items():
+        ordered, style = sorted(stops, key=lambda stop: stop.depth), styles[name]
+        depth = [s.depth for s in ordered]
+        ax.plot(depth, [s.value for s in ordered], color=style.colour, marker=style.marker, label=plain(name))
+        low = [s.value if s.low is None else s.low for s in ordered]
+        high = [s.value if s.high is None else s.high for s in ordered]
+        ax.fill_between(depth, low, high, color=style.colour, alpha=0.18, linewidth=0)
+    ax.margins(x=0.06, y=0.18)
+    # The best curve first: where several pass one place, its names are the ones to read.
+    stops = sorted((stop for stops in curves.values() for stop in stops), key=lambda stop: -stop.value)
+    write_names(ax, [Name(s.layer, s.depth, s.value, s.value, s.value, weight=False) for s in stops])
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel("share of the network's multiply-accumulates up to the layer")
+    ax.set_ylabel(plain(metric))
+    ax.grid(alpha=0.3)

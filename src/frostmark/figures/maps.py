@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
@@ -59,19 +59,20 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
     axes = figure.subplots(1, len(views), squeeze=False)[0]
     styles = class_styles(len(classes))
     for ax, view in zip(axes, views, strict=True):
-        _scatter(ax, view, styles)
+        scatter(ax, view, styles)
         ax.set_title(f"{view.split} · {len(view.labels):,} images", fontsize=11)
         _add_badge(ax, view)
-    _limit(axes, views, shared)
+    limit(axes, views, shared)
     for ax, view in zip(axes, views, strict=True):
-        _name_clusters(ax, view, classes)
+        name_clusters(ax, view, classes)
     figure.suptitle(plain(title), fontsize=14, fontweight="bold")
     figure.supxlabel(plain(note), fontsize=9, color="#444444")
-    _legend(figure, views, classes, styles)
+    add_legend(figure, views, classes, styles)
     return figure
 
 
-def _scatter(ax: Axes, view: MapView, styles: Sequence[ClassStyle]) -> None:
+def scatter(ax: Axes, view: MapView, styles: Sequence[ClassStyle]) -> None:
+    """The points of one view, in the looks of their classes."""
     # Many points are drawn smaller, so that density can be seen.
     size = float(np.clip(40_000 / max(len(view.labels), 1), 3, 28))
     opacity = _opacity(view)
@@ -105,7 +106,7 @@ def _add_badge(ax: Axes, view: MapView) -> None:
         )  # fmt: skip
 
 
-def _limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None:
+def limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None:
     """Square frames around what is drawn: the same for all if they share coordinates."""
     boxes = [np.stack([v.coordinates.min(0), v.coordinates.max(0)]) for v in views]
     if shared:
@@ -116,7 +117,7 @@ def _limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None
         ax.set_ylim(centre[1] - half, centre[1] + half)
 
 
-def _name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
+def name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
     """Class names where their points are densest, moved apart where they would overlap."""
     present = np.unique(view.labels)
     if len(present) > LEGEND_MOST or len(view.labels) < NAMED_FROM * len(present):
@@ -162,7 +163,10 @@ def moved_apart(places: Array, extent: Array, rounds: int = 200) -> Array:
     return places
 
 
-def _legend(figure: Figure, views: Sequence[MapView], classes: tuple[str, ...], styles: Sequence[ClassStyle]) -> None:
+def add_legend(
+    figure: Figure | SubFigure, views: Sequence[MapView], classes: tuple[str, ...], styles: Sequence[ClassStyle]
+) -> None:
+    """The classes of the views, at the right of them all; none where they are too many."""
     present = np.unique(np.concatenate([v.labels for v in views]))
     if len(present) > LEGEND_MOST:
         return

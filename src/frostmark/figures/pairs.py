@@ -33,7 +33,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
         ordered = matrix[np.ix_(order, order)]
         image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
         ax.set_title(split, fontsize=11)
-        _name_axes(ax, tuple(classes[c] for c in order))
+        name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= NUMBERS_MOST:
             _write_numbers(ax, ordered, (low + high) / 2, _divisor(high))
     unit = _divisor(high)
@@ -61,7 +61,7 @@ def draw_confusability(
         ordered = matrix[np.ix_(order, order)]
         image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
         ax.set_title(split, fontsize=11)
-        _name_axes(ax, tuple(classes[c] for c in order))
+        name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= NUMBERS_MOST and len(finite):
             _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
@@ -77,7 +77,8 @@ def _divisor(high: float) -> float:
     return float(1000.0 ** np.floor(np.log10(high) / 3)) if high > 0 else 1.0
 
 
-def _name_axes(ax: Axes, classes: tuple[str, ...]) -> None:
+def name_axes(ax: Axes, classes: tuple[str, ...]) -> None:
+    """The classes along both axes; of more than sixty their numbers."""
     if len(classes) > 60:
         ax.set_xlabel("class index")
         ax.set_ylabel("class index")
