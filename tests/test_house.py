@@ -31,7 +31,10 @@ ROOMS = {
     ),
     "figures": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich"}, {"stats"}),
     "report": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich", "pyarrow"}, {"stats"}),
-    "backbones": ({"torch", "torchvision", "timm", "PIL", "safetensors", "filelock"}, set()),
+    "backbones": (
+        {"torch", "torchvision", "timm", "huggingface_hub", "PIL", "safetensors", "filelock"},
+        set(),
+    ),
     "data": ({"torch", "torchvision", "timm", "PIL", "sklearn"}, set()),
     "lit": (
         {"pytorch_lightning", "lightning_fabric", "torch", "numpy", "matplotlib"},
@@ -96,7 +99,22 @@ def test_frameworks_touch_the_code_in_one_place() -> None:
     assert users == {"pytorch_lightning": {"lit"}, "mlflow": {"tracking"}}
 
 
-@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
+OURS = [path for path in sorted(CONF.rglob("*.yaml")) if path.parent.name != "launcher"]
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("hydra/launcher/*.yaml")), ids=lambda p: p.stem)
+def test_every_launcher_takes_the_keys_of_its_yaml(path: Path) -> None:
+    import importlib
+
+    node = yaml.safe_load(path.read_text())
+    plugin = pytest.importorskip(node["_target_"].rpartition(".")[0], reason="that extra is not installed")
+    launcher = getattr(plugin, node["_target_"].rpartition(".")[2])
+    configs = importlib.import_module(f"{node['_target_'].split('.')[0]}.{node['_target_'].split('.')[1]}.config")
+    known = {name for of in vars(configs).values() for name in getattr(of, "__dataclass_fields__", {})}
+    assert {key for key in node if key != "_target_"} <= known | set(inspect.signature(launcher).parameters)
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda p: str(p.relative_to(CONF)))
 def test_every_target_binds_the_keys_of_its_yaml(path: Path) -> None:
     def check(node: object) -> None:
         if isinstance(node, dict):

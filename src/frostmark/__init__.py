@@ -1,3 +1,18 @@
-"""Frostmark: a training-free benchmark of frozen vision backbones."""
+"""Frostmark benchmarks frozen vision backbones: which one, and which of its layers, separates your classes best."""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["benchmark", "compare"]
+
+if TYPE_CHECKING:
+    from frostmark.api import benchmark, compare
+
+
+def __getattr__(name: str) -> Any:
+    # Only when they are asked for: the command line starts without them.
+    if name in __all__:
+        from frostmark import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'frostmark' has no attribute '{name}'")

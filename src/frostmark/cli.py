@@ -2,6 +2,7 @@
 
 python run.py [overrides]            one benchmark
 python run.py -m [overrides]         a sweep
+python run.py compare <sweep>        finished runs side by side, once more
 python run.py layers backbone=vgg16  what can be tapped
 python run.py ui                     browse the runs in MLflow
 python run.py cache ls|verify|prune  the rows kept on disk
@@ -15,6 +16,7 @@ import shlex
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,20 +31,26 @@ if TYPE_CHECKING:
 
     from frostmark.experiment import Result
     from frostmark.features.store import FeatureStore
+    from frostmark.side_by_side import Compared
     from frostmark.sweep import Finished
 
 OVERRIDE_MARKS = ("=", "~", "+")
 
+# Hydra completes our launchers' YAMLs by the schemas of their plugins, and warns that a later version will not.
+# Here, so that it holds in the workers too.
+warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+
 
 def main() -> None:
     """Entry of ``python run.py`` and of ``frostmark``."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     arguments = sys.argv[1:]
     command = COMMANDS.get(arguments[0]) if arguments else None
     sys.exit(_guarded(lambda: command(arguments[1:]) if command else _hydra(arguments)))
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def terminate(signum: int, frame: FrameType | None) -> None:
+    """What SIGTERM does."""
     raise Terminated
 
 
@@ -131,14 +139,56 @@ def _benchmark(config: DictConfig, folder: Path, parent: str | None) -> Result |
 
 def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
     """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
-    from frostmark.sweep import Outcome, parent_run, refuse_many_devices
+    from hydra.core.hydra_config import HydraConfig
+
+    print(f"\n▸ {choices}", file=sys.stderr, flush=True)
+    if _done_before(config, folder, choices):
+        return
+    launcher = str(HydraConfig.get().launcher._target_)
+    if launcher.endswith(".BasicLauncher"):
+        _work_of_job(config, folder, choices)
+    else:
+        # Executors give up every job when one of their workers dies: the work is done in a process of its own.
+        from frostmark.apart import run_apart
+
+        run_apart(_work_of_job, config, folder, choices)
+
+
+def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
+    """Whether the sweep that this one goes on with has the result already, of the same images and weights."""
+    from frostmark.sweep import earlier
+
+    outcome = earlier(choices)
+    if outcome is None or not _still_holds(config, Path(str(outcome.folder))):
+        return False
+    print(f"  done before: {outcome.folder}", file=sys.stderr, flush=True)
+    outcome.write(folder)
+    return True
+
+
+def _still_holds(config: DictConfig, folder: Path) -> bool:
+    from omegaconf import OmegaConf
+
+    from frostmark.config import shown_config, typed
+    from frostmark.experiment import identity
+    from frostmark.report.runs import Run
+
+    with suppress(Exception):  # whatever is wrong with it is told when the job is done again
+        yaml = (folder / "config.yaml").read_text(encoding="utf-8")
+        if yaml == OmegaConf.to_yaml(shown_config(config), resolve=True):
+            return identity(typed(config)).items() <= Run.read(folder).tags.items()
+    return False
+
+
+def _work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
+    from frostmark.outcome import Outcome
+    from frostmark.sweep import parent_run, refuse_many_devices
 
     def work() -> None:
         refuse_many_devices(config)
         found.append(_benchmark(config, folder, parent_run()))
 
-    print(f"\n▸ {choices}", file=sys.stderr, flush=True)
-    Outcome(choices, choices, code=None).write(folder)
+    Outcome(choices, choices, code=None, pid=os.getpid()).write(folder)
     found: list[Result | None] = []
     told: list[str] = []
     try:
@@ -152,7 +202,7 @@ def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
         return
     _print_result(result, config, with_link=False)
     accuracy = result.values.get("test/neighbours/knn_accuracy")
-    Outcome(choices, result.title, 0, "", result.run_id, accuracy).write(folder)
+    Outcome(choices, result.title, 0, "", result.run_id, accuracy, str(folder)).write(folder)
 
 
 # ---------------------------------------------------------------- sub-commands
@@ -198,6 +248,36 @@ def _ui(arguments: list[str]) -> int:
     address = f"http://{options.host}:{options.port}/#/experiments?{WORKFLOW}"
     print(f"MLflow on {mlruns}: {address} (Ctrl-C stops it)", flush=True)
     os.execve(command[0], command, {**os.environ, **serving_environment()})
+
+
+def _compare(arguments: list[str]) -> int:
+    """Set finished runs side by side: comparison.html, .png, .csv and .md, and the verdict."""
+    from frostmark.config import Config, Paths, Tracking
+    from frostmark.recorded import compare_recorded
+    from frostmark.report.progress import Progress
+
+    parser = _Parser(prog=f"{_program()} compare", description=_compare.__doc__)
+    parser.add_argument(
+        "what",
+        nargs="+",
+        help="a sweep's run or folder, two or more runs (identifiers or folders), or the name of an experiment; also "
+        "paths.root=<folder that holds mlruns/>, tracking.uri=<server>",
+    )
+    options = parser.parse_args(arguments)
+    keys = dict(word.split("=", 1) for word in options.what if word.startswith(("paths.root=", "tracking.uri=")))
+    names = [word for word in options.what if word.partition("=")[0] not in keys]
+    if not names:
+        parser.error("name a sweep, runs or an experiment")
+    uri = keys.get("tracking.uri")
+    tracking = Tracking(kind="server" if uri else "local", uri=uri)
+    mlruns = Config(paths=Paths(keys.get("paths.root", "."))).mlruns
+    with Progress() as progress:
+        compared, folder, link = compare_recorded(names, mlruns, tracking, progress)
+    _print_comparison(compared)
+    print(f"Files: {folder}")
+    if link is not None:
+        print(_how_to_open(link, uri, keys.get("paths.root", ".")))
+    return 0
 
 
 def _cache(arguments: list[str]) -> int:
@@ -261,7 +341,12 @@ def _prune(store: FeatureStore, older_than: float | None, max_size: int | None, 
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"layers": _layers, "ui": _ui, "cache": _cache}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "compare": _compare,
+    "layers": _layers,
+    "ui": _ui,
+    "cache": _cache,
+}
 
 
 # ---------------------------------------------------------------- errors
@@ -341,10 +426,29 @@ def _print_sweep(finished: Finished) -> None:
                 print(f"#{position}: {outcome.problem or 'did not end'}")
     else:
         print("No job was started.")
+    if finished.compared is not None:
+        _print_comparison(finished.compared)
+        print(f"Comparison: {finished.folder / 'comparison.html'}")
+    elif finished.not_compared:
+        print(f"No comparison: {finished.not_compared}")
     root = str(finished.mlruns.parent)
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"
     print(f"{name} · {_how_to_open(finished.link, finished.uri, where)}")
+
+
+def _print_comparison(compared: Compared) -> None:
+    from frostmark.report.comparison import ranking_table
+
+    console = _console()
+    for part in compared.parts:
+        console.print()
+        if part.verdict.contenders:
+            console.print(ranking_table(part.group, part.verdict))
+        console.print(part.verdict.sentence, style="bold", highlight=False, markup=False, soft_wrap=True)
+        for remark in part.remarks:
+            console.print(f"Note: {remark}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
 
 
 def _program() -> str:

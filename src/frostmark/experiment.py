@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,13 +19,14 @@ from frostmark.config import Config, Layer, Tracking, build
 from frostmark.errors import ConfigError, DataError, FrostmarkError
 
 if TYPE_CHECKING:
+    from frostmark.backbones.backbone import Backbone
     from frostmark.backbones.extractor import Tap
-    from frostmark.backbones.load import TorchvisionBackbone
     from frostmark.backbones.taps import Survey
     from frostmark.data.preprocess import Pipeline
     from frostmark.data.source import ImageSet, Source
     from frostmark.extraction import Cost, Extraction
     from frostmark.lit.callbacks.ledger import Ledger
+    from frostmark.lit.callbacks.maps import Made, Mapped
     from frostmark.lit.trainer import Callback
     from frostmark.metrics.metric import Scores, Splits
     from frostmark.reducers.reducer import Progress
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LIBRARIES = (
     "torch",
     "torchvision",
+    "timm",
     "pytorch-lightning",
     "scikit-learn",
     "openTSNE",
@@ -60,6 +62,8 @@ class Result:
         values, undefined: the metrics, and why some have none.
         chance: of some metrics, what labels that mean nothing would give.
         run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
+        maps: one a split, with coordinates, labels and how far they may be believed; none if none could be made.
+        figures: artifact → the picture as it was drawn.
     """
 
     title: str
@@ -70,13 +74,29 @@ class Result:
     chance: Mapping[str, float]
     run_id: str | None
     link: str | None
+    maps: Sequence[Mapped] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Parts that a caller hands over, instead of a configuration that says how to make them."""
+
+    backbone: Any = None
+    source: Source | None = None
+
+    @property
+    def described(self) -> dict[str, dict[str, str]]:
+        """What the configuration kept with the run says of them."""
+        parts = {"backbone": self.backbone, "dataset": self.source}
+        return {group: {"given": part.name} for group, part in parts.items() if part is not None}
 
 
 @dataclass(frozen=True)
 class _Subject:
     """What is benchmarked, resolved and checked, before anything long has begun."""
 
-    backbone: TorchvisionBackbone
+    backbone: Backbone
     survey: Survey
     tap: Tap
     word: str
@@ -107,6 +127,7 @@ def run_benchmark(
     params: Mapping[str, str],
     parent: str | None = None,
     layers: Sequence[Layer] = (),
+    given: Given | None = None,
 ) -> Result | None:
     """Run one benchmark of one layer.
 
@@ -117,6 +138,7 @@ def run_benchmark(
         params: the same, flattened.
         parent: the tracked run of the sweep that this one belongs to.
         layers: what the other jobs of the sweep read of the same backbone and images: one pass stores it for all.
+        given: parts that are there already.
 
     Returns:
         the result, or None in a process that only extracts for another one (DDP ranks above zero).
@@ -124,7 +146,7 @@ def run_benchmark(
     Raises:
         FrostmarkError: if something is wrong that the user can mend.
     """
-    subject = _resolve(config)
+    subject = _resolve(config, given or Given())
     chosen = config.reducer or {}
     reducer = (
         build(chosen, "reducer") if chosen.get("_target_") else None
@@ -147,8 +169,8 @@ def run_benchmark(
     with tracker, Progress() as progress:
         tracker.log_params(params)
         work = _Work(config, subject, splits, model, reducer, families, layers, folder, tracker, progress)
-        findings = work.run(yaml)
-    if findings is None:
+        ledger = work.run(yaml)
+    if ledger is None:
         return None
     run_id = tracker.run_id
     link = store.link(run_id) if store is not None and run_id is not None else None
@@ -156,7 +178,18 @@ def run_benchmark(
     about = " · ".join(
         filter(None, [f"weights {subject.backbone.weights_name}", f"{sizes} images", subject.projection])
     )
-    return Result(subject.title, about, folder, *findings, run_id, link)
+    return Result(
+        subject.title,
+        about,
+        folder,
+        ledger.values,
+        ledger.undefined,
+        ledger.chance,
+        run_id,
+        link,
+        work.maps,
+        ledger.figures,
+    )
 
 
 def too_wide(width: int, too_large_to_keep: bool) -> bool:
@@ -177,12 +210,12 @@ def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
     return MlflowStore.local(mlruns, tracking.experiment)
 
 
-def _resolve(config: Config) -> _Subject:
+def _resolve(config: Config, given: Given) -> _Subject:
     from frostmark.backbones.extractor import Tap
 
-    backbone: TorchvisionBackbone = build(config.backbone, "backbone")
+    backbone: Backbone = given.backbone or build(config.backbone, "backbone")
     preprocess = build(config.preprocess, "preprocess")
-    source: Source = build(config.dataset, "dataset")
+    source: Source = given.source or build(config.dataset, "dataset")
     pipeline: Pipeline = preprocess.pipeline(backbone.preset)
     word = config.layer.node or config.layer.tap or ""
     backbone.check_layer(word)
@@ -193,7 +226,22 @@ def _resolve(config: Config) -> _Subject:
     )
 
 
-def _read(source: Source, backbone: TorchvisionBackbone) -> dict[str, ImageSet]:
+def identity(config: Config) -> dict[str, str]:
+    """The tags by which the result of a configuration is known to hold still: images, labels, weights, versions."""
+    from frostmark.backbones.weights import weights_digest
+    from frostmark.data.fingerprint import combined, fingerprint, label_digest
+
+    subject = _resolve(config, Given())
+    splits = _read(subject.source, subject.backbone).values()
+    return {
+        "dataset_fingerprint": combined(*map(fingerprint, splits)),
+        "label_digest": combined(*map(label_digest, splits)),
+        "weights_digest": weights_digest(subject.backbone.load(config.seed)),
+        **versions(),
+    }
+
+
+def _read(source: Source, backbone: Backbone) -> dict[str, ImageSet]:
     from frostmark.data.source import SPLITS, limited
 
     try:
@@ -220,6 +268,7 @@ class _Work:
     folder: Path
     tracker: Tracker
     progress: Progress
+    maps: Sequence[Mapped] = ()
 
     @cached_property
     def weights(self) -> str:
@@ -228,8 +277,8 @@ class _Work:
 
         return weights_digest(self.model)
 
-    def run(self, yaml: str) -> tuple[dict[str, float], dict[str, str], dict[str, float]] | None:
-        """Values, undefined metrics and chance levels; None on ranks above zero."""
+    def run(self, yaml: str) -> Ledger | None:
+        """Everything that was found; None on ranks above zero."""
         from frostmark.data.fingerprint import fingerprint
         from frostmark.lit.callbacks.ledger import Ledger
         from frostmark.lit.trainer import is_rank_zero
@@ -239,20 +288,26 @@ class _Work:
         if not is_rank_zero():
             self._extract_and_analyse(ledger, fingerprints)
             return None
-        self.tracker.set_tags(self._tags(fingerprints))
+        ledger.about |= {"title": self.subject.title, "classes": self.subject.source.classes()}
+        ledger.add_tags(self._tags(fingerprints))
         ledger.add_text("config.yaml", yaml)
+        for split, images in self.splits.items():
+            self.tracker.log_dataset(self.subject.source.name, split, fingerprints[split], len(images))
         try:
             self._extract_and_analyse(ledger, fingerprints)
             self._write_summary(ledger)
         finally:
             ledger.close()  # what was found before something went wrong is kept
-        return ledger.values, ledger.undefined, ledger.chance
+        return ledger
 
     def _extract_and_analyse(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
         from frostmark.lit.callbacks.findings import Findings
 
         subject = self.subject
         extraction = self._extraction(subject.backbone, self.model, self.weights, fingerprints)
+        if extraction.size(subject.tap) <= self.config.features.max_bytes:
+            entries = extraction.entries(subject.tap)
+            ledger.add_tags({f"rows_{split}": entry.folder.name for split, entry in entries.items()})
         found = Findings(ledger, subject.title, self._thumbnails)
         callbacks, splits = self._measuring(extraction, fingerprints, found)
         if self.reducer is not None:
@@ -278,9 +333,7 @@ class _Work:
                     labels = {split: images.labels for split, images in self.splits.items()}
                     predict(make_trainer(callbacks), ReplayModule(), StoredRows(entries, labels))
 
-    def _extraction(
-        self, backbone: TorchvisionBackbone, model: Any, weights: str, fingerprints: Mapping[str, str]
-    ) -> Extraction:
+    def _extraction(self, backbone: Backbone, model: Any, weights: str, fingerprints: Mapping[str, str]) -> Extraction:
         from frostmark.extraction import Extraction
         from frostmark.features.store import FeatureStore
 
@@ -368,7 +421,12 @@ class _Work:
             self.progress("this machine has a GPU: reducer=tsne_gpu (pip install 'frostmark[gpu]') makes maps on it")
         about = f"Weights: {subject.backbone.weights_name}."
         found = MapFindings(ledger, subject.source.classes(), subject.title, about, self.reducer, self._thumbnails)
-        return Maps(self.reducer, splits, found, self.config.seed, fingerprints, self.progress)
+
+        def keep(made: Made | str) -> None:
+            self.maps = () if isinstance(made, str) else made.splits
+            found(made)
+
+        return Maps(self.reducer, splits, keep, self.config.seed, fingerprints, self.progress)
 
     def _thumbnails(self, split: str, positions: Sequence[int], edge: int | None = None) -> Any:
         """The images as pictures (n, H, W, 3) for a person."""
@@ -380,7 +438,7 @@ class _Work:
 
     def _add_controls(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
         """The same metrics of what the layer must beat."""
-        from frostmark.backbones.load import UNTRAINED
+        from frostmark.backbones.backbone import UNTRAINED
 
         for control in dict.fromkeys(self.config.controls):
             self.progress(f"control: {control}")
@@ -396,10 +454,9 @@ class _Work:
         ledger.compare()
 
     def _control_untrained(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> None:
-        from frostmark.backbones.load import UNTRAINED
         from frostmark.backbones.weights import weights_digest
 
-        backbone = replace(self.subject.backbone, weights=UNTRAINED)
+        backbone = self.subject.backbone.untrained()
         model = backbone.load(self.config.seed)
         extraction = self._extraction(backbone, model, weights_digest(model), fingerprints)
         found = partial(_add_control, ledger, "untrained")
@@ -452,7 +509,7 @@ class _Work:
             values["cost/precision_error"] = cost.precision_error
         ledger.add_scores(Scores(values))
         if cost.device is not None:
-            self.tracker.set_tags({"device": cost.device, "batch_size": str(cost.batch_size)})
+            ledger.add_tags({"device": cost.device, "batch_size": str(cost.batch_size)})
 
     def _tags(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
         from frostmark.data.fingerprint import combined, label_digest
@@ -469,17 +526,32 @@ class _Work:
             **({"projection": self.subject.projection} if self.subject.wide else {}),
             "weights": backbone.weights_name,
             "weights_digest": self.weights,
+            **backbone.provenance,
             "dataset": self.subject.source.name,
             "dataset_fingerprint": combined(*fingerprints.values()),
             "label_digest": combined(*(label_digest(images) for images in self.splits.values())),
             **{f"{split}_images": str(len(images)) for split, images in self.splits.items()},
             "preprocess": self.subject.preprocess,
             "image_size": str(self.subject.pipeline.size),
-            "precision": self.config.trainer.precision,
+            "precision": self.config.trainer.precision + (" compiled" if self.config.trainer.compile else ""),
+            **({"reducer": "none"} if self.reducer is None else self._map_tags()),
             "seed": str(self.config.seed),
+            "protocol": self._protocol(),
             "mlflow.runColor": name_colour(backbone.name),
             **versions(),
         }
+
+    def _map_tags(self) -> dict[str, str]:
+        return {"reducer": type(self.reducer).__name__, "fit_on": self.reducer.fit_on}
+
+    def _protocol(self) -> str:
+        """What the metrics are made with: numbers made otherwise are not compared."""
+        families = {
+            name: [f"{key}={value}" for key, value in sorted(node.items()) if key != "_target_"]
+            for name, node in sorted(self.config.metrics.items())
+        }
+        counts = [f"{count} {what}" for what, count in vars(self.config.uncertainty).items()]
+        return "; ".join([*(" ".join([name, *settings]) for name, settings in families.items()), *counts])
 
     def _write_summary(self, ledger: Ledger) -> None:
         from frostmark.report.summary import Findings, summarise

@@ -18,8 +18,8 @@ from frostmark.config import AUTO, TrainerChoice
 from frostmark.features.entry import SHARD, row_bytes
 
 if TYPE_CHECKING:
+    from frostmark.backbones.backbone import Backbone
     from frostmark.backbones.extractor import Tap
-    from frostmark.backbones.load import TorchvisionBackbone
     from frostmark.data.preprocess import Pipeline
     from frostmark.data.source import ImageSet
     from frostmark.features.entry import Entry
@@ -64,7 +64,7 @@ class Extraction:
         cost: of the passes made so far.
     """
 
-    backbone: TorchvisionBackbone
+    backbone: Backbone
     model: Any
     weights: str
     pipeline: Pipeline

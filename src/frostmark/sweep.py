@@ -7,6 +7,7 @@ when a job failed.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -26,10 +27,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config import Config, Layer, Tracking, explained, typed
 from frostmark.errors import ConfigError, FrostmarkError, TrackingError
+from frostmark.outcome import Outcome, Record, outcomes, unfinished
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
-    from frostmark.figures.depth import Stop
+    from frostmark.side_by_side import Compared
     from frostmark.tracking.mlflow import MlflowStore
 
 PARENT = "FROSTMARK_PARENT_RUN"
@@ -38,23 +40,8 @@ PARENT = "FROSTMARK_PARENT_RUN"
 LAYERS = "FROSTMARK_SWEEP_LAYERS"
 """Environment variable: the file that tells every job which layers the others read."""
 
-_OUTCOME = "outcome.json"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one job ended: ``code`` is its exit code, None while it has not ended; ``job`` are its overrides."""
-
-    job: str
-    title: str
-    code: int | None
-    problem: str = ""
-    run_id: str | None = None
-    accuracy: float | None = None
-
-    def write(self, folder: Path) -> None:
-        """Leave the outcome in the job's own folder."""
-        (folder / _OUTCOME).write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")
+CONTINUES = "FROSTMARK_CONTINUES"
+"""Environment variable: the folder of the sweep that this one goes on with; what finished there is not done again."""
 
 
 class SweepParent(Callback):
@@ -62,14 +49,33 @@ class SweepParent(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
+            refuse_absent_launcher(config)
             refuse_many_devices(config)
-            _open(config)
-            _announce_layers(config)
+            jobs = _jobs_if_known(config)
+            _open(config, jobs)
+            _announce_layers(config, jobs)
         except Exception as error:
             # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
             problem = explained(error)
             print(f"Error: {problem}", file=sys.stderr)
             raise SystemExit(problem.code) from error
+
+
+def refuse_absent_launcher(config: DictConfig) -> None:
+    """A launcher that is asked for has to be installed.
+
+    Raises:
+        ConfigError: with what to install.
+    """
+    package = str(config.hydra.launcher._target_).rpartition(".")[0]
+    try:
+        there = importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        choice = str(config.hydra.runtime.choices["hydra/launcher"])
+        extra = "joblib" if choice == "joblib" else "slurm"
+        raise ConfigError(f"hydra/launcher={choice} is not installed", fix=f"pip install 'frostmark[{extra}]'")
 
 
 def refuse_many_devices(config: DictConfig) -> None:
@@ -97,6 +103,7 @@ class _UnderWay:
     folder: Path
     mlruns: Path
     choices: str
+    jobs: int | None
     store: MlflowStore | None
     run_id: str | None
     uri: str | None
@@ -105,7 +112,7 @@ class _UnderWay:
 _under_way: _UnderWay | None = None
 
 
-def _open(config: DictConfig) -> None:
+def _open(config: DictConfig, jobs: list[list[str]]) -> None:
     from frostmark.experiment import open_store
 
     global _under_way
@@ -114,23 +121,28 @@ def _open(config: DictConfig) -> None:
     tracking = Tracking(**OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
     mlruns = Config(paths=config.paths).mlruns
     store, run_id = open_store(tracking, mlruns), None
+    typed_words = [*config.hydra.overrides.task, *config.hydra.overrides.hydra]
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
+    before = unfinished(folder.parent, [without_secrets(word) for word in typed_words])
+    if before is not None:
+        os.environ[CONTINUES] = str(before.folder)
+        print(f"Going on with the sweep in {before.folder}: what finished there is not done again.", file=sys.stderr)
     if store is not None:
         store.connect()
         swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
-        run_id = store.start(f"sweep · {swept}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
-    _under_way = _UnderWay(folder, mlruns, choices, store, run_id, tracking.uri)
+        if before is not None and before.run_id is not None and store.reopen(before.run_id):
+            run_id = before.run_id
+        else:
+            run_id = store.start(f"sweep · {swept}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
+    Record.begin(folder, [without_secrets(word) for word in typed_words], len(jobs) or None, run_id)
+    _under_way = _UnderWay(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
     os.environ[PARENT] = run_id or ""
 
 
-def _announce_layers(config: DictConfig) -> None:
+def _announce_layers(config: DictConfig, jobs: list[list[str]]) -> None:
     """Write down the layers of all jobs, by what else decides the rows."""
     assert _under_way is not None
     asked: dict[str, list[dict[str, Any]]] = {}
-    try:
-        jobs = _jobs(config)
-    except (HydraException, OmegaConfBaseException):
-        jobs = []  # Hydra itself will say what is wrong with them; if nothing is, every layer has a pass of its own
     for overrides in jobs:
         try:
             job = _composed(config.hydra.job.config_name or "config", overrides)
@@ -140,6 +152,14 @@ def _announce_layers(config: DictConfig) -> None:
     file = _under_way.folder / "layers.json"
     file.write_text(json.dumps(asked), encoding="utf-8")
     os.environ[LAYERS] = str(file)
+
+
+def _jobs_if_known(config: DictConfig) -> list[list[str]]:
+    """The overrides of every job; none where they cannot be read: Hydra itself will say what is wrong with them."""
+    try:
+        return _jobs(config)
+    except (HydraException, OmegaConfBaseException):
+        return []
 
 
 def _jobs(config: DictConfig) -> list[list[str]]:
@@ -180,6 +200,13 @@ def layers_of_sweep(job: Config) -> list[Layer]:
     return [Layer(**layer) for layer in asked.get(_rows_but_layer(job), [])]
 
 
+def earlier(job: str) -> Outcome | None:
+    """How the job of these overrides ended in the sweep that this one goes on with, if it ended well."""
+    folder = os.environ.get(CONTINUES)
+    found = outcomes(Path(folder)) if folder else []
+    return next((o for o in found if o.job == job and o.code == 0 and o.folder), None)
+
+
 def parent_run() -> str | None:
     """The parent run of the sweep under way, if there is one and it is tracked."""
     return os.environ.get(PARENT) or None
@@ -187,7 +214,16 @@ def parent_run() -> str | None:
 
 @dataclass(frozen=True)
 class Finished:
-    """A sweep that is over: its jobs in order, the worst exit code, and where its parent run is."""
+    """A sweep that is over.
+
+    Attributes:
+        outcomes: of its jobs, in order.
+        code: the worst exit code.
+        run_id, link: its parent run, if it is tracked, and that run's place in MLflow's pages.
+        folder, mlruns, uri: where everything is.
+        compared: what its runs say side by side; None of fewer than two.
+        not_compared: why there is no comparison, where one could be expected.
+    """
 
     outcomes: list[Outcome]
     code: int
@@ -196,70 +232,74 @@ class Finished:
     folder: Path
     mlruns: Path
     uri: str | None
+    compared: Compared | None
+    not_compared: str
 
 
 def finish(stopped: BaseException | None) -> Finished | None:
-    """Close the parent run; None if no sweep is under way.
+    """Compare what came out and close the parent run; None if no sweep is under way.
 
     Args:
         stopped: what ended the sweep before its time, if anything did.
     """
     global _under_way
     sweep, _under_way = _under_way, None
-    os.environ.pop(PARENT, None)
-    os.environ.pop(LAYERS, None)
+    for name in (PARENT, LAYERS, CONTINUES):
+        os.environ.pop(name, None)
     if sweep is None:
         return None
-    written = sorted(sweep.folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
-    outcomes = [Outcome(**json.loads(path.read_text(encoding="utf-8"))) for path in written]
-    code = max((1 if o.code is None else o.code for o in outcomes), default=0)
-    pictures = _draw_depth(sweep, [path.parent for path in written], outcomes)
+    _forget_secrets(sweep.folder / "multirun.yaml")
+    ended = outcomes(sweep.folder)
+    code = max((1 if o.code is None else o.code for o in ended), default=0)
+    interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
+    compared, why = (None, "the sweep was interrupted") if interrupted else _compare(sweep, ended)
     link = None
     if sweep.store is not None and sweep.run_id is not None:
         status = status_of(type(stopped)) if stopped is not None else "FAILED" if code else "FINISHED"
-        note = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in outcomes)
+        jobs = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended)
+        note = f"`{sweep.choices}`\n\n{jobs}"
         try:
-            sweep.store.add_files(sweep.run_id, pictures)
-            sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": f"`{sweep.choices}`\n\n{note}"})
+            if compared is not None:
+                from frostmark.side_by_side import log_comparison
+
+                log_comparison(sweep.store, sweep.run_id, compared)
+                note = f"{compared.markdown}\n\n{note}"
+            sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": note})
             link = sweep.store.link(sweep.run_id)
         except TrackingError as problem:  # the table of the jobs is still worth printing
             print(f"Error: {problem}", file=sys.stderr)
             code = max(code, problem.code)
-    return Finished(outcomes, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri)
+    return Finished(ended, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri, compared, why)
 
 
-DEPTH_METRIC = "test/neighbours/knn_accuracy"
+def _forget_secrets(file: Path) -> None:
+    """Hydra writes down the configuration as it was typed, with what a tracking address may carry."""
+    if file.is_file():
+        file.write_text(without_secrets(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _draw_depth(sweep: _UnderWay, folders: Sequence[Path], outcomes: Sequence[Outcome]) -> list[Path]:
-    """``depth.png`` and ``depth.svg`` in the folder of the sweep, if it compared layers of a network."""
-    curves = _depth_curves(folders, outcomes)
-    if all(len(stops) < 2 for stops in curves.values()):
-        return []
-    from frostmark.figures.depth import draw_depth
-    from frostmark.figures.files import save, save_vector
+def _compare(sweep: _UnderWay, ended: Sequence[Outcome]) -> tuple[Compared | None, str]:
+    """The comparison of the jobs that finished, or why there is none."""
+    from frostmark.features.store import FeatureStore
+    from frostmark.report.comparison import About
+    from frostmark.report.progress import Progress
+    from frostmark.report.runs import Run
+    from frostmark.side_by_side import compare_links, compare_runs
 
-    dataset = " and ".join(dict.fromkeys(o.title.split(" · ")[-1] for o in outcomes if o.code == 0))
-    figure = draw_depth(curves, "k-NN accuracy (test)", f"accuracy by depth · {dataset}")
-    return [save(figure, sweep.folder / "depth.png"), save_vector(figure, sweep.folder / "depth.svg")]
-
-
-def _depth_curves(folders: Sequence[Path], outcomes: Sequence[Outcome]) -> dict[str, list[Stop]]:
-    """The layers of every network, or of whatever else was swept, with the depth and the accuracy of each."""
-    from frostmark.figures.depth import Stop
-
-    curves: dict[str, list[Stop]] = {}
-    for folder, outcome, words in zip(folders, outcomes, differing(outcomes), strict=True):
-        file = folder / "metrics.json"
-        values = json.loads(file.read_text(encoding="utf-8"))["values"] if outcome.code == 0 and file.exists() else {}
-        if DEPTH_METRIC not in values or "cost/gmacs_share" not in values:
-            continue
-        backbone, layer, *_ = outcome.title.split(" · ")
-        others = [w for w in words.split() if not w.startswith(("backbone=", "layer=", "layer.node="))]
-        ends = (values.get(f"{DEPTH_METRIC}{end}") for end in ("_lo", "_hi"))
-        stop = Stop(layer, values["cost/gmacs_share"], values[DEPTH_METRIC], *ends)
-        curves.setdefault(" ".join([backbone, *others]), []).append(stop)
-    return curves
+    folders = [(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]
+    if len(folders) < 2:
+        return None, ""
+    try:
+        runs = [Run.read(folder, run_id) for folder, run_id in folders]
+        missing = [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
+        if sweep.jobs is not None and len(ended) < sweep.jobs:
+            missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
+        links = compare_links(sweep.store, runs)
+        about = About(missing, (), links, f"-m {sweep.choices}")
+        with Progress() as progress:
+            return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
+    except Exception as error:  # the jobs themselves are done, and their table is still worth printing
+        return None, explained(error).problem
 
 
 def differing(outcomes: Sequence[Outcome]) -> list[str]:

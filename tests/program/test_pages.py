@@ -1,4 +1,4 @@
-"""The interactive map where its users meet it: in the frame of MLflow's own pages, in a real browser."""
+"""The pages where their users meet them: in the frame of MLflow's own, in a real browser."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyarrow import parquet
 
 import driving
 from conftest import Program
+from frostmark.tracking.mlflow import MlflowStore
 from harness import REPOSITORY, environment
 from reading import TINY, Tracked
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Frame, Page
 
 
 @contextmanager
@@ -40,11 +45,11 @@ def pages(root: Path) -> Iterator[str]:
             server.terminate()
 
 
-def test_the_map_works_in_mlflows_own_frame(program: Program, tmp_path: Path) -> None:
+def test_maps_and_comparison_work_in_mlflows_own_pages(program: Program, tmp_path: Path) -> None:
     with driving.chromium() as browser:  # first of all: without one there is no need to run anything
-        done = program(*TINY, "metrics=[variance]", cwd=tmp_path)
+        done = program("-m", *TINY, "metrics=[variance,neighbours]", "layer=stage2,last_conv", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        run = Tracked(tmp_path).only()
+        parent, run, other = sorted(Tracked(tmp_path).runs(), key=lambda r: "mlflow.parentRunId" in r.data.tags)
         table = parquet.read_table(Tracked(tmp_path).artifacts(run)["embedding.parquet"]).to_pydict()
         with pages(tmp_path) as address:
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
@@ -70,3 +75,43 @@ def test_the_map_works_in_mlflows_own_frame(program: Program, tmp_path: Path) ->
             driving.around(frame, [places[3]], margin=25)
             frame.wait_for_selector("#selection .images figure")
             assert {i for split, i in driving.listed(frame) if split == "train"} == inside
+
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            place = f"#/experiments/{run.info.experiment_id}/runs/{parent.info.run_id}/artifacts/comparison.html"
+            page.goto(f"{address}/{place}")
+            draw_around_in_linked_maps(driving.frame_with_map(page, timeout=90_000))
+
+            link = MlflowStore.local(tmp_path / "mlruns", "frostmark").compare_link(
+                [run.info.run_id, other.info.run_id]
+            )
+            page.goto(f"{address}/{link}")
+            both_maps_stand_side_by_side(page)
+
+
+def draw_around_in_linked_maps(frame: Frame) -> None:
+    """What is drawn around in one map of the comparison stands out in the other, and is pointed at in both."""
+    frame.page.wait_for_timeout(500)
+    frame.locator(".overlay").first.scroll_into_view_if_needed()
+    frame.page.wait_for_timeout(500)
+    places = driving.linked_places(frame, 0)
+    low, high = driving.box_around([places[5]], margin=20)
+    inside = {i for i, (x, y) in enumerate(places) if low[0] < x < high[0] and low[1] < y < high[1]}
+    driving.around(frame, [places[5]], margin=20)
+    frame.wait_for_selector("#selection .images figure")
+    assert {i for _, i in driving.listed(frame)} == inside
+    frame.hover("#selection .images figure")
+    first = sorted(inside)[0]
+    for m, ringed in enumerate(driving.rings(frame)):
+        wanted = driving.linked_places(frame, m)[first]
+        assert max(abs(a - b) for a, b in zip(ringed[0], wanted, strict=True)) < 1.5
+
+
+def both_maps_stand_side_by_side(page: Page) -> None:
+    """MLflow's page that compares runs shows the pictures of both, found by their common name."""
+    page.get_by_text("map.png", exact=True).first.dispatch_event("click")
+    page.wait_for_selector("img[alt='map.png']")
+    page.wait_for_function("() => document.querySelectorAll(\"img[alt='map.png']\").length === 2", timeout=30_000)
+    pictures = page.query_selector_all("img[alt='map.png']")
+    widths = [picture.evaluate("e => e.naturalWidth") for picture in pictures]
+    assert len(widths) == 2
+    assert min(widths) > 500

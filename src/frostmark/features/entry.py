@@ -160,6 +160,14 @@ class Entry:
         rows: NDArray[np.float32] = load(path.read_bytes())["rows"]
         return rows
 
+    def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The rows (n, D) at ``positions`` (n,), ascending, of an entry that is :meth:`intact`."""
+        pieces = [
+            self.read(shard)[positions[(positions >= shard.start) & (positions < shard.stop)] - shard.start]
+            for shard in self.shards
+        ]
+        return np.concatenate(pieces)
+
     def derived(self, name: str, compute: Callable[[], Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
         """Arrays that follow from the rows, kept beside them: computed the first time, read and verified afterwards.
 

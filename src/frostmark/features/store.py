@@ -59,6 +59,14 @@ class FeatureStore:
         """The entry of a key, whether it is there or not."""
         return Entry(self.folder / key.digest(), key, width, self.tell)
 
+    def find(self, name: str) -> Entry | None:
+        """The entry in the folder ``name``, if it is there whole."""
+        manifest = read_manifest(self.folder / name / MANIFEST) if _ENTRY_NAME.fullmatch(name) else None
+        if manifest is None:
+            return None
+        entry = Entry(self.folder / name, RowKey(**manifest["key"]), manifest["width"], self.tell)
+        return entry if entry.intact() else None
+
     def require_room(self, needed: int) -> None:
         """Refuse, before anything is written, what the disk cannot hold.
 

@@ -11,6 +11,8 @@ import logging
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -52,8 +54,7 @@ def make_trainer(
     _keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False  # convolutions would keep ten bits by default: 32-true means float32
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")  # stored rows need none
+        with _quiet():
             return pl.Trainer(
                 accelerator=accelerator,
                 devices=devices,
@@ -80,12 +81,7 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
         KeyboardInterrupt: on Ctrl-C, with signal handling as it was before.
     """
     interrupt = signal.getsignal(signal.SIGINT)
-    with warnings.catch_warnings():
-        # In-memory images are indexed faster than workers could hand them over.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        # A split whose rows are all stored has nothing to forward.
-        warnings.filterwarnings("ignore", message="Total length of `.*` across ranks is zero.*")
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")  # Lightning's own, on newer torch
+    with _quiet():
         try:
             trainer.predict(module, datamodule=data, return_predictions=False)
         except SystemExit as stopped:
@@ -94,6 +90,24 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
                 signal.signal(signal.SIGINT, interrupt)
                 raise KeyboardInterrupt from None
             raise
+
+
+_EXPECTED = (
+    ".*GPU available but not used.*",  # stored rows need none
+    ".*`srun` command is available.*",  # a cluster's node, and one process is what is meant
+    ".*does not have many workers.*",  # images in memory are indexed faster than workers could hand them over
+    "Total length of `.*` across ranks is zero.*",  # a split whose rows are all stored has nothing to forward
+    ".*LeafSpec.*deprecated.*",  # Lightning's own, on newer torch
+)
+"""Warnings of Lightning's that tell of what is meant here."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for message in _EXPECTED:
+            warnings.filterwarnings("ignore", message=message)
+        yield
 
 
 def _keep_freed_memory() -> None:

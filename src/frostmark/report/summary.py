@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from frostmark.report.markdown import plain, table
 from frostmark.report.tables import metric_lines, notes, number
 
 Columns = Mapping[str, Sequence[Any]]
@@ -46,7 +47,7 @@ class Findings:
 
 def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
     """``summary.md``: Markdown, also the description of the run."""
-    parts = [f"# {_text(title)}", _setting(setting)]
+    parts = [f"# {plain(title)}", _setting(setting)]
     spaces = findings.tables.get("class_variance", {}).get("space", [])
     for space in dict.fromkeys(spaces):
         parts.append(f"## In the {space}")
@@ -61,7 +62,7 @@ def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str
 
 
 def _setting(setting: Mapping[str, str]) -> str:
-    return "\n".join(f"- {name}: {_text(value)}" for name, value in setting.items())
+    return "\n".join(f"- {name}: {plain(value)}" for name, value in setting.items())
 
 
 def _split_findings(findings: Findings, split: str, space: str) -> str:
@@ -180,13 +181,12 @@ def _all_metrics(findings: Findings) -> str:
         ]
         for line in lines
     ]
-    table = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    said = "\n".join(f"- {_text(note)}" for note in notes(findings.values, {}))
-    return "## All metrics\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + f"\n\n{said}"
+    said = "\n".join(f"- {plain(note)}" for note in notes(findings.values, {}))
+    return f"## All metrics\n\n{table(head, rows)}\n\n{said}"
 
 
 def _reasons(heading: str, reasons: Mapping[str, str]) -> str:
-    lines = [f"- `{_text(name)}`: {_text(reason)}" for name, reason in reasons.items()]
+    lines = [f"- `{plain(name)}`: {plain(reason)}" for name, reason in reasons.items()]
     return f"## {heading}\n\n" + "\n".join(lines) if lines else ""
 
 
@@ -210,16 +210,8 @@ def _line_of(columns: Columns, line: int) -> dict[str, Any]:
 
 
 def _class(row: Mapping[str, Any]) -> str:
-    return _text(row["name"])
+    return plain(row["name"])
 
 
 def _pair(row: Mapping[str, Any]) -> str:
-    return f"{_text(row['name_i'])} and {_text(row['name_j'])}"
-
-
-def _text(value: str) -> str:
-    """A name as text: no Markdown, no HTML, no line breaks."""
-    flat = " ".join(str(value).split())
-    for mark in "\\`*[]|#":
-        flat = flat.replace(mark, f"\\{mark}")
-    return flat.replace("<", "&lt;").replace(">", "&gt;")
+    return f"{plain(row['name_i'])} and {plain(row['name_j'])}"

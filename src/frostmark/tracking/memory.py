@@ -28,6 +28,7 @@ class MemoryTracker:
     metrics: dict[str, float] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    datasets: dict[str, str] = field(default_factory=dict)
     status: Status | None = None
     run_id: str | None = None
 
@@ -50,6 +51,9 @@ class MemoryTracker:
 
     def log_file(self, path: Path) -> None:
         self.files[path.name] = path
+
+    def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
+        self.datasets[split] = digest
 
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         self.images[key] = image

@@ -10,23 +10,29 @@ The run is ours, not MLflow's fluent one, whose exit hook marks crashing runs FI
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
+import shlex
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from frostmark.errors import TrackingError
+from frostmark.errors import ConfigError, TrackingError, nearest
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
@@ -84,12 +90,26 @@ class MlflowStore:
             # Processes that create the database at once would run its migrations against each other.
             with FileLock(self.folder / "mlflow.db.lock"):
                 fresh = not (self.folder / "mlflow.db").exists()
-                self.experiment_id()
+                self._refuse_moved(self.experiment_id())
                 if fresh:
                     self._write_ahead()
 
+    def _refuse_moved(self, experiment_id: str) -> None:
+        """Of an ``mlruns/`` that was moved the database names the old place, and files would go there."""
+        assert self.folder is not None
+        location = self._client().get_experiment(experiment_id).artifact_location
+        there = Path(url2pathname(urlsplit(location).path)).parent
+        if there.name != "mlruns" or there == self.folder or (there.exists() and there.samefile(self.folder)):
+            return
+        raise TrackingError(
+            f"{self.folder} was moved or copied: its database names {there}, and files would go there",
+            fix=f"python scripts/relocate_mlruns.py {shlex.quote(str(self.folder.parent))} (in the repository)",
+        )
+
     def experiment_id(self) -> str:
         """The experiment's identifier in the store."""
+        from mlflow.exceptions import MlflowException
+
         client = self._client()
         found = client.get_experiment_by_name(self.experiment)
         if found is not None:
@@ -97,7 +117,12 @@ class MlflowStore:
                 client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         location = None if self.folder is None else (self.folder / "artifacts").as_uri()
-        created = client.create_experiment(self.experiment, artifact_location=location)
+        try:
+            created = client.create_experiment(self.experiment, artifact_location=location)
+        except MlflowException as problem:
+            if problem.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self.experiment_id()  # another was faster, or the server made it and its answer came too late
         client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
         return str(created)
 
@@ -119,13 +144,106 @@ class MlflowStore:
             for path in files:
                 self._client().log_artifact(run_id, str(path))
 
+    def add_metrics(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
+        """Write (key, value, step) into a run that was started here or by another process."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        with self._explained():
+            self._client().log_batch(run_id, metrics=[Metric(key, value, now, step) for key, value, step in points])
+
+    def reopen(self, run_id: str) -> bool:
+        """Mark a run as RUNNING again; False if the store does not have it any more."""
+        from mlflow.exceptions import MlflowException
+
+        with self._explained():
+            client = self._client()
+            try:
+                if client.get_run(run_id).info.lifecycle_stage != "active":
+                    return False
+            except MlflowException:
+                return False
+            client.update_run(run_id, status="RUNNING")
+        return True
+
+    def finished(self, name: str) -> tuple[list[str], str | None]:
+        """The finished benchmarks that a name stands for, oldest first, and the run that is their parent.
+
+        Args:
+            name: of an experiment, or the identifier of a parent run or of a benchmark.
+
+        Raises:
+            ConfigError: if there is nothing of that name.
+        """
+        with self._explained():
+            client = self._client()
+            experiment = client.get_experiment_by_name(name)
+            if experiment is not None:
+                return self._benchmarks(experiment.experiment_id, ""), None
+            run = self._run(name)
+            if "backbone" in run.data.tags:
+                return [name], None
+            within = f"tags.`{PARENT_TAG}` = '{name}'"
+            return self._benchmarks(run.info.experiment_id, within), name
+
+    def _run(self, run_id: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        client = self._client()
+        try:
+            if re.fullmatch("[0-9a-f]{32}", run_id):
+                return client.get_run(run_id)
+        except MlflowException:
+            pass  # the store answers: it does not know the run
+        experiments = [e.name for e in client.search_experiments()]
+        raise ConfigError(
+            f"there is no run and no experiment '{run_id}' in {without_secrets(self.uri)}",
+            fix="the identifier of a run or sweep, as its last line tells, or an experiment: "
+            f"{nearest(run_id, experiments)}",
+        )
+
+    def _benchmarks(self, experiment_id: str, within: str) -> list[str]:
+        """Finished runs of one layer each; a later one of the same configuration comes after."""
+        client, found, token = self._client(), [], None
+        condition = " and ".join(filter(None, ["attributes.status = 'FINISHED'", within]))
+        while True:
+            page = client.search_runs(
+                [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+            )
+            found += [run.info.run_id for run in page if "backbone" in run.data.tags]
+            token = page.token
+            if not token:
+                return found
+
+    def fetch(self, run_id: str, names: Sequence[str], into: Path) -> Path:
+        """A folder below ``into`` with the artifacts ``names`` of a run, as far as it has them."""
+        with self._explained():
+            client = self._client()
+            there = {artifact.path for artifact in client.list_artifacts(run_id)}
+            folder = into / run_id
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                if name in there:
+                    client.download_artifacts(run_id, name, str(folder))
+        return folder
+
+    def compare_link(self, run_ids: Sequence[str]) -> str:
+        """The place in MLflow's pages where the runs are side by side."""
+        with self._explained():
+            runs, experiments = (quote(json.dumps(list(ids))) for ids in (run_ids, [self.experiment_id()]))
+        return f"#/compare-runs?runs={runs}&experiments={experiments}&{WORKFLOW}"
+
     def finish(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Close a run that was started here or by another process."""
         with self._explained():
-            client = self._client()
-            client.set_terminated(run_id, status)  # first: whatever happens to the tags, the run has ended
+            self._client().set_terminated(run_id, status)  # first: whatever happens to the tags, the run has ended
+        self.add_tags(run_id, tags)
+
+    def add_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Write tags of a run that was started here or by another process."""
+        with self._explained():
             for key, value in tags.items():
-                client.set_tag(run_id, key, value[: VALUE_MOST["tags"]])
+                self._client().set_tag(run_id, key, value[: VALUE_MOST["tags"]])
 
     def link(self, run_id: str) -> str:
         """The run's place in MLflow's pages, behind the server's address."""
@@ -133,12 +251,7 @@ class MlflowStore:
             return f"#/experiments/{self.experiment_id()}/runs/{run_id}?{WORKFLOW}"
 
     def _client(self) -> MlflowClient:
-        # Alembic tells of every migration it runs.
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        from mlflow import MlflowClient
-
-        return MlflowClient(tracking_uri=self.uri)
+        return _client_of(self.uri)
 
     def _write_ahead(self) -> None:
         assert self.folder is not None
@@ -155,10 +268,26 @@ class MlflowStore:
             yield
         except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error) as problem:
             text = str(problem).replace(self.uri, without_secrets(self.uri))
+            if "401" in text:
+                raise TrackingError(
+                    f"the tracking store {without_secrets(self.uri)} wants to know who asks",
+                    fix="export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of an account there",
+                ) from problem
             raise TrackingError(
                 f"the tracking store {without_secrets(self.uri)} does not answer: {text.splitlines()[0][:300]}",
                 fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
             ) from problem
+
+
+@cache
+def _client_of(uri: str) -> MlflowClient:
+    """One client a store and process: each looks at the database's schema first, which takes a third of a second."""
+    # Alembic tells of every migration it runs.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
 
 
 class MlflowTracker:
@@ -170,15 +299,18 @@ class MlflowTracker:
         self._name = name
         self._parent = parent
         self._client: Any = None
+        self._monitor: Any = None
 
     def __enter__(self) -> Self:
         self.run_id = self._store.start(self._name, {} if self._parent is None else {PARENT_TAG: self._parent})
         self._client = self._store._client()
+        self._monitor = _watch_machine(self.run_id, self._store.uri)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._monitor.finish()
         tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
         try:
             self._store.finish(str(self.run_id), status_of(kind), tags)
@@ -210,9 +342,29 @@ class MlflowTracker:
         with self._store._explained():
             self._client.log_artifact(self.run_id, str(path))
 
+    def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        profile = json.dumps({"images": images})
+        dataset = Dataset(f"{name} {split}", digest[:36], "local", "{}", profile=profile)
+        with self._store._explained():
+            self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", split)])])
+
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         with self._store._explained():
             self._client.log_image(self.run_id, image, key=key, step=0)
+
+
+def _watch_machine(run_id: str, uri: str) -> Any:
+    """MLflow's own monitor of processor, memory, disk and GPU: a point a minute, hence none of short runs."""
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)  # it tells of every start and end
+    monitor: Any = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
+        run_id, sampling_interval=10, samples_before_logging=6, tracking_uri=uri
+    )
+    monitor.start()
+    return monitor
 
 
 def serve(folder: Path, host: str, port: int) -> list[str]:

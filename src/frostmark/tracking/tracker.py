@@ -54,6 +54,10 @@ class Tracker(Protocol):
         """Keep a file at the root of the run, under its own name."""
         ...
 
+    def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
+        """Write down what went in: one split of a data set, by the fingerprint of its images."""
+        ...
+
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         """Keep an image (H, W, 3) for grids of images."""
         ...

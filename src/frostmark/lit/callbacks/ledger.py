@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from frostmark.report.tables import write_csv
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
+NUMBERS = "metrics.json"
+"""Everything that a comparison asks of a run but for arrays."""
+
 
 @dataclass
 class Ledger:
@@ -39,6 +43,9 @@ class Ledger:
         chance: metric key → what labels that mean nothing would give.
         draws, outcomes: metric key → bootstrap draws; name → one value an image.
         controls: control → its scores: the same metrics of what the layer must beat.
+        tags: what the run is.
+        about: further words on it, kept in its folder alone.
+        figures: artifact → the picture as it was drawn.
     """
 
     folder: Path
@@ -52,6 +59,14 @@ class Ledger:
     draws: dict[str, Array] = field(default_factory=dict)
     outcomes: dict[str, Array] = field(default_factory=dict)
     controls: dict[str, Scores] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """Write down what the run is."""
+        self.tags |= tags
+        self.tracker.set_tags(tags)
 
     def add_scores(self, scores: Scores, space: str = "features") -> None:
         """Take in a family's values and tables."""
@@ -99,6 +114,7 @@ class Ledger:
         Args:
             vector: whether an SVG of the same stem goes with it, for papers.
         """
+        self.figures[name] = figure
         self.tracker.log_file(save(figure, self.folder / name))
         if vector:
             self.tracker.log_file(save_vector(figure, (self.folder / name).with_suffix(".svg")))
@@ -121,12 +137,15 @@ class Ledger:
         for name, table in sorted(self.tables.items()):
             self.tracker.log_file(write_csv(self.folder / f"{name}.csv", table))
         found = {
+            **self.about,
+            "run_id": self.tracker.run_id,
+            "tags": self.tags,
             "values": self.values,
             "undefined": self.undefined,
             "skipped": self.skipped,
             "chance": self.chance,
         }
-        (self.folder / "metrics.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        self.add_text(NUMBERS, json.dumps(found, indent=1, ensure_ascii=False))
         self.tracker.log_metrics(self.values)
         self.tracker.set_tags({f"undefined.{key}": reason for key, reason in self.undefined.items()})
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})

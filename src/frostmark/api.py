@@ -1,0 +1,132 @@
+"""Frostmark from Python: the same benchmark and the same comparison as on the command line, with objects for results.
+
+from frostmark import benchmark, compare
+
+results = benchmark("resnet18", "fashion_mnist", ["stage3", "last_conv"], overrides=["dataset.limit.train=2000"])
+results[0].values["test/neighbours/knn_accuracy"], results[0].maps, results[0].figures["map.png"]
+compare(results).sentence
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frostmark.config import Config, Layer, compose, conf_dir
+from frostmark.errors import ConfigError
+from frostmark.experiment import Given, Result, run_benchmark
+
+if TYPE_CHECKING:
+    from frostmark.side_by_side import Compared
+
+
+def benchmark(
+    backbone: Any = "resnet18",
+    dataset: str | Path | Mapping[str, Any] = "fashion_mnist",
+    layers: str | Sequence[str] = "last_conv",
+    *,
+    overrides: Sequence[str] = (),
+    root: str | Path = ".",
+    tracking: str = "local",
+    name: str | None = None,
+    **preset: Any,
+) -> list[Result]:
+    """Benchmark layers of a frozen network on labelled images; one forward pass serves all of them.
+
+    Args:
+        backbone: a word of ``backbone=`` (``vgg16``), or any ``torch.nn.Module``: it is copied, never changed.
+        dataset: a word of ``dataset=`` (``fashion_mnist``), a folder with one folder a class, or the images
+            themselves: ``{"train": (images, labels), "test": (images, labels), "classes": names}``, images uint8 of
+            shape (N, H, W), (N, H, W, C) or (N, C, H, W); instead of a pair also a dataset as PyTorch knows it.
+        layers: taps (``stage3``, ``last_conv``) or exact nodes (``layer4.1.relu``).
+        overrides: anything else, as on the command line: ``["reducer=umap", "metrics=[neighbours]", "seed=1"]``.
+        root: the folder that holds ``mlruns/``.
+        tracking: ``local``, ``server`` or ``none``.
+        name: what runs of a module, or of images handed over, are labelled with.
+        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``.
+
+    Returns:
+        one :class:`Result` a layer, in their order: ``values``, ``maps``, ``figures``, ``folder``.
+
+    Raises:
+        FrostmarkError: if something is wrong that the caller can mend; it says how.
+    """
+    given = _given(backbone, dataset, name, preset)
+    words = [*_words("backbone", backbone), *_dataset_words(dataset), f"tracking={tracking}", *overrides]
+    wanted = [layers] if isinstance(layers, str) else list(layers)
+    if not wanted:
+        raise ConfigError("no layer is named", fix="layers='last_conv', or a list of taps and nodes")
+    configs = [compose(conf_dir(), [*words, *_layer_words(word)]) for word in wanted]
+    for config in configs:
+        config.paths.root = str(root)
+    return [_run(config, [c.layer for c in configs], given) for config in configs]
+
+
+def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -> Compared:
+    """Set finished benchmarks side by side: the verdict, and the files that hold it.
+
+    Args:
+        results: of :func:`benchmark`, or what ``python run.py compare`` takes: runs, sweeps, experiments, folders.
+        root: the folder that holds ``mlruns/``.
+
+    Raises:
+        ConfigError: if no two of them may be compared; it says what they differ in.
+    """
+    from frostmark.config import Paths, Tracking
+    from frostmark.recorded import compare_recorded
+    from frostmark.report.progress import Progress
+
+    names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]
+    mlruns = Config(paths=Paths(str(root))).mlruns
+    with Progress() as progress:
+        compared, _, _ = compare_recorded(names, mlruns, Tracking(), progress)
+    return compared
+
+
+def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:
+    from omegaconf import OmegaConf
+
+    from frostmark.config import flattened
+
+    folder = config.mlruns / "_hydra" / "runs" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+    folder.mkdir(parents=True)
+    shown = OmegaConf.create({**asdict(config), **given.described})
+    result = run_benchmark(config, folder, OmegaConf.to_yaml(shown), flattened(shown), None, layers, given)
+    assert result is not None, "one process alone"
+    return result
+
+
+def _given(backbone: Any, dataset: Any, name: str | None, preset: Mapping[str, Any]) -> Given:
+    network = source = None
+    if not isinstance(backbone, str):
+        from frostmark.backbones.module import ModuleBackbone
+
+        network = ModuleBackbone(backbone, name=name, **preset)
+    elif preset:
+        raise ConfigError(f"{', '.join(preset)} belong to a module", fix="overrides=['preprocess.size=224', …]")
+    if isinstance(dataset, Mapping):
+        from frostmark.data.given import GivenImages
+
+        try:
+            source = GivenImages(name or "given", dataset["train"], dataset["test"], dataset.get("classes"))
+        except KeyError as problem:
+            raise ConfigError(f"the images given have no {problem}", fix="{'train': …, 'test': …}") from problem
+    return Given(network, source)
+
+
+def _words(group: str, choice: Any) -> list[str]:
+    return [f"{group}={choice}"] if isinstance(choice, str) else []
+
+
+def _dataset_words(dataset: Any) -> list[str]:
+    if isinstance(dataset, Path):
+        return ["dataset=folder", f"dataset.root='{dataset}'"]
+    return _words("dataset", dataset)
+
+
+def _layer_words(word: str) -> list[str]:
+    known = (conf_dir() / "layer" / f"{word}.yaml").is_file()
+    return [f"layer={word}"] if known and word != "node" else ["layer=node", f"layer.node='{word}'"]

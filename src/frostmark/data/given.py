@@ -1,0 +1,97 @@
+"""Images that are in memory already: arrays, tensors, or a pair of datasets as PyTorch knows them.
+
+source = GivenImages("mine", train=(images, labels), test=(images, labels), names=("cat", "dog"))
+source = GivenImages("mine", train=torch_dataset, test=another)         # (image, label) by index
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+from frostmark.data.source import Limits, SplitName, TensorImages
+from frostmark.errors import DataError
+
+_FIX = (
+    "images (N, H, W), (N, H, W, C) or (N, C, H, W) of 0 … 255 with C of 1 or 3, and N labels 0 … C−1; images of "
+    "different sizes go in a folder: dataset=Path('folder')"
+)
+
+
+@dataclass
+class GivenImages:
+    """A data set whose splits were handed over.
+
+    Args:
+        name: what runs are labelled with.
+        train, test: (images, labels), or a dataset with ``len`` and (image, label) by index; images are uint8 arrays,
+            tensors or PIL images, all of one size.
+        names: of the classes in the order of their labels; None: the datasets' own ``classes``, else the numbers.
+
+    Raises:
+        DataError: if what was given is nothing of the kind.
+    """
+
+    name: str
+    train: Any
+    test: Any
+    names: Sequence[str] | None = None
+    limit: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        self._splits = {"train": _split(self.train, "train"), "test": _split(self.test, "test")}
+        shapes = {split: tuple(images.images.shape[1:]) for split, images in self._splits.items()}
+        if len(set(shapes.values())) > 1:
+            raise DataError(f"the splits' images differ in shape: {shapes}", fix=_FIX)
+        highest = max(int(images.labels.max()) if len(images) else 0 for images in self._splits.values())
+        own = self.names or getattr(self.train, "classes", None) or range(highest + 1)
+        self._classes = tuple(str(name) for name in own)
+        if highest >= len(self._classes):
+            raise DataError(f"label {highest} has no name: there are {len(self._classes)} classes", fix=_FIX)
+
+    def classes(self) -> tuple[str, ...]:
+        return self._classes
+
+    def split(self, split: SplitName) -> TensorImages:
+        return self._splits[split]
+
+
+def _split(given: Any, split: str) -> TensorImages:
+    try:
+        if isinstance(given, tuple) and len(given) == 2:
+            images, labels = torch.as_tensor(given[0]), torch.as_tensor(given[1])
+        else:
+            pairs = [given[i] for i in range(len(given))]
+            images = torch.stack([_tensor(image) for image, _ in pairs])
+            labels = torch.as_tensor([int(label) for _, label in pairs])
+        return TensorImages(_channels_first(images), _checked_labels(labels, len(images)))
+    except (TypeError, ValueError, RuntimeError, IndexError, KeyError) as problem:
+        raise DataError(f"the {split} images given cannot be used: {problem}", fix=_FIX) from problem
+
+
+def _tensor(image: Any) -> Tensor:
+    return pil_to_tensor(image) if isinstance(image, Image.Image) else torch.as_tensor(image)
+
+
+def _channels_first(images: Tensor) -> Tensor:
+    if images.dtype != torch.uint8:
+        raise ValueError(f"{images.dtype} is no uint8")
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
+        images = images.permute(0, 3, 1, 2)
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(f"no images of shape {tuple(images.shape)}")
+    return images.contiguous()
+
+
+def _checked_labels(labels: Tensor, count: int) -> Tensor:
+    if labels.shape != (count,) or labels.is_floating_point() or (count and int(labels.min()) < 0):
+        raise ValueError(f"{labels.dtype} labels of shape {tuple(labels.shape)} for {count} images")
+    return labels.to(torch.int64)

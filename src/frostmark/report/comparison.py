@@ -1,0 +1,251 @@
+"""A comparison in words and tables: for the terminal, as Markdown, as CSV, and as sections of the page.
+
+console.print(ranking_table(group, verdict))
+text = comparison_markdown(group, verdict, about)
+write_csv(Path("comparison.csv"), all_runs(group))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from frostmark.report.markdown import plain, table
+from frostmark.report.runs import Group, Run
+from frostmark.report.tables import number
+from frostmark.report.verdicts import HEADLINES, Headline, Verdict
+from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
+from frostmark.stats.moments import Float
+
+Grid = tuple[list[str], list[list[str]]]
+"""Head and lines of a table, all text."""
+
+TOLD_PAIRS = 3
+"""Pairs of classes that are named on each side."""
+
+_VERSIONS = "version."
+_SHARED_TAGS = ("dataset", "dataset_fingerprint", "label_digest", "preprocess", "image_size", "seed", "protocol")
+_OWN_TAGS = ("weights", "weights_digest", "weights_license", "node", "features", "precision", "device", "reducer")
+
+
+@dataclass(frozen=True)
+class About:
+    """What belongs to a comparison beside its numbers.
+
+    Attributes:
+        missing: jobs without a result, and why.
+        remarks: what a reader must know: runs left out, maps that could not be aligned.
+        links: words → place in MLflow's pages.
+        command: what was typed.
+    """
+
+    missing: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+
+
+# ---------------------------------------------------------------- tables
+
+
+def ranking(group: Group, verdict: Verdict) -> Grid:
+    """The contenders, the best first, those that cannot be told apart with one place."""
+    shared = _headlines(group)
+    several = len(set(group.names)) > 1
+    head = ["place", "network · layer", *(["chosen among"] if several else []), *(h.words for h in shared)]
+    head += ["GMACs", "parameters", "images/s"]
+    lines = []
+    for c in verdict.contenders:
+        among = [f"{c.of} layer{'s' if c.of > 1 else ''}"] if several else []
+        lines.append([str(c.place), c.name, *among, *(with_interval(c.run, h) for h in shared), *_costs(c.run)])
+    return head, lines
+
+
+def layers(group: Group) -> Grid:
+    """Every run: its headline metrics and what the layer is chosen by; networks together, layers by depth."""
+    shared = _headlines(group)
+    order = sorted(range(len(group.runs)), key=lambda n: (group.names.index(group.names[n]), depth(group.runs[n])))
+    head = ["network · layer", "train k-NN accuracy", *(h.words for h in shared), "share of compute", "features"]
+    lines = []
+    for n in order:
+        run = group.runs[n]
+        train = run.values.get("train/neighbours/knn_accuracy")
+        cells = ["" if train is None else f"{train:.1%}", *(with_interval(run, h) for h in shared)]
+        lines.append([group.titles[n], *cells, f"{depth(run):.0%}", run.tags.get("features", "")])
+    return head, lines
+
+
+def pairs(verdict: Verdict) -> Grid:
+    """Every two contenders by every headline metric."""
+    head = ["first", "second", "metric", "first less second", "95 %", "p (Holm)", "told apart"]
+    lines = []
+    for p in verdict.pairs:
+        d, change = p.difference, p.headline.change
+        ends = f"{change(d.low)} to {change(d.high)}" if np.isfinite(d.low) else ""
+        told = "yes" if p.told else "no"
+        lines.append([p.first, p.second, p.headline.words, change(d.mean), ends, f"{p.p:.2g}", told])
+    return head, lines
+
+
+def agreements(verdict: Verdict) -> Grid:
+    """How far the other metrics put the runs in the order of the one that decides."""
+    return ["metric", "Kendall's τ"], [[words, f"{tau:+.2f}"] for words, tau in verdict.agreement.items()]
+
+
+def provenance(group: Group) -> list[Grid]:
+    """What was run, exactly: what all runs share, and each run's own."""
+    runs = group.runs
+    first = runs[0].tags
+    shared = [[tag, first[tag]] for tag in _SHARED_TAGS if tag in first]
+    versions = sorted({tag for run in runs for tag in run.tags if tag.startswith(_VERSIONS)})
+    for tag in versions:
+        found = list(dict.fromkeys(run.tags.get(tag, "none") for run in runs))
+        shared.append([tag.removeprefix(_VERSIONS), " and ".join(found)])
+    own = [tag for tag in _OWN_TAGS if any(tag in run.tags for run in runs)]
+    lines = [
+        [title, *(run.tags.get(tag, "") for tag in own), run.run_id or ""]
+        for title, run in zip(group.titles, runs, strict=True)
+    ]
+    return [(["shared by all", "value"], shared), (["network · layer", *own, "run"], lines)]
+
+
+def all_runs(group: Group) -> dict[str, list[Any]]:
+    """Columns of ``comparison.csv``: one line a run, every metric that may be compared between networks."""
+    keys = dict.fromkeys(key for run in group.runs for key in run.values if _comparable(key))
+    columns: dict[str, list[Any]] = {
+        "network": list(group.names),
+        "layer": list(group.layers),
+        "run_id": [run.run_id or "" for run in group.runs],
+    }
+    for tag in ("weights", "node", "features", "precision"):
+        columns[tag] = [run.tags.get(tag, "") for run in group.runs]
+    return columns | {key: [run.values.get(key, float("nan")) for run in group.runs] for key in keys}
+
+
+def _comparable(key: str) -> bool:
+    """Whether a metric is one of the run, not of a class or a pair, and free of the features' scale."""
+    apart = ("/variance/", "intra_variance/", "pair_variance/", "map/variance_")
+    return not any(part in key for part in apart)
+
+
+def with_interval(run: Run, headline: Headline) -> str:
+    """``83.1% (82.0% … 84.2%)``."""
+    low, high = (run.values.get(f"{headline.key}{end}") for end in UNCERTAINTY_ENDS[:2])
+    value = headline.shown(run.values[headline.key])
+    return value if low is None or high is None else f"{value} ({headline.shown(low)} … {headline.shown(high)})"
+
+
+def depth(run: Run) -> float:
+    """Share of the network's multiply-accumulates up to the layer; 1 where it is not known."""
+    return run.values.get("cost/gmacs_share", 1.0)
+
+
+def _headlines(group: Group) -> list[Headline]:
+    return [h for h in HEADLINES if all(h.key in run.values for run in group.runs)]
+
+
+def _costs(run: Run) -> list[str]:
+    gmacs, params = run.values.get("cost/gmacs"), run.values.get("cost/params")
+    rate = run.values.get("cost/images_per_second")
+    return [
+        "" if gmacs is None else number(gmacs),
+        "" if params is None else f"{params / 1e6:.1f} M",
+        "" if rate is None else f"{rate:,.0f}",
+    ]
+
+
+def ranking_table(group: Group, verdict: Verdict) -> Table:
+    """:func:`ranking` for the terminal, with the interval of the metric that decides alone."""
+    first, *others = _headlines(group)
+    shown = Table(box=box.SIMPLE_HEAD)
+    shown.add_column("place", justify="right")
+    shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", no_wrap=True)
+    shown.add_column(f"{first.words} (95 %)", justify="right", no_wrap=True)
+    for column in (*(h.words for h in others), "GMACs", "parameters"):
+        shown.add_column(column, justify="right")
+    for c in verdict.contenders:
+        values = [with_interval(c.run, first), *(h.shown(c.run.values[h.key]) for h in others)]
+        style = "bold" if c.place == 1 else None
+        shown.add_row(str(c.place), escape(c.name), *values, *_costs(c.run)[:2], style=style)
+    return shown
+
+
+# ---------------------------------------------------------------- words
+
+
+def class_differences(first: Float, second: Float, names: tuple[str, str], classes: Sequence[str]) -> list[str]:
+    """Which pairs of classes each of two layers separates better, the clearest first.
+
+    Args:
+        first, second: (C, C) directional CDNV, the larger the more confused.
+        names: of the layers.
+
+    Of pairs that hardly any layer confuses nothing is said: one of the two must rank in the upper half.
+    """
+    i, j = np.triu_indices(len(first), 1)
+    a, b = first[i, j], second[i, j]
+    known = np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)
+    if not known.any():
+        return []
+    worst = np.where(known, np.fmax(a, b), 0)
+    telling = known & (worst >= np.median(worst[known]))
+    ratio = np.zeros(len(a))
+    ratio[known] = np.log2(a[known] / b[known])
+    said = []
+    for name, sign in zip(names, (-1, 1), strict=True):
+        order = [n for n in np.argsort(-sign * ratio, kind="stable") if telling[n] and sign * ratio[n] > 0.1]
+        better = [f"{classes[i[n]]} / {classes[j[n]]} ({2 ** abs(ratio[n]):.1f}×)" for n in order[:TOLD_PAIRS]]
+        if better:
+            said.append(f"{name} separates better: {', '.join(better)}")
+    return said
+
+
+def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: Sequence[str] = ()) -> str:
+    """``comparison.md``: the answer first, then what it rests on.
+
+    Args:
+        classes: of :func:`class_differences`.
+    """
+    sections = [
+        f"# {plain(group.dataset)}: {len(group.runs)} layers of {len(set(group.names))} networks side by side",
+        f"**{plain(verdict.sentence)}**",
+        _markdown(ranking(group, verdict)) if verdict.contenders else "",
+        _listing("Missing", about.missing),
+        _listing("Note", about.remarks),
+        _listing("Classes", classes),
+        "\n".join(f"- [{words}]({link})" for words, link in about.links.items()),
+        f"Compared on {plain(group.setting)}. {HOW}",
+        "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
+        "## Every layer\n\n" + _markdown(layers(group)),
+        f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
+        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
+        f"`{about.command.replace('`', ' ')}`" if about.command else "",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+HOW = (
+    "Of each network the layer with the best leave-one-out accuracy on train stands for it; the figures are of the "
+    "test images. Networks with one place cannot be told apart. Hits are compared by McNemar's exact test, other "
+    "metrics by the same bootstrap resamples, and p values are Holm's: the first metric's over all pairs, the others' "
+    "over all that explain."
+)
+AGREEMENT = (
+    "Kendall's τ between the order in which each metric puts all layers and that of the metric that decides: 1 is the "
+    "same order, 0 none, −1 the opposite."
+)
+
+
+def _markdown(grid: Grid) -> str:
+    head, lines = grid
+    return table(head, [[plain(cell) for cell in line] for line in lines])
+
+
+def _listing(word: str, lines: Sequence[str]) -> str:
+    return "\n".join(f"- {word}: {plain(line)}" for line in lines)

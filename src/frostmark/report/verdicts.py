@@ -1,0 +1,280 @@
+"""Which network separates the classes better, by how much, and whether the data can tell.
+
+    verdict = judge(group)
+    verdict.sentence                    # "vgg16 · stage4 is better than resnet18 · last_conv: …"
+    verdict.contenders, verdict.pairs, verdict.agreement
+
+Of every network one layer stands for it: the best on train, by leave-one-out. What is reported of it comes from the
+test images, so that the best of many layers is not flattered. The first metric decides, all its pairs together
+(McNemar's exact test where there are hits, Holm over the pairs); the others explain, Holm over all that they compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from frostmark.report.runs import Group, Run
+from frostmark.stats.paired import Difference, agreement, difference, groups, holm, mcnemar
+
+LEVEL = 0.05
+"""Chance of any false claim among all pairs of one family."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A metric that a verdict rests on; the larger the better.
+
+    Attributes:
+        key: of the test split.
+        words: its name for a person.
+        hits: the outcomes it is the mean of, if it is one of hits.
+        share: whether it is read in percent.
+    """
+
+    key: str
+    words: str
+    hits: str | None = None
+    share: bool = False
+
+    def shown(self, value: float) -> str:
+        """The value as it is printed."""
+        return f"{value:.1%}" if self.share else f"{value:.3f}"
+
+    def change(self, value: float) -> str:
+        """A difference as it is printed: shares in points."""
+        return f"{100 * value:+.1f}" if self.share else f"{value:+.3f}"
+
+
+HEADLINES = (
+    Headline("test/neighbours/knn_accuracy", "k-NN accuracy", "test/knn_hits", share=True),
+    Headline("test/neighbours/ncm_accuracy", "nearest-mean accuracy", "test/ncm_hits", share=True),
+    Headline("test/separability/silhouette", "silhouette"),
+    Headline("test/separability/eta_squared", "η²"),
+)
+"""What decides, then what explains. All are free of the features' scale."""
+
+OTHERS = {
+    "test/separability/fisher_ratio": "Fisher ratio",
+    "test/separability/calinski_harabasz": "Calinski–Harabasz",
+    "test/separability/davies_bouldin": "Davies–Bouldin (negative)",
+    "test/separability/cdnv": "CDNV (negative)",
+    "test/separability/nc1": "NC1 (negative)",
+    "test/transfer/logme": "LogME",
+    "test/transfer/h_score_shrunk": "H-score, shrunk",
+    "test/transfer/gbc": "GBC",
+    "test/geometry/rankme": "RankMe",
+    "test/neighbours/shots_1": "one labelled image a class",
+}
+"""Further metrics whose order of the layers is set beside that of the headlines."""
+
+_LESS_IS_MORE = ("davies_bouldin", "cdnv", "nc1")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One network, or one layer where only one network was run.
+
+    Attributes:
+        name: network and layer.
+        run: what stands for it.
+        place: 1 for those that cannot be told from the best, 2 for those behind …
+        of: number of layers that it was chosen among.
+    """
+
+    name: str
+    run: Run
+    place: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two contenders by one metric.
+
+    Attributes:
+        difference: first less second, with its own p.
+        p: adjusted for all pairs of the family.
+    """
+
+    first: str
+    second: str
+    headline: Headline
+    difference: Difference
+    p: float
+
+    @property
+    def told(self) -> bool:
+        """Whether the data tell them apart."""
+        return self.p <= LEVEL
+
+    @property
+    def words(self) -> str:
+        """``+2.9 points (95 %: +1.2 to +4.6; p = 0.003)``."""
+        d, unit = self.difference, " points" if self.headline.share else ""
+        ends = f"{self.headline.change(d.low)} to {self.headline.change(d.high)}"
+        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}"
+        return f"{self.headline.change(d.mean)}{unit} (95 %: {ends}; {p})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a group of runs says.
+
+    Attributes:
+        sentence: the answer.
+        contenders: the best first.
+        pairs: every two contenders by every headline that all have.
+        agreement: words of a metric → Kendall's τ of its order of all runs with that of the first headline.
+        decides: the headline that decided; None if the runs have none.
+    """
+
+    sentence: str
+    contenders: tuple[Contender, ...]
+    pairs: tuple[Pair, ...]
+    agreement: Mapping[str, float]
+    decides: Headline | None
+
+    def pair(self, one: str, other: str, headline: Headline) -> Pair | None:
+        """Two contenders by one metric, if they were compared."""
+        wanted = {one, other}
+        return next((p for p in self.pairs if {p.first, p.second} == wanted and p.headline == headline), None)
+
+
+def judge(group: Group) -> Verdict:
+    """The verdict on runs that may be compared."""
+    shared = [h for h in HEADLINES if all(_has(run, h) for run in group.runs)]
+    if not shared:
+        missing = " and ".join(h.words for h in HEADLINES)
+        return Verdict(f"There is no verdict: no run set has {missing} of the test split.", (), (), {}, None)
+    first, *more = shared
+    chosen = sorted(_chosen(group), key=lambda found: -found[1].values[first.key])
+    decisive = _pairs(chosen, [first])
+    pairs = (*decisive, *_pairs(chosen, more))
+    told = {frozenset((p.first, p.second)) for p in decisive if p.told}
+    tied = groups([name for name, _, _ in chosen], lambda one, other: frozenset((one, other)) not in told)
+    place = {name: n for n, names in enumerate(tied, 1) for name in names}
+    contenders = tuple(Contender(name, run, place[name], of) for name, run, of in chosen)
+    return Verdict(_sentence(contenders, pairs, first), contenders, pairs, _agreement(group, first), first)
+
+
+def _has(run: Run, headline: Headline) -> bool:
+    return headline.key in run.values and (headline.hits in run.outcomes or headline.key in run.draws)
+
+
+def _chosen(group: Group) -> list[tuple[str, Run, int]]:
+    """(network and layer, run, number of layers) of what stands for each network; of one network every layer."""
+    if len(set(group.names)) == 1:
+        return [(title, run, 1) for title, run in zip(group.titles, group.runs, strict=True)]
+    of_network: dict[str, list[int]] = {}
+    for position, name in enumerate(group.names):
+        of_network.setdefault(name, []).append(position)
+    best = {name: max(those, key=lambda n: train_score(group.runs[n])) for name, those in of_network.items()}
+    return [(group.titles[n], group.runs[n], len(of_network[name])) for name, n in best.items()]
+
+
+def train_score(run: Run) -> float:
+    """What a layer is chosen by: k-NN accuracy on train, each image left out of its own neighbours."""
+    for headline in HEADLINES:
+        found = run.values.get(headline.key.replace("test/", "train/"))
+        if found is not None:
+            return found
+    return -np.inf
+
+
+def _pairs(chosen: Sequence[tuple[str, Run, int]], headlines: Sequence[Headline]) -> list[Pair]:
+    """All pairs by all ``headlines``: one family, adjusted together."""
+    found = [
+        (a, b, headline, _apart(one, other, headline))
+        for headline in headlines
+        for (a, one, _), (b, other, _) in combinations(chosen, 2)
+    ]
+    adjusted = holm([apart.p for *_, apart in found])
+    return [Pair(*pair, p) for pair, p in zip(found, adjusted, strict=True)]
+
+
+def _apart(one: Run, other: Run, headline: Headline) -> Difference:
+    """The difference of two runs, on the same images: p of hits by McNemar, of other metrics by the draws."""
+    key, hits = headline.key, headline.hits
+    value = one.values[key] - other.values[key]
+    apart = Difference(value, np.nan, np.nan, np.nan)
+    if key in one.draws and key in other.draws:
+        by_draws = difference(one.draws[key], other.draws[key])
+        apart = Difference(value, by_draws.low, by_draws.high, by_draws.p)
+    if hits is not None and hits in one.outcomes and hits in other.outcomes:
+        apart = Difference(value, apart.low, apart.high, mcnemar(one.outcomes[hits], other.outcomes[hits]))
+    return apart
+
+
+def _agreement(group: Group, first: Headline) -> dict[str, float]:
+    """How far each other metric puts all runs in the same order."""
+    of_first = np.array([run.values[first.key] for run in group.runs])
+    names = {h.key: h.words for h in HEADLINES if h != first} | OTHERS
+    found = {}
+    for key, words in names.items():
+        if all(key in run.values for run in group.runs):
+            sign = -1 if key.endswith(_LESS_IS_MORE) else 1
+            tau = agreement(of_first, np.array([sign * run.values[key] for run in group.runs]))
+            if tau is not None:
+                found[words] = tau
+    return found
+
+
+# ---------------------------------------------------------------- words
+
+
+def _sentence(contenders: Sequence[Contender], pairs: Sequence[Pair], first: Headline) -> str:
+    best, *others = contenders
+    shown = f"{best.name} ({first.words} {first.shown(best.run.values[first.key])})"
+    if not others:
+        return f"{shown} is all there is: nothing to compare it with."
+    against = {o.name: _of(pairs, best.name, o.name, first) for o in others}
+    level = [o for o in others if not against[o.name].told]
+    behind = [o for o in others if against[o.name].told]
+    if not level:
+        next_one = behind[0]
+        lead = f"{shown} is better than {_listed([o.name for o in behind])}"
+        ahead = f"than {next_one.name}, the next, " if len(behind) > 1 else ""
+        also = _told(pairs, best.name, next_one.name, first)
+        return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{_also(also)}."
+    tied = _listed([best.name, *(o.name for o in level)])
+    largest = against[level[-1].name]
+    said = f"The data cannot tell {tied} apart: {first.words} of the first is higher by {largest.words}"
+    said += " than of the last of them" if len(level) > 1 else ""
+    if behind:
+        said += f". {_listed([o.name for o in behind])} {'is' if len(behind) == 1 else 'are'} worse than {best.name}"
+    elif len(level) == 1:
+        said += _but(best.name, _told(pairs, best.name, level[0].name, first))
+    return f"{said}."
+
+
+def _of(pairs: Sequence[Pair], one: str, other: str, headline: Headline) -> Pair:
+    return next(p for p in pairs if (p.first, p.second, p.headline) == (one, other, headline))
+
+
+def _told(pairs: Sequence[Pair], one: str, other: str, first: Headline) -> tuple[list[str], list[str]]:
+    """By what else the first of two is better, and by what it is worse."""
+    more = [p for p in pairs if (p.first, p.second) == (one, other) and p.headline != first and p.told]
+    words = [(p.difference.mean > 0, f"{p.headline.words} ({p.headline.change(p.difference.mean)})") for p in more]
+    return [said for better, said in words if better], [said for better, said in words if not better]
+
+
+def _also(told: tuple[list[str], list[str]]) -> str:
+    better, worse = told
+    said = f"; also by {_listed(better)}" if better else ""
+    return said + (f"; but it is worse by {_listed(worse)}" if worse else "")
+
+
+def _but(name: str, told: tuple[list[str], list[str]]) -> str:
+    parts = [f"{what} by {_listed(by)}" for what, by in zip(("better", "worse"), told, strict=True) if by]
+    return f"; {name} is {' and '.join(parts)}" if parts else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    shown = list(names) if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,114 @@
+"""A sweep answers: one table, one sentence, one page; again on demand, and after a job was lost."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Program
+from harness import REPOSITORY, environment
+from reading import TINY, Tracked
+
+WORDS = tuple(word for word in TINY if not word.startswith("backbone="))
+QUICK = ("metrics=[neighbours]", "uncertainty.permutations=20")
+SWEEP = ("-m", *WORDS, *QUICK, "backbone=squeezenet1_0,resnet18", "layer=stage2,last_conv")
+FILES = {"comparison.html", "comparison.png", "comparison.csv", "comparison.md", "depth.png", "depth.svg"}
+
+
+def test_a_sweep_ends_with_a_verdict_and_compare_gives_it_again(program: Program, tmp_path: Path) -> None:
+    done = program(*SWEEP, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (sentence,) = [line for line in done.stdout.splitlines() if "k-NN accuracy" in line and "95 %: " in line]
+    parent, *children = sorted(Tracked(tmp_path).runs(), key=lambda r: "mlflow.parentRunId" in r.data.tags)
+    (folder,) = tmp_path.glob("mlruns/_hydra/sweeps/*")
+    kept = Tracked(tmp_path).artifacts(parent)
+    assert set(kept) == FILES
+    assert all(kept[name].read_bytes() == (folder / name).read_bytes() for name in FILES)
+
+    text = kept["comparison.md"].read_text()
+    assert sentence in text
+    assert f"#/compare-runs?runs=%5B%22{children[0].info.run_id}" in text
+    assert parent.data.tags["mlflow.note.content"].startswith(text[:200])
+    assert sentence in parent.data.tags["mlflow.note.content"]
+    with kept["comparison.csv"].open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {(line["network"], line["layer"]) for line in lines} == {
+        (b, layer) for b in ("squeezenet1_0", "resnet18") for layer in ("stage2", "last_conv")
+    }
+    by_id = {run.info.run_id: run for run in children}
+    for line in lines:
+        measured = by_id[line["run_id"]].data.metrics
+        assert float(line["test/neighbours/knn_accuracy"]) == pytest.approx(measured["test/neighbours/knn_accuracy"])
+    depth = Tracked(tmp_path).client.get_metric_history(parent.info.run_id, "depth/resnet18")
+    assert [point.step for point in depth] == sorted({point.step for point in depth})
+    assert depth[-1].step == 100  # of ResNet18's compute, nearly all lies before its last map
+    page = kept["comparison.html"].read_text()
+    assert "resnet18 · stage2" in page
+    assert "data:image/webp" in page  # the images of the synthetic data set, made anew
+
+    again = program("compare", parent.info.run_id, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert sentence in again.stdout
+    (anew,) = tmp_path.glob("mlruns/_hydra/comparisons/*")
+    assert (anew / "comparison.csv").read_bytes() == (folder / "comparison.csv").read_bytes()
+    by_folder = program("compare", str(folder), cwd=tmp_path)
+    assert sentence in by_folder.stdout, by_folder.stderr
+
+
+def test_what_cannot_be_compared_is_refused_with_the_difference(program: Program, tmp_path: Path) -> None:
+    quick = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "metrics=[neighbours]")
+    done = program("-m", *quick, "seed=0,1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "No comparison: nothing can be compared:" in done.stdout
+    assert "seed: 0 and 1" in done.stdout
+    refused = program("compare", "frostmark", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "Fix: name two runs or more of the same images" in refused.stderr
+    unknown = program("compare", "frostmrk", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "an experiment: frostmark" in unknown.stderr
+
+
+@pytest.mark.slow  # every job starts a process of its own, twice over
+def test_a_job_killed_in_the_middle_is_missed_and_the_same_command_runs_it_alone(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib launcher is not installed")
+    words = [*SWEEP[:-1], "layer=stage2,stage3,last_conv", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    command = [sys.executable, str(REPOSITORY / "run.py"), *words]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as sweep:
+        victim = _first_at_work(tmp_path, "4")
+        os.kill(victim, signal.SIGKILL)
+        output, _ = sweep.communicate(timeout=280)
+    assert sweep.returncode == 137
+    assert "killed by SIGKILL" in output
+    assert output.count("finished") == 5
+    (first,) = tmp_path.glob("mlruns/_hydra/sweeps/*")
+    assert "Missing: " in (first / "comparison.md").read_text()
+    assert "layer=stage3" in (first / "comparison.md").read_text()
+
+    again = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("done before") == 5
+    (second,) = set(tmp_path.glob("mlruns/_hydra/sweeps/*")) - {first}
+    assert [path.parent.name for path in second.glob("*/metrics.json")] == ["4"]
+    assert "Missing: " not in (second / "comparison.md").read_text()
+    parents = [run for run in Tracked(tmp_path).runs() if "mlflow.parentRunId" not in run.data.tags]
+    assert [run.info.status for run in parents] == ["FINISHED"]  # the one parent, gone on with
+
+
+def _first_at_work(root: Path, job: str) -> int:
+    """The process that works on a job, as soon as it does."""
+    for _ in range(1200):
+        for path in root.glob(f"mlruns/_hydra/sweeps/*/{job}/outcome.json"):
+            found = json.loads(path.read_text())
+            if found["pid"] is not None and found["code"] is None:
+                return int(found["pid"])
+        time.sleep(0.1)
+    raise AssertionError(f"job {job} was never begun")

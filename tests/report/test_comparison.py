@@ -1,0 +1,160 @@
+"""A comparison in words and tables: what stands in them, and that names are text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet, table
+from rich.console import Console
+
+from frostmark.errors import DataError
+from frostmark.report.comparison import (
+    About,
+    all_runs,
+    class_differences,
+    comparison_markdown,
+    layers,
+    provenance,
+    ranking,
+    ranking_table,
+)
+from frostmark.report.runs import Group, Run, comparable
+from frostmark.report.tables import write_csv
+from frostmark.report.verdicts import judge
+from simulated import TAGS, hits_of, run_of
+
+HOSTILE = "=cmd() | <script>alert(1)</script> [x](y) `z`"
+
+
+def group_of(*names: str, **tags: str) -> Group:
+    hits = hits_of([0.6 + 0.1 * n for n in range(len(names))], 300, np.random.default_rng(0))
+    runs = [
+        run_of(h, backbone=name, **{"version.torch": "2.15.0", **tags}) for name, h in zip(names, hits, strict=True)
+    ]
+    (group,) = comparable(runs)
+    return group
+
+
+def test_the_classes_that_each_separates_better_are_named_with_how_much() -> None:
+    first = np.array([[np.nan, 8, 1, 1], [8, np.nan, 1, 1], [1, 1, np.nan, 0.01], [1, 1, 0.01, np.nan]])
+    second = np.array([[np.nan, 2, 3, 1], [2, np.nan, 1, 1], [3, 1, np.nan, 0.1], [1, 1, 0.1, np.nan]])
+    said = class_differences(first, second, ("A", "B"), ("coat", "shirt", "shoe", "bag"))
+    # Shoes and bags nobody confuses: that A tells them ten times better is nothing to tell.
+    assert said == ["A separates better: coat / shoe (3.0×)", "B separates better: coat / shirt (4.0×)"]
+    assert class_differences(first, first, ("A", "B"), ("a", "b", "c", "d")) == []
+    assert class_differences(np.full((2, 2), np.nan), first[:2, :2], ("A", "B"), ("a", "b")) == []
+
+
+def test_the_ranking_begins_with_the_best_and_says_what_it_was_chosen_among() -> None:
+    group = group_of("resnet18", "vgg16", "alexnet")
+    head, lines = ranking(group, judge(group))
+    assert head[:4] == ["place", "network · layer", "chosen among", "k-NN accuracy"]
+    assert [line[1] for line in lines] == ["alexnet · last_conv", "vgg16 · last_conv", "resnet18 · last_conv"]
+    assert all(line[2] == "1 layer" and " … " in line[3] for line in lines)
+    console = Console(width=130, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(ranking_table(group, judge(group)))
+    console.file.close()
+    assert "alexnet · last_conv" in console.export_text()
+
+
+def test_names_are_text_in_markdown_and_in_csv(tmp_path: Path) -> None:
+    group = group_of(HOSTILE, "vgg16", dataset=HOSTILE)
+    text = comparison_markdown(group, judge(group), About([HOSTILE], [HOSTILE], {}, HOSTILE), [HOSTILE])
+    assert "<script>" not in text.replace("`-m", "")[: text.rindex("`=cmd")]
+    assert "&lt;script&gt;" in text
+    assert "\\[x\\]" in text
+    with write_csv(tmp_path / "comparison.csv", all_runs(group)).open(newline="", encoding="utf-8") as file:
+        assert {line["network"] for line in csv.DictReader(file)} == {f"'{HOSTILE}", "vgg16"}
+
+
+def test_the_answer_comes_first_and_what_is_missing_is_named() -> None:
+    group = group_of("resnet18", "vgg16")
+    verdict = judge(group)
+    about = About(["layer=stage9: no such layer"], ["a remark"], {"Compare in MLflow": "#/compare-runs?runs=x"}, "-m x")
+    lines = comparison_markdown(group, verdict, about).splitlines()
+    assert lines[2] == f"**{verdict.sentence}**"
+    assert "- Missing: layer=stage9: no such layer" in lines
+    assert "- Note: a remark" in lines
+    assert "- [Compare in MLflow](#/compare-runs?runs=x)" in lines
+
+
+def test_what_grows_with_the_features_is_not_set_side_by_side() -> None:
+    hits = np.ones(20, dtype=bool)
+    run = run_of(hits)
+    more = {"test/variance/intra": 3.0, "test/map/variance_intra": 1.0, "test/intra_variance/0_a": 2.0}
+    grown = Run(run.title, run.tags, run.classes, {**run.values, **more}, {}, run.draws, run.outcomes)
+    columns = all_runs(comparable([grown])[0])
+    assert "test/neighbours/knn_accuracy" in columns
+    assert not [key for key in columns if "variance" in key]
+
+
+def test_layers_stand_by_depth_and_versions_once() -> None:
+    hits = np.ones(20, dtype=bool)
+    runs = []
+    for layer, depth in (("last_conv", 0.9), ("stage1", 0.1)):
+        run = run_of(hits, layer=layer, node=layer, **{"version.torch": "2.15.0"})
+        runs.append(
+            Run("t", run.tags, run.classes, {**run.values, "cost/gmacs_share": depth}, {}, run.draws, run.outcomes)
+        )
+    (group,) = comparable(runs)
+    assert [line[0] for line in layers(group)[1]] == ["resnet18 · stage1", "resnet18 · last_conv"]
+    (shared, own) = provenance(group)
+    assert ["torch", "2.15.0"] in shared[1]
+    assert ["seed", "0"] in shared[1]
+    assert [line[0] for line in own[1]] == ["resnet18 · last_conv", "resnet18 · stage1"]
+
+
+# ---------------------------------------------------------------- files
+
+
+def a_folder(folder: Path) -> Path:
+    folder.mkdir()
+    found = {"title": "t", "run_id": None, "tags": TAGS, "classes": ["a", "b"], "values": {"x": 1.0}, "undefined": {}}
+    (folder / "metrics.json").write_text(json.dumps(found))
+    np.savez(folder / "draws.npz", **{"draws/test/x/y": np.arange(3.0), "outcomes/test/knn_hits": np.array([True])})
+    points = {
+        "split": ["train", "train", "test"], "index": [4, 7, 0], "label": [0, 1, 1], "class": ["a", "b", "b"],
+        "x": [0.0, 1.0, 2.0], "y": [3.0, 4.0, 5.0], "neighbours_kept": [None, 0.5, 1.0],
+    }  # fmt: skip
+    parquet.write_table(table(points), folder / "embedding.parquet")
+    pairs = [
+        "space,split,class_i,class_j,directional_cdnv",
+        "features,test,0,1,0.25",
+        "map,test,0,1,9",
+        "features,train,0,1,7",
+    ]
+    (folder / "pair_variance.csv").write_text("\n".join(pairs))
+    return folder
+
+
+def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
+    run = Run.read(a_folder(tmp_path / "run"), "id")
+    assert (run.run_id, run.classes, run.values) == ("id", ("a", "b"), {"x": 1.0})
+    assert run.draws["test/x/y"].tolist() == [0, 1, 2]
+    assert run.outcomes["test/knn_hits"].tolist() == [True]
+    points = run.points()
+    assert points["train"].index.tolist() == [4, 7]
+    assert points["test"].coordinates.tolist() == [[2.0, 5.0]]
+    assert np.isnan(points["train"].kept[0])
+    assert run.confusability is not None
+    np.testing.assert_equal(run.confusability, [[np.nan, 0.25], [0.25, np.nan]])
+
+
+@pytest.mark.parametrize("damage", ["missing", "no JSON", "of 0.1", "draws"])
+def test_a_damaged_run_is_named_with_the_way_out(damage: str, tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    if damage == "missing":
+        (folder / "metrics.json").unlink()
+    elif damage == "no JSON":
+        (folder / "metrics.json").write_text("{")
+    elif damage == "of 0.1":
+        (folder / "metrics.json").write_text(json.dumps({"values": {}, "undefined": {}}))
+    else:
+        (folder / "draws.npz").write_bytes(b"PK nothing")
+    with pytest.raises(DataError, match="cannot be compared") as told:
+        Run.read(folder)
+    assert str(folder) in str(told.value)
