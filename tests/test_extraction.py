@@ -45,11 +45,13 @@ def rows_in(root: Path) -> dict[str, bytes]:
 def test_whatever_the_order_of_its_layers_a_sweep_forwards_every_image_once(
     order: tuple[str, ...], tmp_path: Path
 ) -> None:
-    layers = tuple(Layer(tap=tap, pool=pool) for tap in order for pool in ("gap", "max", "gem"))
+    # All layers by one pool, one layer by all pools: one pass.
+    first, second, third = order
+    layers = (Layer(first), Layer(second), Layer(second, pool="max"), Layer(second, pool="gem"), Layer(third))
     results = [run(tmp_path, f"layer={a.tap}", f"layer.pool={a.pool}", layers=layers) for a in layers]
-    assert [forwarded(result) for result in results] == [IMAGES] + [0] * 8
-    alone = run(tmp_path / "alone", f"layer={order[1]}", "layer.pool=max")
-    assert numbers(results[4]) == numbers(alone)
+    assert [forwarded(result) for result in results] == [IMAGES] + [0] * 4
+    alone = run(tmp_path / "alone", f"layer={second}", "layer.pool=max")
+    assert numbers(results[2]) == numbers(alone)
     assert rows_in(tmp_path / "alone").items() <= rows_in(tmp_path).items()
 
 

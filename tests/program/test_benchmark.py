@@ -211,10 +211,17 @@ def squeezenet(program: Program, weights: Path, data: Path, root: Path, *more: s
 def test_real_weights_on_real_images_recomputed_by_numpy(
     program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
 ) -> None:
-    limits = {"train": 300, "test": 150}
+    limits = {"train": 160, "test": 80}
     words = [f"dataset.limit.{s}={n}" for s, n in limits.items()]
     done = squeezenet(
-        program, shared_weights, shared_data, tmp_path, "reducer=none", "controls=[untrained,pixels]", *words
+        program,
+        shared_weights,
+        shared_data,
+        tmp_path,
+        "reducer=none",
+        "controls=[untrained,pixels]",
+        "uncertainty.permutations=20",
+        *words,
     )
     assert done.returncode == 0, done.stderr
     values = metrics_of(tmp_path)["values"]
@@ -222,7 +229,7 @@ def test_real_weights_on_real_images_recomputed_by_numpy(
     tags = Tracked(tmp_path).only().data.tags
     assert (tags["node"], tags["weights"]) == ("features.12", "squeezenet1_0-imagenet.pth")
     assert str(shared_weights) not in tags.values()
-    assert values["test/neighbours/knn_accuracy"] > 0.6  # of ten classes, from 300 images
+    assert values["test/neighbours/knn_accuracy"] > 0.5  # of ten classes, from 160 images
     check_controls(tmp_path, values)
 
 
@@ -238,7 +245,7 @@ def check_controls(root: Path, values: dict[str, float]) -> None:
         assert float(line["lo"]) < float(line["difference"]) < float(line["hi"])
         assert (control, "test/variance/intra") not in table  # scales with the features
     assert "Raw pixels: " in (file.parent / "summary.md").read_text()
-    assert values["cost/images_forwarded"] == 450  # the untrained network's are not the layer's cost
+    assert values["cost/images_forwarded"] == 240  # the untrained network's are not the layer's cost
 
 
 @pytest.mark.slow
@@ -294,7 +301,7 @@ def test_the_report_in_one_command(program: Program, shared_weights: Path, share
 def test_two_processes_give_the_rows_and_moments_of_one(program: Program, tmp_path: Path) -> None:
     roots = [tmp_path / "one", tmp_path / "two"]
     # Two shards and one for two ranks: an uneven share.
-    words = [*TINY, "dataset.train=300", "trainer.batch_size=8"]
+    words = [*TINY, "dataset.train=300", "trainer.batch_size=8", "metrics=[variance,neighbours]"]
     devices = ["trainer=cpu"], ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for root, trainer in zip(roots, devices, strict=True):
         root.mkdir()

@@ -35,7 +35,8 @@ def rows_in(root: Path) -> dict[str, bytes]:
 def test_pools_and_layers_share_a_pass_whatever_runs_the_jobs(program: Program, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib launcher is not installed")
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    done = program("-m", *QUICK, "layer=stage2,last_conv", "layer.pool=gap,max", *parallel, cwd=tmp_path)
+    few = ("metrics=[neighbours]", "uncertainty.resamples=40")
+    done = program("-m", *QUICK, *few, "layer=stage2,last_conv", "layer.pool=gap,max", *parallel, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     forwarded = [values["cost/images_forwarded"] for values in values_of_jobs(tmp_path)]
     assert sorted(forwarded) == [0, 0, 0, IMAGES]
@@ -45,8 +46,8 @@ def test_a_layer_that_one_backbone_lacks_does_not_keep_the_others_from_sharing(
     program: Program, tmp_path: Path
 ) -> None:
     words = [word for word in QUICK if not word.startswith("backbone=")]
-    two = ("backbone=squeezenet1_0,vgg11", "layer=stage1,stage5,last_conv")
-    done = program("-m", *words, *two, cwd=tmp_path)
+    two = ("backbone=squeezenet1_0,resnet18", "layer=stage1,stage5,last_conv")
+    done = program("-m", *words, *two, "metrics=[neighbours]", cwd=tmp_path)
     assert done.returncode == 2, done.stderr  # SqueezeNet has four stages
     forwarded = [values["cost/images_forwarded"] for values in values_of_jobs(tmp_path)]
     assert forwarded == [IMAGES, 0, IMAGES, 0, 0]
@@ -158,7 +159,7 @@ def test_the_memory_of_wide_rows_does_not_grow_with_the_images(
 
 def test_neighbours_are_found_once_and_kept_beside_the_rows(program: Program, tmp_path: Path) -> None:
     def graphs() -> dict[str, int]:
-        found = tmp_path.glob("mlruns/features/*/derived-nearest1-*.safetensors")
+        found = tmp_path.glob("mlruns/features/*/derived-nearest2-*.safetensors")
         return {path.name: path.stat().st_mtime_ns for path in found}
 
     assert program(*TINY, "metrics=[neighbours]", cwd=tmp_path).returncode == 0

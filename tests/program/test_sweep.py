@@ -11,7 +11,7 @@ from reading import TINY, Tracked
 
 
 def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(program: Program, tmp_path: Path) -> None:
-    done = program("-m", *TINY, "layer=stage2,block1,last_conv", cwd=tmp_path)
+    done = program("-m", *TINY, "layer=stage2,block1,last_conv", "metrics=[neighbours]", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     runs = Tracked(tmp_path).runs()
     parent, *children = sorted(runs, key=lambda r: "mlflow.parentRunId" in r.data.tags)
@@ -34,7 +34,7 @@ def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(progra
 def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path: Path) -> None:
     import json
 
-    words = [w for w in TINY if not w.startswith("reducer")]
+    words = [*(w for w in TINY if not w.startswith("reducer")), "metrics=[separability,neighbours]"]
     roots = [tmp_path / "sweep", tmp_path / "alone"]
     for root in roots:
         root.mkdir()
@@ -52,7 +52,8 @@ def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path:
 
 
 def test_swept_devices_are_refused_in_the_job_that_has_them(program: Program, tmp_path: Path) -> None:
-    words = [*TINY, "trainer.accelerator=cpu", "trainer.devices=1,2", "reducer=none", "tracking=none"]
+    quick = ("reducer=none", "tracking=none", "metrics=[neighbours]")
+    words = [*TINY, "trainer.accelerator=cpu", "trainer.devices=1,2", *quick]
     done = program("-m", *words, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stdout.count("finished") == 1

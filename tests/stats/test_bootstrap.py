@@ -187,7 +187,10 @@ def test_draws_of_distances_lie_above_the_estimate_before_they_are_moved() -> No
 
 # Coverage
 
-CLASSES, EACH, WIDTH, DRAWS, SETS = 4, 40, 5, 400, 1000
+CLASSES, EACH, WIDTH, DRAWS = 4, 40, 5, 400
+QUICK, SETS = 150, 1000
+"""Simulated data sets of the suite, and of the slow proof of the coverage."""
+
 HIT_RATES = np.array([0.9, 0.6, 0.75, 0.7])
 SUMMARIES = {
     "intra": intra_variance,
@@ -206,13 +209,13 @@ COVERED = {
 
 
 @cache
-def simulated() -> tuple[dict[str, Array], dict[str, Array], dict[str, float]]:
+def simulated(sets: int = QUICK) -> tuple[dict[str, Array], dict[str, Array], dict[str, float]]:
     """(S, 2) intervals and (S,) estimates of every measure over many data sets, and the truth of each."""
     centres = np.random.default_rng(0).standard_normal((CLASSES, WIDTH))
     labels, n = np.repeat(np.arange(CLASSES), EACH), CLASSES * EACH
-    estimates = {name: np.zeros(SETS) for name in (*SUMMARIES, "accuracy")}
-    intervals = {name: np.zeros((SETS, 2)) for name in estimates}
-    for s in range(SETS):
+    estimates = {name: np.zeros(sets) for name in (*SUMMARIES, "accuracy")}
+    intervals = {name: np.zeros((sets, 2)) for name in estimates}
+    for s in range(sets):
         rng = np.random.default_rng((1, s))
         rows = (centres[labels] + rng.standard_normal((n, WIDTH))).astype(np.float32)
         moments, resamples = ClassMoments.of(rows, labels, CLASSES), Resamples(labels, DRAWS, ("coverage", str(s)))
@@ -238,22 +241,32 @@ def simulated() -> tuple[dict[str, Array], dict[str, Array], dict[str, float]]:
 
 
 @pytest.mark.parametrize("name", [*SUMMARIES, "accuracy"])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(name: str) -> None:
+    # The binomial error of 150 sets is 3.5 % at 95 % confidence.
+    check_coverage(name, QUICK, (0.9, 0.99))
+
+
+@pytest.mark.slow  # over a minute
+@pytest.mark.parametrize("name", [*SUMMARIES, "accuracy"])
 def test_intervals_hold_the_truth_as_often_as_they_say(name: str) -> None:
-    intervals, estimates, truth = simulated()
+    # The binomial error of 1,000 sets is 1.4 % at 95 % confidence.
+    check_coverage(name, SETS, COVERED.get(name, (0.93, 0.97)))
+
+
+def check_coverage(name: str, sets: int, between: tuple[float, float]) -> None:
+    intervals, estimates, truth = simulated(sets)
     low, high = intervals[name].T
     covered = np.mean((low <= truth[name]) & (truth[name] <= high))
-    # The binomial error of 1,000 sets is 1.4 % at 95 % confidence.
-    least, most = COVERED.get(name, (0.93, 0.97))
-    assert least <= covered <= most
-    assert max(np.mean(low > truth[name]), np.mean(high < truth[name])) < 0.06  # it is missed on either side
+    assert between[0] <= covered <= between[1]
+    assert max(np.mean(low > truth[name]), np.mean(high < truth[name])) < 0.08  # it is missed on either side
     # A normal interval is 2 · 1.96 standard deviations wide.
-    assert np.mean(high - low) / 3.92 == pytest.approx(estimates[name].std(), rel=0.1)
+    assert np.mean(high - low) / 3.92 == pytest.approx(estimates[name].std(), rel=0.1 if sets == SETS else 0.2)
 
 
 def test_estimates_that_are_called_debiased_are() -> None:
     _, estimates, truth = simulated()
     for name in ("inter_debiased", "intra", "accuracy"):
-        error = estimates[name].std() / np.sqrt(SETS)
+        error = estimates[name].std() / np.sqrt(QUICK)
         assert abs(estimates[name].mean() - truth[name]) < 3 * error, name
 
 
