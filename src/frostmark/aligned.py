@@ -116,7 +116,7 @@ def _aligned(
 def _badge(run: Run, split: str, disparity: float | None) -> str:
     kept = run.values.get(f"{split}/map/knn_preservation")
     words = [] if kept is None else [f"{kept:.0%} of neighbours kept"]
-    return " · ".join(words + ([] if disparity is None else [f"disparity to the first map {disparity:.2f}"]))
+    return " · ".join(words + ([] if disparity is None else [f"disparity {disparity:.2f}"]))
 
 
 # ---------------------------------------------------------------- what the runs were made of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frostmark.config import Tracking
-from frostmark.errors import ConfigError
+from frostmark.errors import ConfigError, DataError
 from frostmark.experiment import open_store
 from frostmark.outcome import outcomes
 from frostmark.report.comparison import About
@@ -41,6 +41,7 @@ def compare_recorded(
     tracked = None if len(on_disk) == len(names) else _open(tracking, mlruns)
     runs: list[Run] = []
     missing: list[str] = []
+    remarks: list[str] = []
     parents: list[str] = []
     for name in names:
         progress(f"reading {name}")
@@ -49,10 +50,11 @@ def compare_recorded(
             missing += lost
         else:
             assert tracked is not None
-            found, parent = _of_store(tracked, name, folder / "runs")
+            found, left_out, parent = _of_store(tracked, name, folder / "runs")
             parents += [] if parent is None else [parent]
+            remarks += left_out
         runs += found
-    about = About(missing, (), compare_links(tracked, runs), f"compare {' '.join(names)}")
+    about = About(missing, remarks, compare_links(tracked, runs), f"compare {' '.join(names)}")
     compared = compare_runs(runs, folder, FeatureStore(mlruns / "features"), about, progress)
     link = None if tracked is None else _keep(tracked, parents if len(names) == 1 else [], names, compared)
     return compared, folder, link
@@ -83,9 +85,18 @@ def _of_folder(folder: Path) -> tuple[list[Run], list[str]]:
     return runs, [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
 
 
-def _of_store(tracked: MlflowStore, name: str, into: Path) -> tuple[list[Run], str | None]:
+def _of_store(tracked: MlflowStore, name: str, into: Path) -> tuple[list[Run], list[str], str | None]:
+    """The runs, those that cannot be read (of an earlier version, or without their files), and their parent."""
     ids, parent = tracked.finished(name)
-    return [Run.read(tracked.fetch(run_id, FILES, into), run_id) for run_id in ids], parent
+    runs, left_out = [], []
+    for run_id in ids:
+        try:
+            runs.append(Run.read(tracked.fetch(run_id, FILES, into), run_id))
+        except DataError as problem:
+            left_out.append(f"left out: {problem.problem}")
+    if not runs and left_out:
+        raise DataError(left_out[0], fix="run the benchmarks again; what is in the store is not extracted anew")
+    return runs, left_out, parent
 
 
 def _keep(tracked: MlflowStore, parents: Sequence[str], names: Sequence[str], compared: Compared) -> str:

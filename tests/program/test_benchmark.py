@@ -26,6 +26,7 @@ ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
     "summary.md", "config.yaml", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "shots.png",
     "shots.csv", "class_separability.csv", "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "draws.npz",
+    "metrics.json",
     "map.html", "embedding.parquet", "map.svg", "pair_variance.svg", "confusability.svg", "shots.svg",
 }  # fmt: skip
 
@@ -301,7 +302,7 @@ def test_the_report_in_one_command(program: Program, shared_weights: Path, share
 def test_two_processes_give_the_rows_and_moments_of_one(program: Program, tmp_path: Path) -> None:
     roots = [tmp_path / "one", tmp_path / "two"]
     # Two shards and one for two ranks: an uneven share.
-    words = [*TINY, "dataset.train=300", "trainer.batch_size=8", "metrics=[variance,neighbours]"]
+    words = [*TINY, "dataset.train=300", "trainer.batch_size=8", "metrics=[variance]", "reducer=none"]
     devices = ["trainer=cpu"], ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for root, trainer in zip(roots, devices, strict=True):
         root.mkdir()

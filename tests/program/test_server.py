@@ -44,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 def test_a_run_goes_to_the_server(server: str, program: Program, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    done = program(*TINY, "tracking=server", f"tracking.uri={server}", cwd=work)
+    done = program(*TINY, "metrics=[neighbours]", "tracking=server", f"tracking.uri={server}", cwd=work)
     assert done.returncode == 0, done.stderr
     client = MlflowClient(tracking_uri=server)
     experiment = client.get_experiment_by_name("frostmark")

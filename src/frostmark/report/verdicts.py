@@ -148,8 +148,8 @@ def judge(group: Group) -> Verdict:
     """The verdict on runs that may be compared."""
     shared = [h for h in HEADLINES if all(_has(run, h) for run in group.runs)]
     if not shared:
-        missing = " and ".join(h.words for h in HEADLINES)
-        return Verdict(f"There is no verdict: no run set has {missing} of the test split.", (), (), {}, None)
+        none = f"the runs have none of {', '.join(h.words for h in HEADLINES)} in common, with their uncertainty"
+        return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
     first, *more = shared
     chosen = sorted(_chosen(group), key=lambda found: -found[1].values[first.key])
     decisive = _pairs(chosen, [first])

@@ -46,6 +46,15 @@ WORKFLOW = "workflowType=machine_learning"
 
 PARENT_TAG = "mlflow.parentRunId"
 
+DESCRIPTION = """Frozen vision backbones, benchmarked by Frostmark without training anything.
+
+A run is one layer of one network on one data set; a sweep is a parent run, whose description is the comparison of its
+children. To see maps side by side: select runs, **Compare**, then *Artifacts*, `map.png` or `map.html`. In *Charts*
+the section `map` shows the maps as a grid. `<split>/neighbours` and `<split>/separability` compare networks,
+`<split>/variance` and `<split>/map/variance_…` do not: they grow with the features and with the map.
+"""
+"""Of an experiment, in MLflow's pages."""
+
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # A server that is down should be known in seconds: by default it is asked for minutes.
@@ -124,6 +133,7 @@ class MlflowStore:
                 raise
             return self.experiment_id()  # another was faster, or the server made it and its answer came too late
         client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
+        client.set_experiment_tag(created, "mlflow.note.content", DESCRIPTION)
         return str(created)
 
     def run(self, name: str, parent: str | None) -> MlflowTracker:
