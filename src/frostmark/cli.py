@@ -200,9 +200,10 @@ def _work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
     if result is None:
         Outcome(choices, choices, code, told[0] if told else "").write(folder)
         return
-    _print_result(result, config, with_link=False)
+    # Before anything is printed: whoever reads may have gone, and the result is not lost with them.
     accuracy = result.values.get("test/neighbours/knn_accuracy")
     Outcome(choices, result.title, 0, "", result.run_id, accuracy, str(folder)).write(folder)
+    _print_result(result, config, with_link=False)
 
 
 # ---------------------------------------------------------------- sub-commands
