@@ -45,6 +45,9 @@ SAME = {
 NAMING = ("backbone", "weights", "precision", "reducer")
 """Tags that tell networks apart; of those, a name holds the ones that differ."""
 
+UNTRAINED = "untrained"
+"""What the tag ``weights`` says of a network with seeded initial weights."""
+
 MATRIX_MOST = 60
 """Classes up to which the matrix of the pairs is read: their table grows with the square."""
 
@@ -217,14 +220,18 @@ class Group:
 def comparable(runs: Sequence[Run]) -> list[Group]:
     """The runs in groups whose members may be compared; the largest group first, runs in their order.
 
-    Of several runs of the same layer of the same network the last counts.
+    Of several runs of the same node of the same network the last counts, under all the words it was asked for by: the
+    last stage of some networks is their ``last_conv``.
     """
-    found: dict[tuple[str, ...], dict[tuple[str, ...], Run]] = {}
+    found: dict[tuple[str, ...], dict[tuple[str, ...], list[Run]]] = {}
     for run in runs:
-        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "layer", "pool"))
-        found.setdefault(tuple(_sameness(run).values()), {})[what] = run
+        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool"))
+        found.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
     groups = sorted((list(group.values()) for group in found.values()), key=len, reverse=True)
-    return [Group(tuple(group), _names(group), _layers(group)) for group in groups]
+    return [
+        Group(tuple(same[-1] for same in group), _names([same[-1] for same in group]), _layers(group))
+        for group in groups
+    ]
 
 
 def differences(one: Run, other: Run) -> list[str]:
@@ -249,9 +256,17 @@ def _sameness(run: Run) -> dict[str, str]:
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Of every run the tags that tell its network from the others', the backbone always among them."""
+    """Of every run the tags that tell its network from the others', the backbone always among them.
+
+    Beside trained networks an untrained one is called so.
+    """
     telling = [tag for tag in NAMING if tag == "backbone" or _differ_within_backbone(runs, tag)]
-    return tuple(" ".join(run.tags[tag] for tag in telling if run.tags.get(tag)) for run in runs)
+    mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
+    names = []
+    for run in runs:
+        words = [run.tags[tag] for tag in telling if run.tags.get(tag)]
+        names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
+    return tuple(names)
 
 
 def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:
@@ -261,6 +276,8 @@ def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:
     return any(len(values) > 1 for values in found.values())
 
 
-def _layers(runs: Sequence[Run]) -> tuple[str, ...]:
-    pools = {run.tags.get("pool", "") for run in runs}
-    return tuple(run.layer if len(pools) < 2 else f"{run.layer} {run.tags.get('pool', '')}" for run in runs)
+def _layers(group: Sequence[Sequence[Run]]) -> tuple[str, ...]:
+    """Of every node the words it was asked for by, and its pool where these differ."""
+    words = [" = ".join(dict.fromkeys(run.layer for run in same)) for same in group]
+    pools = [same[-1].tags.get("pool", "") for same in group]
+    return tuple(words) if len(set(pools)) < 2 else tuple(map(" ".join, zip(words, pools, strict=True)))

@@ -114,10 +114,15 @@ class Pair:
     @property
     def words(self) -> str:
         """``+2.9 points (95 %: +1.2 to +4.6; p = 0.003)``."""
-        d, unit = self.difference, " points" if self.headline.share else ""
+        d = self.difference
         ends = f"{self.headline.change(d.low)} to {self.headline.change(d.high)}"
         p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}"
-        return f"{self.headline.change(d.mean)}{unit} (95 %: {ends}; {p})"
+        return f"{self.amount} (95 %: {ends}; {p})"
+
+    @property
+    def amount(self) -> str:
+        """``+2.9 points``."""
+        return self.headline.change(self.difference.mean) + (" points" if self.headline.share else "")
 
 
 @dataclass(frozen=True)
@@ -237,9 +242,10 @@ def _sentence(contenders: Sequence[Contender], pairs: Sequence[Pair], first: Hea
     if not level:
         next_one = behind[0]
         lead = f"{shown} is better than {_listed([o.name for o in behind])}"
-        ahead = f"than {next_one.name}, the next, " if len(behind) > 1 else ""
-        also = _told(pairs, best.name, next_one.name, first)
-        return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{_also(also)}."
+        several = len(behind) > 1
+        ahead = f"than {next_one.name}, the next, " if several else ""
+        also = _also(_told(pairs, best.name, next_one.name, first), "than that one " if several else "")
+        return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{also}."
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
     said = f"The data cannot tell {tied} apart: {first.words} of the first is higher by {largest.words}"
@@ -258,14 +264,14 @@ def _of(pairs: Sequence[Pair], one: str, other: str, headline: Headline) -> Pair
 def _told(pairs: Sequence[Pair], one: str, other: str, first: Headline) -> tuple[list[str], list[str]]:
     """By what else the first of two is better, and by what it is worse."""
     more = [p for p in pairs if (p.first, p.second) == (one, other) and p.headline != first and p.told]
-    words = [(p.difference.mean > 0, f"{p.headline.words} ({p.headline.change(p.difference.mean)})") for p in more]
+    words = [(p.difference.mean > 0, f"{p.headline.words} ({p.amount})") for p in more]
     return [said for better, said in words if better], [said for better, said in words if not better]
 
 
-def _also(told: tuple[list[str], list[str]]) -> str:
+def _also(told: tuple[list[str], list[str]], than: str) -> str:
     better, worse = told
-    said = f"; also by {_listed(better)}" if better else ""
-    return said + (f"; but it is worse by {_listed(worse)}" if worse else "")
+    said = f"; it is also better {than}by {_listed(better)}" if better else ""
+    return said + (f"; but it is worse {than}by {_listed(worse)}" if worse else "")
 
 
 def _but(name: str, told: tuple[list[str], list[str]]) -> str:
