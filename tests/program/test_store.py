@@ -162,8 +162,9 @@ def test_neighbours_are_found_once_and_kept_beside_the_rows(program: Program, tm
         found = tmp_path.glob("mlruns/features/*/derived-nearest2-*.safetensors")
         return {path.name: path.stat().st_mtime_ns for path in found}
 
-    assert program(*QUICK, "metrics=[neighbours]", cwd=tmp_path).returncode == 0
+    both = (*QUICK, "metrics=[neighbours,geometry]")
+    assert program(*both, cwd=tmp_path).returncode == 0
     first = graphs()
-    assert len(first) == 2  # train in train, test in train; of a map also test among itself
-    assert program(*QUICK, "metrics=[neighbours,geometry]", "metrics.neighbours.k=5", cwd=tmp_path).returncode == 0
+    assert len(first) == 3  # train in train, test in train, and for the dimension of test also test in itself
+    assert program(*both, "metrics.neighbours.k=5", cwd=tmp_path).returncode == 0
     assert graphs() == first
