@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness import REPOSITORY, SHARED, environment
+from forked import Forkserver
+from harness import SHARED
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -31,18 +31,12 @@ def shared_weights() -> Path:
 
 
 @pytest.fixture(scope="session")
-def program() -> Program:
+def forkserver() -> Iterator[Forkserver]:
+    with Forkserver() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def program(forkserver: Forkserver) -> Program:
     """Runs ``run.py`` with the words given, in the folder ``cwd``."""
-
-    def run(*words: str, cwd: Path, timeout: float = 240, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(REPOSITORY / "run.py"), *words],
-            cwd=cwd,
-            env=environment(**more),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    return run
+    return forkserver.run

@@ -17,8 +17,8 @@ from harness import REPOSITORY, environment
 SOURCE = REPOSITORY / "src" / "frostmark"
 CONF = REPOSITORY / "conf"
 
-FOUNDATIONS = {"errors", "download", "__init__"}
-"""Modules at the top that every room may import: errors are raised everywhere."""
+FOUNDATIONS = {"errors", "faults", "download", "__init__"}
+"""Modules at the top that every room may import: errors are raised, and fault points lie, everywhere."""
 
 ROOMS = {
     # room: (third party it may import, rooms it may import)
@@ -40,7 +40,7 @@ ROOMS = {
         {"pytorch_lightning", "lightning_fabric", "torch", "numpy", "matplotlib"},
         {"stats", "metrics", "features", "reducers", "figures", "report", "backbones", "data", "tracking.tracker"},
     ),
-    "tracking": ({"numpy", "filelock", "sqlalchemy"}, set()),
+    "tracking": ({"numpy", "filelock", "psutil", "sqlalchemy"}, set()),
     "": ({"hydra", "omegaconf", "rich", "frostmark"}, {"*"}),
 }
 

@@ -44,14 +44,27 @@ warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated
 def main() -> None:
     """Entry of ``python run.py`` and of ``frostmark``."""
     signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, interrupt)
     arguments = sys.argv[1:]
     command = COMMANDS.get(arguments[0]) if arguments else None
     sys.exit(_guarded(lambda: command(arguments[1:]) if command else _hydra(arguments)))
 
 
 def terminate(signum: int, frame: FrameType | None) -> None:
-    """What SIGTERM does."""
+    """What SIGTERM does: everything open is closed; the second one does not wait for that."""
+    signal.signal(signal.SIGTERM, _leave)
     raise Terminated
+
+
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """What Ctrl-C does: everything open is closed; the second one does not wait for that."""
+    signal.signal(signal.SIGINT, _leave)
+    raise KeyboardInterrupt
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    """At once, whatever is being done: files are whole or absent, and the next start closes the tracked run."""
+    os._exit(128 + signum)
 
 
 # ---------------------------------------------------------------- benchmark and sweep
@@ -365,7 +378,10 @@ def _guarded(work: Callable[[], Any], tell: list[str] | None = None) -> int:
         if tell is not None:
             raise
         if os.environ.get("LOCAL_RANK", "0") == "0":  # once, not for every process of a job
-            print("\nStopped. Nothing that was finished is lost.", file=sys.stderr)
+            print(
+                "\nStopped. Nothing that was finished is lost.\nFix: the same command goes on from here.",
+                file=sys.stderr,
+            )
         return 143 if isinstance(stop, Terminated) else 130
     except Exception as error:
         from frostmark.config import explained

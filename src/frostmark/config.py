@@ -8,9 +8,11 @@ Groups with a ``_target_`` take the arguments of that class as keys: its signatu
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import re
+import shutil
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -23,7 +25,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from frostmark.errors import ConfigError, FrostmarkError, nearest
+from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
 from frostmark.tracking.tracker import without_secrets
 
 ROOMS = ("backbones", "data", "metrics", "reducers")
@@ -342,10 +344,43 @@ def explained(error: Exception) -> FrostmarkError:
     """Any error in our words: what a configuration library says of a wrong word is a wrong command."""
     if isinstance(error, FrostmarkError):
         return error
-    return explain_hydra(error) or FrostmarkError(
-        f"this is a bug in Frostmark: {type(error).__name__}: {error}",
-        fix="run it again with FROSTMARK_DEBUG=1 for the traceback, and report it",
+    return (
+        explain_hydra(error)
+        or _explain_machine(error)
+        or FrostmarkError(
+            f"this is a bug in Frostmark: {type(error).__name__}: {error}",
+            fix="run it again with FROSTMARK_DEBUG=1 for the traceback, and report it",
+        )
     )
+
+
+def _explain_machine(error: Exception) -> DataError | None:
+    """What this machine has too little of, or does not allow."""
+    if isinstance(error, MemoryError):
+        return DataError(
+            "this machine's memory is too small for that", fix="fewer images (dataset.limit.train=…), or layer.pool=gap"
+        )
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
+        return None
+    where = error.filename or "a file of this run"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = (
+            [f"; {shutil.disk_usage(Path(where).parent).free:,} bytes are free"] if Path(where).parent.is_dir() else []
+        )
+        return DataError(
+            f"the disk is too full to write {where}{''.join(free)}",
+            fix="make room, or paths.root=<a folder on a larger disk>; the same command then goes on where it stopped",
+        )
+    return DataError(
+        f"{where} cannot be read or written: {error.strerror}",
+        fix="mend that, or paths.root=<a folder elsewhere>; the same command then goes on where it stopped",
+    )
+
+
+_OF_THE_MACHINE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 def shown_config(config: DictConfig) -> DictConfig:

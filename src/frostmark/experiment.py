@@ -158,15 +158,17 @@ def run_benchmark(
     model = subject.backbone.load(config.seed)
 
     # Only now what takes seconds to import: what is missing should be said before.
+    from frostmark.features.entry import to_stderr
     from frostmark.lit.trainer import is_rank_zero
     from frostmark.report.progress import Progress
     from frostmark.tracking.memory import MemoryTracker
+    from frostmark.tracking.steady import Steady
 
     store = open_store(config.tracking, config.mlruns) if is_rank_zero() else None
     if store is not None:
         store.connect()
-    tracker: Tracker = MemoryTracker() if store is None else store.run(subject.title, parent)
-    with tracker, Progress() as progress:
+    inner: Tracker = MemoryTracker() if store is None else store.run(subject.title, parent)
+    with Steady(inner, folder, to_stderr) as tracker, Progress() as progress:
         tracker.log_params(params)
         work = _Work(config, subject, splits, model, reducer, families, layers, folder, tracker, progress)
         ledger = work.run(yaml)

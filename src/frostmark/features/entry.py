@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from frostmark.errors import DataError
+from frostmark.faults import point
 from frostmark.features.key import RowKey, canonical, digest_of
 
 SHARD = 256
@@ -218,17 +219,23 @@ class Entry:
     def _write(self, name: str, content: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}.{uuid.uuid4().hex}"
+        kind = re.split("[-.]", name, maxsplit=1)[0]
         try:
+            point(f"{kind}.begun")
             with temporary.open("wb") as file:
                 file.write(content)
                 file.flush()
+                point(f"{kind}.written")
                 os.fsync(file.fileno())
+            point(f"{kind}.synced")
             temporary.replace(self.folder / name)
+            point(f"{kind}.renamed")
             _sync_folder(self.folder)
-        except OSError as problem:
+            point(f"{kind}.done")
+        except BaseException as problem:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise too_full(self.folder, len(content)) from problem
             raise
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,15 @@ class Memo:
         return found if type(found) is int else None
 
     def put(self, name: str, value: int) -> None:
-        """Keep ``value``. Of two processes that do so at once one may be forgotten, and its fact measured again."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Keep ``value``, where the disk allows it.
+
+        Of two processes that do so at once one may be forgotten, and its fact measured again.
+        """
         temporary = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps(self._all() | {name: value}, indent=1, sort_keys=True), encoding="utf-8")
-        temporary.replace(self.path)
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self._all() | {name: value}, indent=1, sort_keys=True), encoding="utf-8")
+            temporary.replace(self.path)
 
     def _all(self) -> dict[str, object]:
         try:

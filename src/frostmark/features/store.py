@@ -28,6 +28,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from frostmark.faults import point
 from frostmark.features.entry import (
     MANIFEST,
     Entry,
@@ -88,6 +89,7 @@ class FeatureStore:
             # In one order everywhere: two processes that want some of the same entries cannot wait for each other.
             for key in sorted({entry.folder.name for entry in entries}):
                 held.enter_context(self._lock(key))
+            point("store.locked")
             yield
 
     @contextmanager
@@ -105,6 +107,7 @@ class FeatureStore:
                     held.enter_context(FileLock(mark))
                     with contextlib.suppress(OSError):  # the age that pruning goes by is that of the last use
                         os.utime(self.folder / key / MANIFEST)
+            point("store.marked")
             yield
 
     def stored(self) -> list[Stored]:

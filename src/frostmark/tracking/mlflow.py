@@ -15,13 +15,14 @@ import logging
 import os
 import re
 import shlex
+import socket
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -29,10 +30,12 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
+import psutil
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from frostmark.errors import ConfigError, TrackingError, nearest
+from frostmark.faults import point
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
@@ -57,10 +60,17 @@ the section `map` shows the maps as a grid. `<split>/neighbours` and `<split>/se
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # A server that is down should be known in seconds: by default it is asked for minutes.
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # A server that is down or hangs should be known within ten seconds: by default it is asked for minutes.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
+
+_IN_HURRY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""For the last word to a server that was lost: it may be back, but nobody waits for it twice."""
+
+PROCESS_TAG = "process"
+"""On which machine and by which process a run is worked on, so that the next start can tell whether it was left."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +101,27 @@ class MlflowStore:
         """
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        with self._explained():
+        with self._explained("connect"):
             if self.folder is None:
                 self.experiment_id()
-                return
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # Processes that create the database at once would run its migrations against each other.
-            with FileLock(self.folder / "mlflow.db.lock"):
-                fresh = not (self.folder / "mlflow.db").exists()
-                self._refuse_moved(self.experiment_id())
-                if fresh:
-                    self._write_ahead()
+            else:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                # Processes that create the database at once would run its migrations against each other.
+                with FileLock(self.folder / "mlflow.db.lock"):
+                    fresh = not (self.folder / "mlflow.db").exists()
+                    self._refuse_moved(self.experiment_id())
+                    if fresh:
+                        self._write_ahead()
+            self._close_left()
+
+    def _close_left(self) -> None:
+        """Mark as KILLED what processes of this machine left open that are gone."""
+        client = self._client()
+        mine = f"attributes.status = 'RUNNING' and tags.{PROCESS_TAG} LIKE '{_machine()} %'"
+        for run in client.search_runs([self.experiment_id()], mine, max_results=1000):
+            if not _is_alive(run.data.tags[PROCESS_TAG]):
+                client.set_terminated(run.info.run_id, "KILLED")
+                client.set_tag(run.info.run_id, "error", "its process ended without a word")
 
     def _refuse_moved(self, experiment_id: str) -> None:
         """Of an ``mlruns/`` that was moved the database names the old place, and files would go there."""
@@ -116,7 +136,11 @@ class MlflowStore:
         )
 
     def experiment_id(self) -> str:
-        """The experiment's identifier in the store."""
+        """The experiment's identifier in the store; asked for once."""
+        return self._experiment_id
+
+    @cached_property
+    def _experiment_id(self) -> str:
         from mlflow.exceptions import MlflowException
 
         client = self._client()
@@ -131,7 +155,7 @@ class MlflowStore:
         except MlflowException as problem:
             if problem.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return self.experiment_id()  # another was faster, or the server made it and its answer came too late
+            return self._experiment_id  # another was faster, or the server made it and its answer came too late
         client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
         client.set_experiment_tag(created, "mlflow.note.content", DESCRIPTION)
         return str(created)
@@ -144,8 +168,9 @@ class MlflowStore:
         """Create a run, RUNNING, and return its identifier; source and git commit are tagged as MLflow does."""
         from mlflow.tracking.context.registry import resolve_tags
 
-        with self._explained():
-            run = self._client().create_run(self.experiment_id(), run_name=name, tags=resolve_tags(dict(tags)))
+        with self._explained("start"):
+            resolved = {**resolve_tags(dict(tags)), PROCESS_TAG: _this_process()}
+            run = self._client().create_run(self.experiment_id(), run_name=name, tags=resolved)
         return str(run.info.run_id)
 
     def add_files(self, run_id: str, files: Sequence[Path]) -> None:
@@ -173,6 +198,7 @@ class MlflowStore:
                     return False
             except MlflowException:
                 return False
+            client.set_tag(run_id, PROCESS_TAG, _this_process())
             client.update_run(run_id, status="RUNNING")
         return True
 
@@ -245,7 +271,7 @@ class MlflowStore:
 
     def finish(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Close a run that was started here or by another process."""
-        with self._explained():
+        with self._explained("finish"):
             self._client().set_terminated(run_id, status)  # first: whatever happens to the tags, the run has ended
         self.add_tags(run_id, tags)
 
@@ -270,11 +296,12 @@ class MlflowStore:
         database.close()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, step: str = "asked") -> Iterator[None]:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
+            point(f"tracker.{step}")
             yield
         except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error) as problem:
             text = str(problem).replace(self.uri, without_secrets(self.uri))
@@ -320,13 +347,15 @@ class MlflowTracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._monitor.finish()
         tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
-        try:
-            self._store.finish(str(self.run_id), status_of(kind), tags)
-        except TrackingError:
-            if error is None:  # else what went wrong first is what counts
-                raise
+        lost = isinstance(error, TrackingError)
+        with _environment(_IN_HURRY) if lost else nullcontext():
+            self._monitor.finish()
+            try:
+                self._store.finish(str(self.run_id), status_of(kind), tags)
+            except TrackingError:
+                if error is None:  # else what went wrong first is what counts
+                    raise
 
     def log_params(self, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
@@ -345,11 +374,11 @@ class MlflowTracker:
         self._send("metrics", [Metric(k, v, now, 0) for k, v in metrics.items()])
 
     def _send(self, what: str, entities: list[Any]) -> None:
-        with self._store._explained():
+        with self._store._explained(what):
             self._client.log_batch(self.run_id, **{what: entities})  # MLflow's client cuts it into calls
 
     def log_file(self, path: Path) -> None:
-        with self._store._explained():
+        with self._store._explained("file"):
             self._client.log_artifact(self.run_id, str(path))
 
     def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
@@ -357,12 +386,46 @@ class MlflowTracker:
 
         profile = json.dumps({"images": images})
         dataset = Dataset(f"{name} {split}", digest[:36], "local", "{}", profile=profile)
-        with self._store._explained():
+        with self._store._explained("dataset"):
             self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", split)])])
 
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
-        with self._store._explained():
+        with self._store._explained("image"):
             self._client.log_image(self.run_id, image, key=key, step=0)
+
+
+def _machine() -> str:
+    """This machine, and on Linux the processes that see each other: containers may share the name of their host."""
+    namespace = Path("/proc/self/ns/pid")
+    return f"{socket.gethostname()}/{namespace.stat().st_ino if namespace.exists() else 0}"
+
+
+def _this_process() -> str:
+    process = psutil.Process()
+    return f"{_machine()} {process.pid} {process.create_time():.2f}"
+
+
+def _is_alive(tag: str) -> bool:
+    """Whether a process of this machine is still there; another one that was given its number is not it."""
+    try:
+        _, pid, created = tag.rsplit(" ", 2)
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) < 1)
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _watch_machine(run_id: str, uri: str) -> Any:

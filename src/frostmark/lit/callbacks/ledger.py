@@ -122,9 +122,11 @@ class Ledger:
             self.tracker.log_image(image_key, pixels(figure))
 
     def add_text(self, name: str, text: str) -> None:
-        """Save a text as artifact ``name``."""
+        """Save a text as artifact ``name``; whoever reads it finds it whole or not at all."""
         path = self.folder / name
-        path.write_text(text, encoding="utf-8")
+        temporary = path.with_name(f".{name}")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
         self.add_file(path)
 
     def add_file(self, path: Path) -> None:
