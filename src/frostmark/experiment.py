@@ -152,7 +152,7 @@ def run_benchmark(
         build(chosen, "reducer") if chosen.get("_target_") else None
     )  # reducer=none leaves what an experiment adds to it
     families = {name: build(node, f"metrics.{name}") for name, node in config.metrics.items()}
-    splits = _read(subject.source, subject.backbone)
+    splits = _read(subject.source, subject.backbone, config.mlruns, folder)
     size = 4 * subject.tap.width * sum(len(images) for images in splits.values())
     subject = replace(subject, wide=too_wide(subject.tap.width, size > config.features.max_bytes))
     model = subject.backbone.load(config.seed)
@@ -234,7 +234,7 @@ def identity(config: Config) -> dict[str, str]:
     from frostmark.data.fingerprint import combined, fingerprint, label_digest
 
     subject = _resolve(config, Given())
-    splits = _read(subject.source, subject.backbone).values()
+    splits = _read(subject.source, subject.backbone, config.mlruns).values()
     return {
         "dataset_fingerprint": combined(*map(fingerprint, splits)),
         "label_digest": combined(*map(label_digest, splits)),
@@ -243,11 +243,16 @@ def identity(config: Config) -> dict[str, str]:
     }
 
 
-def _read(source: Source, backbone: Backbone) -> dict[str, ImageSet]:
+def _read(source: Source, backbone: Backbone, mlruns: Path, folder: Path | None = None) -> dict[str, ImageSet]:
+    """Both splits, every file of them tried; more damaged ones than can be shown are listed in ``folder``."""
+    from frostmark.data.files import inspected
     from frostmark.data.source import SPLITS, limited
+    from frostmark.report.progress import Progress
 
     try:
-        return {split: limited(source.split(split), split, source.limit) for split in SPLITS}
+        splits: dict[str, ImageSet] = {s: limited(source.split(s), s, source.limit) for s in SPLITS}
+        with Progress() as progress:
+            return inspected(splits, mlruns / "features", folder, progress)
     except DataError as problem:
         weights = backbone.missing_weights()
         if weights is None:

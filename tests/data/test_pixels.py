@@ -11,10 +11,11 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 
 from frostmark.data.digits import Digits
+from frostmark.data.files import ImageFiles
 from frostmark.data.folder import ImageFolder
 from frostmark.data.pixels import EDGE, pixel_rows, thumbnails
 from frostmark.data.preprocess import Official, Resize
-from frostmark.data.source import ImageFiles, TensorImages
+from frostmark.data.source import TensorImages
 
 
 class PRESET:

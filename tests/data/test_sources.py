@@ -16,10 +16,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from frostmark.data.digits import Digits
+from frostmark.data.files import ImageFiles, decode
 from frostmark.data.fingerprint import combined, fingerprint, label_digest
 from frostmark.data.folder import ImageFolder
 from frostmark.data.preprocess import Resize
-from frostmark.data.source import ImageFiles, Limits, TensorImages, decode, limited
+from frostmark.data.source import Limits, TensorImages, limited
 from frostmark.data.synthetic import NOISE, Synthetic
 from frostmark.data.torchvision_sets import TorchvisionSet
 from frostmark.errors import ConfigError, DataError

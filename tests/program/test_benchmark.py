@@ -375,17 +375,35 @@ def test_ones_own_folder_with_images_of_any_size_and_names_of_any_kind(program: 
     assert "'=cmd()" in files["class_variance.csv"].read_text()
 
 
-def test_a_damaged_image_is_named_and_the_run_failed(program: Program, tmp_path: Path) -> None:
+def test_damaged_images_are_named_before_anything_is_forwarded_or_skipped(program: Program, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
-        for i in range(12):
+        for i in range(40):
             Image.new("RGB", (20, 20), (i, i, i)).save(tmp_path / "pets" / name / f"{i}.png")
-    (tmp_path / "pets" / "dog" / "7.png").write_bytes(b"no image")
-    done = program(*TINY[:2], "dataset=folder", "dataset.root=pets", "preprocess.size=32", "reducer=none", cwd=tmp_path)
+    for i in range(23):
+        (tmp_path / "pets" / "dog" / f"{i}.png").write_bytes(b"no image")
+    words = (
+        *TINY[:2],
+        "dataset=folder",
+        "dataset.root=pets",
+        "preprocess.size=32",
+        "reducer=none",
+        "metrics=[geometry]",
+    )
+    done = program(*words, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "dog/7.png cannot be read as an image" in done.stderr
+    assert "23 files are no readable image" in done.stderr
+    assert done.stderr.count("cannot be read as an image") == 20
+    assert "… and 3 more" in done.stderr
+    assert "Fix: repair or remove them, or leave them out: dataset.on_bad_image=skip" in done.stderr
     assert "Traceback" not in done.stderr
-    assert Tracked(tmp_path).only().info.status == "FAILED"
+    assert "extracting" not in done.stderr
+    (listed,) = tmp_path.glob("mlruns/_hydra/runs/*/bad_images.txt")
+    assert len(listed.read_text().splitlines()) == 23
+    skipping = program(*words, "dataset.on_bad_image=skip", cwd=tmp_path)
+    assert skipping.returncode == 0, skipping.stderr
+    tags = Tracked(tmp_path).only().data.tags
+    assert int(tags["train_images"]) + int(tags["test_images"]) == 57
 
 
 def test_images_without_any_difference_end_well(program: Program, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from frostmark.data.source import SPLITS, ImageFiles, Limits, SplitName
+from frostmark.data.files import ImageFiles
+from frostmark.data.source import SPLITS, Limits, SplitName
 from frostmark.errors import ConfigError, DataError
 
 _SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "eval"}
@@ -34,6 +35,7 @@ class ImageFolder:
         test_share: share of the images that become the test split where the folder does not separate them.
         split_seed: of the hash that separates them.
         name: what runs are labelled with; the folder's own name where empty.
+        on_bad_image: ``error``: files that are no readable image are named and refused; ``skip``: they are left out.
 
     Raises:
         ConfigError: if ``root`` is not given or ``test_share`` is not between 0 and 1.
@@ -44,6 +46,7 @@ class ImageFolder:
     test_share: float = 0.2
     split_seed: int = 0
     name: str = ""
+    on_bad_image: str = "error"
 
     def __post_init__(self) -> None:
         if self.root is None:
@@ -52,6 +55,10 @@ class ImageFolder:
             raise ConfigError(f"dataset.test_share={self.test_share} is no share", fix="dataset.test_share=0.2")
         if not 0 <= self.split_seed < 2**63:
             raise ConfigError(f"dataset.split_seed={self.split_seed} is no seed", fix="dataset.split_seed=0")
+        if self.on_bad_image not in ("error", "skip"):
+            raise ConfigError(
+                f"dataset.on_bad_image={self.on_bad_image} is neither error nor skip", fix="dataset.on_bad_image=skip"
+            )
         if not self.name:
             object.__setattr__(self, "name", self._root.name)
 
@@ -85,7 +92,8 @@ class ImageFolder:
         if not self._separated:
             files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
         files.sort(key=lambda item: self._hash(item[0]))
-        return ImageFiles([p for p, _ in files], torch.tensor([label for _, label in files], dtype=torch.long), parent)
+        labels = torch.tensor([label for _, label in files], dtype=torch.long)
+        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=self.on_bad_image == "skip")
 
     def _hash(self, path: Path) -> bytes:
         relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")

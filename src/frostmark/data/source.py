@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torchvision.transforms.functional import pil_to_tensor
 
 from frostmark.errors import ConfigError, DataError
 
@@ -108,60 +105,6 @@ class TensorImages:
 
     def content(self) -> Sequence[bytes | memoryview]:
         return [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().data]
-
-
-@dataclass
-class ImageFiles:
-    """Images decoded when they are asked for; ``paths`` in the order of the split, ``labels`` (N,) int64."""
-
-    paths: list[Path]
-    labels: Tensor
-    root: Path
-    uniform: bool = False
-    geometry: Callable[[Tensor], Tensor] | None = None
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        index = torch.as_tensor(indices)
-        assert self.geometry is not None, "the data module sets the geometry of sets that are not uniform"
-        images = torch.stack([self.geometry(decode(self.paths[i])) for i in indices])
-        return Batch(index, images, self.labels[index])
-
-    def take(self, count: int) -> ImageFiles:
-        return ImageFiles(self.paths[:count], self.labels[:count], self.root)
-
-    def content(self) -> Sequence[bytes | memoryview]:
-        return _FileContents(self)
-
-
-class _FileContents(Sequence[bytes]):
-    """Relative path and bytes of every file, read one at a time."""
-
-    def __init__(self, files: ImageFiles) -> None:
-        self._files = files
-
-    def __len__(self) -> int:
-        return len(self._files.paths)
-
-    def __getitem__(self, i: int) -> bytes:  # type: ignore[override]
-        path = self._files.paths[i]
-        return str(path.relative_to(self._files.root)).encode("utf-8", "surrogateescape") + b"\0" + path.read_bytes()
-
-
-def decode(path: Path) -> Tensor:
-    """The image file as (3, H, W) uint8.
-
-    Raises:
-        DataError: if the file is no readable image.
-    """
-    try:
-        with Image.open(path) as image:
-            tensor: Tensor = pil_to_tensor(image.convert("RGB"))
-            return tensor
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
-        raise DataError(f"{path} cannot be read as an image: {problem}", fix="repair or remove that file") from problem
 
 
 def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:
