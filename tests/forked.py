@@ -176,7 +176,7 @@ def _received(connection: socket.socket, size: int) -> bytes:
 
 
 def _arm(armed: dict[str, Any]) -> None:
-    """Act at a fault point when it is reached for the ``nth`` time: a signal, or an error."""
+    """Act at a fault point when it is reached for the ``nth`` time: a signal, an error, or a minute of nothing."""
     import errno
 
     from frostmark import faults
@@ -193,6 +193,9 @@ def _arm(armed: dict[str, Any]) -> None:
         if action.startswith("SIG"):
             os.kill(os.getpid(), getattr(signal, action))
             time.sleep(0)  # the handler runs between two bytecodes
+        elif action == "pause":
+            print("paused", file=sys.stderr, flush=True)
+            time.sleep(60)
         elif action == "MemoryError":
             raise MemoryError
         else:

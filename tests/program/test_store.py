@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load
 
 from conftest import Program
-from harness import REPOSITORY, environment
 from reading import TINY, metrics_of
 
 IMAGES = 90 + 61
@@ -82,59 +75,6 @@ def test_the_cache_is_listed_verified_healed_and_pruned(program: Program, tmp_pa
     wrong = program("cache", "prune", "--max-size", "huge", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "\nFix: " in wrong.stderr
-
-
-def extraction(root: Path, words: tuple[str, ...]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / "run.py"), *words],
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def killed_and_resumed(program: Program, root: Path, times: int) -> None:
-    """Kill an extraction again and again; what was finished is kept, and the end is the undisturbed one."""
-    words = (*QUICK, "layer=stage2", f"dataset.train={768 * times}", "dataset.test=300", "trainer.batch_size=8")
-    undisturbed, disturbed = root / "undisturbed", root / "disturbed"
-    for folder in (undisturbed, disturbed):
-        folder.mkdir()
-    assert program(*words, cwd=undisturbed).returncode == 0
-    expected = rows_in(undisturbed)
-    lengths = {name: len(load(content)["rows"]) for name, content in expected.items()}
-    generator = random.Random(0)
-    kept: dict[str, bytes] = {}
-    for _ in range(times):
-        process = extraction(disturbed, words)
-        wanted = len(kept) + generator.randint(0, 2)  # shards that the kill waits for: none, one or two more
-        while len(rows_in(disturbed)) < wanted:
-            time.sleep(0.02)
-        time.sleep(generator.uniform(0, 3 if wanted == len(kept) else 0.15))
-        assert process.poll() is None, "it ended before it was killed"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        found = rows_in(disturbed)
-        assert kept.items() <= found.items()
-        kept = found
-    assert 0 < len(kept) < len(expected)  # of each kill the shard under way was lost, and nothing else
-    last = program(*words, cwd=disturbed)
-    assert last.returncode == 0, last.stderr
-    assert rows_in(disturbed) == expected
-    counted = metrics_of(disturbed)["values"]["cost/images_forwarded"]
-    assert counted == sum(lengths.values()) - sum(lengths[name] for name in kept)
-    assert program("cache", "verify", cwd=disturbed).returncode == 0
-
-
-def test_killed_at_random_moments_an_extraction_ends_with_the_same_rows(program: Program, tmp_path: Path) -> None:
-    killed_and_resumed(program, tmp_path, times=1)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_killed_ten_times_an_extraction_ends_with_the_same_rows(program: Program, tmp_path: Path) -> None:
-    killed_and_resumed(program, tmp_path, times=10)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 
 from frostmark.errors import Terminated, TrackingError
 from frostmark.tracking.memory import MemoryTracker
-from frostmark.tracking.mlflow import MlflowStore
+from frostmark.tracking.mlflow import PROCESS_TAG, MlflowStore
 from frostmark.tracking.tracker import without_secrets
-from harness import REPOSITORY, environment
 
 
 @pytest.fixture(scope="module")
@@ -77,30 +75,6 @@ def test_a_child_knows_its_parent(store: MlflowStore) -> None:
     assert parent in store.link(parent)
 
 
-def test_eight_processes_create_the_database_at_once(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from frostmark.tracking.mlflow import MlflowStore\n"
-        "store = MlflowStore.local(Path(sys.argv[1]), 'frostmark'); store.connect()\n"
-        "with store.run('r' + sys.argv[2], parent=None) as t: t.log_metrics({'test/a/b': 1.0})"
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "mlruns"), str(i)],
-            env=environment(PYTHONPATH=str(REPOSITORY / "src")),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(8)
-    ]
-    problems = [p.communicate(timeout=200)[1] for p in processes]
-    assert [p.returncode for p in processes] == [0] * 8, problems
-    with sqlite3.connect(tmp_path / "mlruns" / "mlflow.db") as database:
-        assert database.execute("select count(*) from runs where status = 'FINISHED'").fetchone() == (8,)
-        assert database.execute("select count(*) from experiments where name = 'frostmark'").fetchone() == (1,)
-        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    database.close()
-
-
 def test_a_server_that_is_not_there_is_said_in_seconds_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
     store = MlflowStore("http://user:hunter2@127.0.0.1:9", "frostmark")
@@ -120,3 +94,22 @@ def test_addresses_lose_their_secrets_and_nothing_else() -> None:
     assert without_secrets("https://user:token@host:5000/path?x=1") == "https://host:5000/path?x=1"
     assert without_secrets("a=http://me:x@h b=https://t@g/p") == "a=http://h b=https://g/p"
     assert without_secrets("sqlite:////a/b@c/mlflow.db") == "sqlite:////a/b@c/mlflow.db"
+
+
+def test_runs_that_were_left_open_are_closed_by_the_next_start(tmp_path: Path) -> None:
+    """Those of processes of this machine that are gone; not those of a living one, nor of another machine."""
+    store = MlflowStore.local(tmp_path / "mlruns", "frostmark")
+    store.connect()
+    left, mine, elsewhere, recycled = (store.start(name, {}) for name in ("left", "mine", "elsewhere", "recycled"))
+    client = store._client()
+    tag = client.get_run(mine).data.tags[PROCESS_TAG]
+    machine, pid, created = tag.rsplit(" ", 2)
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        pass
+    client.set_tag(left, PROCESS_TAG, f"{machine} {gone.pid} {created}")
+    client.set_tag(elsewhere, PROCESS_TAG, f"another/1 {gone.pid} {created}")
+    client.set_tag(recycled, PROCESS_TAG, f"{machine} {pid} {float(created) - 1000}")
+    store.connect()
+    found = {name: client.get_run(run).info.status for name, run in
+             {"left": left, "mine": mine, "elsewhere": elsewhere, "recycled": recycled}.items()}  # fmt: skip
+    assert found == {"left": "KILLED", "mine": "RUNNING", "elsewhere": "RUNNING", "recycled": "KILLED"}

@@ -1,0 +1,98 @@
+"""A tracking server that dies at every request in turn, in every way: no result is lost, and nobody waits for long."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from faults.dying import WAYS, Dying
+from faults.tally import tally
+from forked import Forkserver
+from reading import TINY
+
+WORDS = (
+    *(word for word in TINY if not word.startswith("reducer")), "reducer=none", "metrics=[geometry]",
+    "uncertainty.resamples=40", "tracking=server",
+)  # fmt: skip
+PATIENCE_S = 10.0
+"""Seconds that a dead server may cost."""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run with a server that lives gave, after how many requests and seconds."""
+
+    values: dict[str, float]
+    requests: int
+    seconds: float
+
+
+def values_in(root: Path) -> dict[str, float]:
+    (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
+    found = json.loads(file.read_text(encoding="utf-8"))["values"]
+    return {key: value for key, value in found.items() if not key.startswith("cost/")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: str, forkserver: Forkserver, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    seconds = []
+    for name in ("first", "second"):  # the first creates the experiment
+        root = tmp_path_factory.mktemp(name)
+        with Dying(server) as proxy:
+            start = time.monotonic()
+            done = forkserver.run(*WORDS, f"tracking.uri={proxy.address}", cwd=root)
+            seconds.append(time.monotonic() - start)
+        assert done.returncode == 0, done.stderr
+    return Undisturbed(values_in(root), proxy.asked, max(seconds))
+
+
+def survives(
+    server: str, forkserver: Forkserver, undisturbed: Undisturbed, root: Path, after: int, how: str, again: bool
+) -> list[str]:
+    """What was not as it should be of a run whose server died at one request."""
+    root.mkdir()
+    with Dying(server, after, how) as proxy:
+        start = time.monotonic()
+        done = forkserver.run(*WORDS, f"tracking.uri={proxy.address}", cwd=root, timeout=120)
+        seconds = time.monotonic() - start
+    wrong = []
+    if done.returncode != 4 or "\nFix: " not in done.stderr or "Traceback" in done.stderr:
+        wrong.append(f"{how} at {after}: exit code {done.returncode}: {done.stderr[-400:]}")
+    if "extracting" not in done.stderr:
+        return wrong  # known before any extraction: nothing was done that could be lost
+    if values_in(root) != undisturbed.values:
+        wrong.append(f"{how} at {after}: results were lost")
+    if seconds > undisturbed.seconds + PATIENCE_S:
+        wrong.append(f"{how} at {after}: {seconds:.0f} s instead of {undisturbed.seconds:.0f}")
+    if again:
+        more = forkserver.run(*WORDS, f"tracking.uri={server}", cwd=root, timeout=120)
+        numbers = [json.loads(f.read_text())["values"] for f in sorted(root.glob("mlruns/_hydra/runs/*/metrics.json"))]
+        if more.returncode != 0 or numbers[-1]["cost/images_forwarded"] != 0:
+            wrong.append(f"{how} at {after}: the same command did not log what was there: {more.stderr[-300:]}")
+    return wrong
+
+
+@pytest.mark.parametrize("how", ["refuse", "garbage"])
+def test_a_server_that_dies_costs_no_result(
+    how: str, server: str, forkserver: Forkserver, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    late = undisturbed.requests // 2
+    assert survives(server, forkserver, undisturbed, tmp_path / "run", late, how, again=True) == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("how", WAYS)
+def test_a_server_that_dies_at_any_request_costs_no_result(
+    how: str, server: str, forkserver: Forkserver, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    found = [
+        survives(server, forkserver, undisturbed, tmp_path / str(after), after, how, again=after % 10 == 9)
+        for after in range(1, undisturbed.requests + 1)
+    ]
+    bad = [line for lines in found for line in lines]
+    tally("tracking server dying at a request: 0 results lost", len(found), sum(not w for w in found), "\n".join(bad))
