@@ -1,0 +1,255 @@
+"""The tests tested: without any one of its guards the program must fail one of them.
+
+Each mutant is a copy of the repository in which one guard was taken out, and the tests that should notice.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from faults.tally import tally
+from harness import REPOSITORY, environment
+
+STORE, DAMAGE = "tests/features/test_store.py", "tests/faults/test_damage.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A guard (``file``, ``text``), what stands there without it, and the tests that should notice."""
+
+    guard: str
+    file: str
+    text: str
+    without: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    Mutant("fsync of a file", "features/entry.py", "os.fsync(file.fileno())", "pass", (STORE, DAMAGE)),
+    Mutant("fsync of the folder", "features/entry.py", "            _sync_folder(self.folder)\n", "", (STORE, DAMAGE)),
+    Mutant(
+        "atomic rename",
+        "features/entry.py",
+        'self.folder / f".{name}.{uuid.uuid4().hex}"',
+        "self.folder / name",
+        (STORE, DAMAGE),
+    ),
+    Mutant("digest of a shard", "features/entry.py", "digest_of(content) != match.group(2)", "False", (STORE, DAMAGE)),
+    Mutant(
+        "a file's place", "features/entry.py", 'return "" if metadata == _metadata(', 'return "" if True or (', (STORE,)
+    ),
+    Mutant(
+        "digest of the manifest",
+        "features/entry.py",
+        "body if _sealed(body) == content else None",
+        "body",
+        (STORE, DAMAGE),
+    ),
+    Mutant("count of the shards", "features/entry.py", "if len(names) != len(self.shards):", "if False:", (STORE,)),
+    Mutant("shape of the rows", "features/entry.py", "if rows.shape != (len(shard), self.width) or", "if", (STORE,)),
+    Mutant(
+        "a full disk in words", "features/entry.py", "problem.errno in (errno.ENOSPC, errno.EDQUOT)", "False", (STORE,)
+    ),
+    Mutant(
+        "half-written files go",
+        "features/entry.py",
+        "                temporary.unlink()\n",
+        "                pass\n",
+        (STORE,),
+    ),
+    Mutant("whole names of what follows", "features/entry.py", "named.group(1) == name and ", "", (STORE,)),
+    Mutant(
+        "verification when an entry is opened",
+        "features/entry.py",
+        "intact = {number for number, path in self._files() if self._verified(path)}",
+        "intact = {number for number, path in self._files()}",
+        (STORE, DAMAGE),
+    ),
+    Mutant(
+        "room asked for beforehand",
+        "features/store.py",
+        "if needed > shutil.disk_usage(self.folder).free:",
+        "if False:",
+        (STORE,),
+    ),
+    Mutant(
+        "lock of an extraction",
+        "features/store.py",
+        "                held.enter_context(self._lock(key))\n",
+        "",
+        (STORE, "tests/faults/test_processes.py::test_of_several_processes_one_extracts"),
+    ),
+    Mutant("mark of an entry in use", "features/store.py", "if self._in_use(key):", "if False:", (STORE,)),
+    Mutant(
+        "weights in the key",
+        "features/key.py",
+        "canonical(asdict(self))",
+        'canonical({**asdict(self), "weights": ""})',
+        (STORE,),
+    ),
+    Mutant(
+        "rows that are no numbers",
+        "lit/callbacks/store.py",
+        "        if len(bad):\n",
+        "        if False:\n",
+        ("tests/lit/test_pass.py", "tests/test_extraction.py"),
+    ),
+    Mutant(
+        "values that are no numbers",
+        "lit/callbacks/ledger.py",
+        "if not math.isfinite(value):",
+        "if False:",
+        ("tests/lit", "tests/test_experiment.py"),
+    ),
+    Mutant(
+        "images are what they were",
+        "data/files.py",
+        "if digest is not None and _digest(content) != digest:",
+        "if False:",
+        ("tests/faults/test_images.py",),
+    ),
+    Mutant("allow-list of formats", "data/files.py", ", formats=FORMATS", "", ("tests/faults/test_images.py",)),
+    Mutant(
+        "too large pictures",
+        "data/files.py",
+        "if width * height > MOST_PIXELS:",
+        "if False:",
+        ("tests/faults/test_images.py",),
+    ),
+    Mutant("skipped images in the fingerprint", "data/files.py", " + left_out", "", ("tests/faults/test_images.py",)),
+    Mutant(
+        "weights_only",
+        "backbones/weights.py",
+        'map_location="cpu", weights_only=True',
+        'map_location="cpu", weights_only=False',
+        ("tests/faults/test_checkpoints.py", "tests/backbones/test_weights.py"),
+    ),
+    Mutant("missing keys", "backbones/weights.py", '("missing", missing),', "", ("tests/backbones/test_weights.py",)),
+    Mutant(
+        "digest of a download",
+        "backbones/weights.py",
+        "hexdigest().startswith(expected.group(1))",
+        'hexdigest() != ""',
+        ("tests/backbones/test_weights.py",),
+    ),
+    Mutant(
+        "allow-list of targets",
+        "config.py",
+        "if not isinstance(target, str) or not target.startswith(prefixes):",
+        "if False:",
+        ("tests/test_config.py",),
+    ),
+    Mutant(
+        "targets by where they were defined",
+        "config.py",
+        "found.__module__.startswith(prefixes)",
+        "True",
+        ("tests/test_config.py", "tests/faults/test_overrides.py"),
+    ),
+    Mutant(
+        "Hydra's own targets", "guard.py", "        refuse_foreign(config)\n", "", ("tests/faults/test_overrides.py",)
+    ),
+    Mutant(
+        "formulas in CSV",
+        "report/tables.py",
+        "value.startswith(_FORMULA)",
+        "False",
+        ("tests/report/test_report.py", "tests/faults/test_names.py"),
+    ),
+    Mutant(
+        "escapes in HTML",
+        "report/page.py",
+        "autoescape=True",
+        "autoescape=False",
+        ("tests/report/test_page.py", "tests/faults/test_names.py"),
+    ),
+    Mutant(
+        "control characters",
+        "names.py",
+        "return _ACTS.sub(_escaped, name)",
+        "return name",
+        ("tests/faults/test_names.py",),
+    ),
+    Mutant(
+        "secrets",
+        "tracking/tracker.py",
+        'return _CREDENTIALS.sub("//", text)',
+        "return text",
+        ("tests/tracking/test_mlflow.py", "tests/test_config.py"),
+    ),
+    Mutant(
+        "a lost tracker",
+        "tracking/steady.py",
+        "        except TrackingError as problem:\n",
+        "        except ZeroDivisionError as problem:\n",
+        ("tests/tracking/test_steady.py",),
+    ),
+    Mutant(
+        "runs left open",
+        "tracking/mlflow.py",
+        "            self._close_left()\n",
+        "",
+        ("tests/tracking/test_mlflow.py",),
+    ),
+    Mutant(
+        "a process that was given a number again",
+        "tracking/mlflow.py",
+        "abs(psutil.Process(int(pid)).create_time() - float(created)) < 1",
+        "psutil.pid_exists(int(pid))",
+        ("tests/tracking/test_mlflow.py",),
+    ),
+)
+
+
+def place_of(mutant: Mutant, root: Path) -> Path:
+    return root / "src" / "frostmark" / mutant.file
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.guard)
+def test_the_guard_is_where_it_is_looked_for(mutant: Mutant) -> None:
+    assert place_of(mutant, REPOSITORY).read_text(encoding="utf-8").count(mutant.text) == 1
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("mutants") / "copy"
+    root.mkdir()
+    for name in ("src", "tests", "conf", "scripts"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("run.py", "pyproject.toml", "README.md"):
+        shutil.copy(REPOSITORY / name, root / name)
+    return root
+
+
+def fails(root: Path, tests: tuple[str, ...]) -> bool:
+    """Whether a test fails; that none could be run is no answer."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests],
+        cwd=root, env=environment(), capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
+    return done.returncode == 1
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("part", range(4))
+def test_every_mutant_is_caught(part: int, copy: Path) -> None:
+    mine = MUTANTS[part::4]
+    survivors = []
+    for mutant in mine:
+        place = place_of(mutant, copy)
+        whole = place.read_text(encoding="utf-8")
+        place.write_text(whole.replace(mutant.text, mutant.without), encoding="utf-8")
+        try:
+            if not fails(copy, mutant.tests):
+                survivors.append(mutant.guard)
+        finally:
+            place.write_text(whole, encoding="utf-8")
+    tally("mutants caught", len(mine), len(mine) - len(survivors), f"survived: {survivors}")
