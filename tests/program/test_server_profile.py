@@ -27,6 +27,8 @@ import yaml
 
 import driving
 from conftest import Program
+from faults.tally import tally
+from forked import Forkserver
 from harness import REPOSITORY, environment
 from reading import TINY
 
@@ -120,8 +122,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres(password: str) -> Iterator[str]:
-    """``host:port`` of a PostgreSQL with an empty database ``mlflow`` of the user ``mlflow``."""
+def postgres(password: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """``host:port`` of a PostgreSQL with an empty database ``mlflow`` of the user ``mlflow``, and its process."""
     initdb = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
     if initdb is None:
         pytest.skip("there is no PostgreSQL on this machine")
@@ -139,7 +141,7 @@ def postgres(password: str) -> Iterator[str]:
         ) as process:  # fmt: skip
             try:
                 _make_database(port, password)
-                yield f"127.0.0.1:{port}"
+                yield f"127.0.0.1:{port}", process
             finally:
                 process.send_signal(signal.SIGINT)  # at once, whoever is connected
     finally:
@@ -238,14 +240,18 @@ def add_user(address: str, admin: tuple[str, str], name: str, password: str) -> 
         assert answer.status == 200
 
 
+def own_secrets() -> dict[str, str]:
+    names = re.findall(r"^(\w+)=$", (PROFILE / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: secrets.token_hex(16) for name in names}
+
+
 # A database, MLflow's migrations, a browser and two programs take most of a minute.
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_sweep_goes_to_the_server_and_no_secret_with_it(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = re.findall(r"^(\w+)=$", (PROFILE / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
-    values = {name: secrets.token_hex(16) for name in names}
+    values = own_secrets()
     admin, user = (
         (values["ADMIN_USERNAME"], values["ADMIN_PASSWORD"]),
         ("u" + secrets.token_hex(8), secrets.token_hex(16)),
@@ -253,7 +259,7 @@ def test_a_sweep_goes_to_the_server_and_no_secret_with_it(
     served, work = tmp_path / "served", tmp_path / "work"
     served.mkdir()
     work.mkdir()
-    with postgres(values["POSTGRES_PASSWORD"]) as database, mlflow(served, database, values) as address:
+    with postgres(values["POSTGRES_PASSWORD"]) as (database, _), mlflow(served, database, values) as address:
         listing = f"{address}/api/2.0/mlflow/experiments/search?max_results=10"
         assert [status(listing), status(listing, (admin[0], "wrong")), status(listing, admin)] == [401, 401, 200]
         assert status(listing, admin, Host="elsewhere.example") == 403
@@ -318,3 +324,31 @@ def _visit(address: str, user: tuple[str, str], link: str) -> None:
         page = browser.new_page(http_credentials={"username": user[0], "password": user[1]})
         page.goto(f"{address}/{link}")
         page.get_by_text("squeezenet1_0 · last_conv · synthetic").first.wait_for(timeout=60_000)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_a_database_that_stops_in_the_middle_costs_no_result(forkserver: Forkserver, tmp_path: Path) -> None:
+    values = own_secrets()
+    served, work = tmp_path / "served", tmp_path / "work"
+    served.mkdir()
+    work.mkdir()
+    with postgres(values["POSTGRES_PASSWORD"]) as (database, process), mlflow(served, database, values) as address:
+        login = {
+            "MLFLOW_TRACKING_USERNAME": values["ADMIN_USERNAME"],
+            "MLFLOW_TRACKING_PASSWORD": values["ADMIN_PASSWORD"],
+        }
+        words = (*QUICK, "dataset.train=4000", "tracking=server", f"tracking.uri={address}")
+        run = forkserver.start(*words, cwd=work, **login)
+        while "extracting" not in run.stderr:
+            assert run.poll() is None, run.stderr
+            time.sleep(0.05)
+        process.send_signal(signal.SIGQUIT)  # at once, as if its machine had gone
+        process.wait(30)
+        start = time.monotonic()
+        code = run.wait(240)
+    (file,) = work.glob("mlruns/_hydra/runs/*/metrics.json")
+    found = json.loads(file.read_text(encoding="utf-8"))["values"]
+    kept = code == 4 and "\nFix: " in run.stderr and found["cost/images_forwarded"] > 4000
+    note = f"exit {code} after {time.monotonic() - start:.0f} s"
+    tally("PostgreSQL stopped in the middle of a run: 0 results lost", 1, int(kept), note)
