@@ -101,7 +101,8 @@ def survives(forkserver: Forkserver, undisturbed: Undisturbed, point: str, actio
     root = undisturbed.restore()
     code, status = expected(point, action)
     before = len(statuses_in(root))
-    done = forkserver.run(*WORDS, cwd=root, armed={"point": point, "action": action}, timeout=120)
+    words = (*WORDS, "reducer=pca") if point == "tracker.image" else WORDS  # maps alone are shown in a grid
+    done = forkserver.run(*words, cwd=root, armed={"point": point, "action": action}, timeout=120)
     wrong: list[str] = []
 
     def check(what: str, holds: bool) -> None:
@@ -115,12 +116,12 @@ def survives(forkserver: Forkserver, undisturbed: Undisturbed, point: str, actio
     check(f"the run is {found} instead of {status}", found == status)
     check("the store is not clean", not _problems(root))
     if point.startswith("tracker") and code == 4 and status is not None:
-        check("results were lost", numbers_in(root) == undisturbed.values)
+        check("results were lost", numbers_in(root).items() >= undisturbed.values.items())
         check("a forward pass was lost", rows_in(root) == undisturbed.rows)
-    again = forkserver.run(*WORDS, cwd=root, timeout=120)
+    again = forkserver.run(*words, cwd=root, timeout=120)
     check(f"the second run ended with {again.returncode}: {again.stderr[-300:]}", again.returncode == 0)
     check("other rows", rows_in(root) == undisturbed.rows)
-    check("other numbers", again.returncode == 0 and numbers_in(root) == undisturbed.values)
+    check("other numbers", again.returncode == 0 and numbers_in(root).items() >= undisturbed.values.items())
     check("the store is not clean in the end", not _problems(root))
     statuses = statuses_in(root)
     check(f"a run was left open: {statuses}", "RUNNING" not in statuses and statuses[-1] == "FINISHED")
