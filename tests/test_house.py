@@ -17,8 +17,8 @@ from harness import REPOSITORY, environment
 SOURCE = REPOSITORY / "src" / "frostmark"
 CONF = REPOSITORY / "conf"
 
-FOUNDATIONS = {"errors", "faults", "download", "__init__"}
-"""Modules at the top that every room may import: errors are raised, and fault points lie, everywhere."""
+FOUNDATIONS = {"errors", "faults", "download", "names", "__init__"}
+"""Modules at the top that every room may import: errors are raised, names shown, and fault points lie, everywhere."""
 
 ROOMS = {
     # room: (third party it may import, rooms it may import)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frostmark.names import visible, visible_lines
 from frostmark.outcome import Outcome, has_ended
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def run_apart(work: Work, config: DictConfig, folder: Path, choices: str) -> Non
     multiprocessing.set_start_method("spawn", force=True)
 
     def write_down(problem: str, code: int) -> None:
-        print(f"Error: {choices}: {problem}", file=sys.stderr, flush=True)
+        print(f"Error: {visible(choices)}: {visible_lines(problem)}", file=sys.stderr, flush=True)
         Outcome(choices, choices, code, problem).write(folder)
 
     process = multiprocessing.Process(target=_begin, args=(work, config, folder, choices))

@@ -24,6 +24,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from frostmark.errors import ConfigError, Terminated, nearest
+from frostmark.names import visible
 from frostmark.tracking.tracker import without_secrets
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from frostmark.sweep import Finished
 
 OVERRIDE_MARKS = ("=", "~", "+")
+
+TAKE_VALUES = {
+    "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path", "-c", "--cfg", "-p", "--package", "--info",
+    "-i", "--experimental-rerun",
+}  # fmt: skip
+"""The only options of Hydra whose value is a word of its own."""
 
 # Hydra completes our launchers' YAMLs by the schemas of their plugins, and warns that a later version will not.
 # Here, so that it holds in the workers too.
@@ -72,6 +79,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def _hydra(arguments: list[str]) -> int:
     _refuse_unknown_words(arguments)
+    sys.argv[1:] = _options_first(arguments)
     # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     import hydra
@@ -97,6 +105,18 @@ def _hydra(arguments: list[str]) -> int:
     return finished.code if finished is not None else 0
 
 
+def _options_first(arguments: list[str]) -> list[str]:
+    """The same words as Hydra's parser takes them: ``a=1 -m b=2`` would be refused as two groups of overrides."""
+    options: list[str] = []
+    overrides: list[str] = []
+    takes_value = False
+    for word in arguments:
+        is_override = not takes_value and not word.startswith("-") and any(mark in word for mark in OVERRIDE_MARKS)
+        (overrides if is_override else options).append(word)
+        takes_value = word in TAKE_VALUES
+    return options + overrides
+
+
 def _refuse_unknown_words(arguments: list[str]) -> None:
     """Words that are neither options nor overrides: Hydra would answer with a grammar."""
     takes_value = False
@@ -106,11 +126,7 @@ def _refuse_unknown_words(arguments: list[str]) -> None:
                 f"unknown command '{word}'",
                 fix=f"one of {nearest(word, COMMANDS)}, or overrides like backbone=vgg16; --help tells more",
             )
-        # The only options of Hydra whose value is a word of its own.
-        takes_value = word in {
-            "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path", "-c", "--cfg", "-p", "--package",
-            "--info", "-i", "--experimental-rerun",
-        }  # fmt: skip
+        takes_value = word in TAKE_VALUES
 
 
 def _job(errors: list[Exception]) -> Callable[[DictConfig], None]:
@@ -154,7 +170,7 @@ def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
     """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
     from hydra.core.hydra_config import HydraConfig
 
-    print(f"\n▸ {choices}", file=sys.stderr, flush=True)
+    print(f"\n▸ {visible(choices)}", file=sys.stderr, flush=True)
     if _done_before(config, folder, choices):
         return
     launcher = str(HydraConfig.get().launcher._target_)
@@ -288,7 +304,7 @@ def _compare(arguments: list[str]) -> int:
     with Progress() as progress:
         compared, folder, link = compare_recorded(names, mlruns, tracking, progress)
     _print_comparison(compared)
-    print(f"Files: {folder}")
+    print(visible(f"Files: {folder}"))
     if link is not None:
         print(_how_to_open(link, uri, keys.get("paths.root", ".")))
     return 0
@@ -332,7 +348,7 @@ def _verify(store: FeatureStore) -> int:
         count += 1
         damaged += bool(problems)
         for problem in problems:
-            print(f"{entry.folder}: {problem} ({entry.words})")
+            print(visible(f"{entry.folder}: {problem} ({entry.words})"))
     if damaged:
         raise DataError(
             f"{damaged} of {count} entries of {store.folder} are damaged",
@@ -350,7 +366,7 @@ def _prune(store: FeatureStore, older_than: float | None, max_size: int | None, 
         gone = dry_run or store.remove(entry)
         what = "in use, kept" if not gone else "would go" if dry_run else "removed"
         freed += entry.size if gone else 0
-        print(f"{what}: {entry.folder.name[:8]} {sized(entry.size)} {entry.words}")
+        print(visible(f"{what}: {entry.folder.name[:8]} {sized(entry.size)} {entry.words}"))
     print(f"{'Would free' if dry_run else 'Freed'} {sized(freed)}")
     return 0
 
@@ -401,20 +417,21 @@ def _guarded(work: Callable[[], Any], tell: list[str] | None = None) -> int:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 130)
+    return Console(width=None if sys.stdout.isatty() else 130, emoji=False)
 
 
 def _print_result(result: Result, config: DictConfig, with_link: bool = True) -> None:
     from frostmark.report.tables import metrics_table, notes
+    from frostmark.report.terminal import cell
 
     console = _console()
     console.print()
-    console.print(result.title, style="bold", highlight=False, markup=False)
-    console.print(result.about, highlight=False, markup=False, soft_wrap=True)
+    console.print(cell(result.title), style="bold")
+    console.print(cell(result.about), soft_wrap=True)
     console.print(metrics_table(result.values, result.undefined, result.chance))
     for note in notes(result.values, result.undefined):
-        console.print(note, highlight=False, markup=False)
-    print(f"Files: {result.folder}")
+        console.print(cell(note))
+    print(visible(f"Files: {result.folder}"))
     if with_link:
         print(_how_to_open(result.link, config.tracking.uri, config.paths.root))
 
@@ -424,7 +441,7 @@ def _how_to_open(link: str | None, uri: str | None, root: str) -> str:
         return "Not tracked (tracking=none): the files above are all there is."
     if uri:
         return f"Open it in MLflow: {without_secrets(uri)}/{link}"
-    where = "" if root == "." else f" {shlex.quote(f'paths.root={root}')}"
+    where = "" if root == "." else f" {visible(shlex.quote(f'paths.root={root}'))}"
     return f"Open it in MLflow: {_program()} ui{where}, then http://127.0.0.1:5000/{link}"
 
 
@@ -440,14 +457,14 @@ def _print_sweep(finished: Finished) -> None:
         console.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)]))
         for position, outcome in enumerate(outcomes):
             if outcome.code != 0:
-                print(f"#{position}: {outcome.problem or 'did not end'}")
+                print(visible(f"#{position}: {outcome.problem or 'did not end'}"))
     else:
         print("No job was started.")
     if finished.compared is not None:
         _print_comparison(finished.compared)
-        print(f"Comparison: {finished.folder / 'comparison.html'}")
+        print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))
     elif finished.not_compared:
-        print(f"No comparison: {finished.not_compared}")
+        print(visible(f"No comparison: {finished.not_compared}"))
     root = str(finished.mlruns.parent)
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"
@@ -456,15 +473,16 @@ def _print_sweep(finished: Finished) -> None:
 
 def _print_comparison(compared: Compared) -> None:
     from frostmark.report.comparison import ranking_table
+    from frostmark.report.terminal import cell
 
     console = _console()
     for part in compared.parts:
         console.print()
         if part.verdict.contenders:
             console.print(ranking_table(part.group, part.verdict))
-        console.print(part.verdict.sentence, style="bold", highlight=False, markup=False, soft_wrap=True)
+        console.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
         for remark in part.remarks:
-            console.print(f"Note: {remark}", highlight=False, markup=False, soft_wrap=True)
+            console.print(cell(f"Note: {remark}"), soft_wrap=True)
     console.print()
 
 

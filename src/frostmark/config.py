@@ -16,7 +16,7 @@ import shutil
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from frostmark import guard
 from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
 from frostmark.tracking.tracker import without_secrets
 
@@ -132,8 +133,9 @@ def conf_dir() -> Path:
 
 
 def register_schema() -> None:
-    """Make the schema known to Hydra under the name that ``config.yaml`` asks for."""
+    """Make the schema known to Hydra under the name that ``config.yaml`` asks for, and let it call nothing foreign."""
     ConfigStore.instance().store(name="frostmark_schema", node=Config)
+    guard.install()
 
 
 def typed(config: DictConfig) -> Config:
@@ -143,6 +145,7 @@ def typed(config: DictConfig) -> Config:
         ConfigError: if a value is missing, of a wrong kind, or does not fit another one.
     """
     try:
+        _refuse_unknown_keys(config, Config)
         result = OmegaConf.to_object(config)
     except OmegaConfBaseException as problem:
         raise ConfigError(
@@ -152,6 +155,17 @@ def typed(config: DictConfig) -> Config:
     assert isinstance(result, Config)
     check(result)
     return result
+
+
+def _refuse_unknown_keys(node: DictConfig, schema: Any, path: str = "") -> None:
+    """What was added with ``+`` would be left aside silently."""
+    known = {field.name: field for field in fields(schema)}
+    for key in map(str, node):
+        if key not in known:
+            raise ConfigError(f"there is no key '{path}{key}'. Nearest: {nearest(key, known)}", fix=_HELP)
+        made: Any = known[key].default_factory
+        if is_dataclass(made):
+            _refuse_unknown_keys(node[key], made, f"{path}{key}.")
 
 
 def check(config: Config) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from frostmark.names import visible_lines
+
 
 class FrostmarkError(Exception):
     """A problem the user can mend.
@@ -25,9 +27,10 @@ class FrostmarkError(Exception):
     code = 1
 
     def __init__(self, problem: str, *, fix: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.fix = fix
+        # Whoever prints it, to a terminal or into a file: names in it are shown, not obeyed.
+        self.problem = visible_lines(problem)
+        self.fix = visible_lines(fix)
+        super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors come back from the processes that decode images.

@@ -47,19 +47,26 @@ class Outcome:
         """Leave the outcome in the job's own folder; whoever reads meanwhile sees the one before it whole."""
         _replace(folder / _OUTCOME, asdict(self))
 
+    @classmethod
+    def read(cls, folder: Path) -> Outcome | None:
+        """What the job in ``folder`` left; None if that cannot be read."""
+        try:
+            return cls(**json.loads((folder / _OUTCOME).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
 
 def outcomes(folder: Path) -> list[Outcome]:
     """Of every job of the sweep in ``folder`` that was begun, in the order of their numbers."""
     written = sorted(folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
-    return [Outcome(**json.loads(path.read_text(encoding="utf-8"))) for path in written]
+    lost = "how it ended cannot be read"
+    return [Outcome.read(path.parent) or Outcome("", f"job {path.parent.name}", None, lost) for path in written]
 
 
 def has_ended(folder: Path) -> bool:
     """Whether the job in ``folder`` left how it ended."""
-    try:
-        return json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))["code"] is not None
-    except (OSError, ValueError):
-        return False
+    found = Outcome.read(folder)
+    return found is not None and found.code is not None
 
 
 @dataclass(frozen=True)

@@ -119,16 +119,27 @@ def log_comparison(tracked: MlflowStore, run_id: str, compared: Compared) -> Non
     """
     tracked.add_files(run_id, compared.files)
     points = {
-        (f"depth/{_DEPTH_KEY.sub('_', name)}", round(100 * stop.depth)): stop.value
+        (key, round(100 * stop.depth)): stop.value
         for part in compared.parts[:1]
-        for name, stops in part.curves.items()
+        for key, stops in zip(depth_keys(list(part.curves)), part.curves.values(), strict=True)
         for stop in sorted(stops, key=lambda stop: stop.depth)
     }
     tracked.add_metrics(run_id, [(key, value, step) for (key, step), value in points.items()])
 
 
-_DEPTH_KEY = re.compile(r"[^\w.\- ]")
-"""What MLflow refuses in the name of a metric."""
+def depth_keys(networks: Sequence[str]) -> list[str]:
+    """``depth/<network>`` for each: what MLflow takes for a metric's name, and one for no two of them."""
+    keys: list[str] = []
+    for name in networks:
+        word = _NOT_IN_KEYS.sub("_", name)[:_KEY_MOST].strip(". ") or "_"
+        several = (f"depth/{word}{end}" for end in ("", *(f" {n}" for n in range(2, len(networks) + 2))))
+        keys.append(next(key for key in several if key not in keys))
+    return keys
+
+
+_NOT_IN_KEYS = re.compile(r"[^\w.\- ]")
+_KEY_MOST = 200
+"""Characters; MLflow takes 250, and neither a name that reads as a path upwards."""
 
 _FIX = "name two runs or more of the same images, seed, preprocessing and settings of the metrics"
 

@@ -27,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config import Config, Layer, Tracking, explained, typed
 from frostmark.errors import ConfigError, FrostmarkError, TrackingError
+from frostmark.names import visible
 from frostmark.outcome import Outcome, Record, outcomes, unfinished
 from frostmark.tracking.tracker import status_of, without_secrets
 
@@ -126,7 +127,10 @@ def _open(config: DictConfig, jobs: list[list[str]]) -> None:
     before = unfinished(folder.parent, [without_secrets(word) for word in typed_words])
     if before is not None:
         os.environ[CONTINUES] = str(before.folder)
-        print(f"Going on with the sweep in {before.folder}: what finished there is not done again.", file=sys.stderr)
+        print(
+            f"Going on with the sweep in {visible(str(before.folder))}: what finished there is not done again.",
+            file=sys.stderr,
+        )
     if store is not None:
         store.connect()
         swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices

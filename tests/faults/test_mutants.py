@@ -158,7 +158,7 @@ MUTANTS = (
     Mutant(
         "formulas in CSV",
         "report/tables.py",
-        "value.startswith(_FORMULA)",
+        "value.startswith(_NOT_AS_IT_IS)",
         "False",
         ("tests/report/test_report.py", "tests/faults/test_names.py"),
     ),

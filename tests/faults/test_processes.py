@@ -21,8 +21,8 @@ from harness import REPOSITORY, environment
 from reading import TINY
 
 WORDS = (
-    *(word for word in TINY if not word.startswith(("reducer", "dataset."))), "dataset.size=16", "dataset.train=1300",
-    "dataset.test=300", "reducer=none", "tracking=none", "metrics=[geometry]", "trainer.batch_size=16", "layer=stage2",
+    *(word for word in TINY if not word.startswith(("reducer", "dataset."))), "dataset.size=16", "dataset.train=700",
+    "dataset.test=100", "reducer=none", "tracking=none", "metrics=[geometry]", "trainer.batch_size=16", "layer=stage2",
     "dataset=synthetic", "uncertainty.resamples=40",
 )  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_shot_at_random_moments_an_extraction_ends_with_the_same_rows(
     forkserver: Forkserver, undisturbed: tuple[dict[str, bytes], float], tmp_path: Path
 ) -> None:
     expected, seconds = undisturbed
-    assert shot_again_and_again(forkserver, tmp_path, expected, 0.7 * seconds, random.Random(0)) >= 1
+    assert shot_again_and_again(forkserver, tmp_path, expected, 0.6 * seconds, random.Random(0)) >= 1
 
 
 @pytest.mark.faults
@@ -87,7 +87,7 @@ def test_shot_hundreds_of_times_an_extraction_ends_with_the_same_rows(
     while hits < 50:
         root = tmp_path / str(rounds)
         root.mkdir()
-        found = shot_again_and_again(forkserver, root, expected, 0.9 * seconds, generator)
+        found = shot_again_and_again(forkserver, root, expected, 0.6 * seconds, generator)
         rounds += 1
         hits += found if found >= 0 else 3
         well += max(found, 0)

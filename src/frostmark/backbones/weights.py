@@ -135,10 +135,22 @@ def _unwrapped(content: Any) -> State:
             content = content[key]
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"it holds a {type(content).__name__}, not a dictionary of tensors")
-    strangers = [k for k, v in content.items() if not isinstance(v, Tensor)]
-    if strangers:
-        raise ValueError(f"entry {strangers[0]!r} is a {type(content[strangers[0]]).__name__}, not a tensor")
+    for key, value in content.items():
+        problem = _strange(key, value)
+        if problem:
+            raise ValueError(f"entry {key!r} is {problem}")
     return _without_prefixes(content)
+
+
+def _strange(key: Any, value: Any) -> str:
+    """What makes an entry no weights; nothing is computed with it before that is known."""
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}, not a tensor"
+    if not isinstance(key, str):
+        return "not called by a name"
+    if value.is_complex() or value.is_quantized or value.layout != torch.strided or value.is_meta:
+        return f"a tensor of {value.dtype}, {value.layout} on {value.device}; weights are plain numbers"
+    return ""
 
 
 def _without_prefixes(state: State) -> State:
@@ -167,13 +179,19 @@ def load_strictly(model: nn.Module, state: State, origin: str) -> None:
     """
     expected = model.state_dict()
     state = _modern(state, expected)
-    misfits = [k for k in expected if k in state and expected[k].shape != state[k].shape]
-    fitting = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k not in misfits}
+    misfits = [k for k in expected if k in state and not _fits(state[k], expected[k])]
+    # What is not asked for is left as it is: a few bytes may claim to be a tensor of any size.
+    known = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k in expected.keys() - misfits}
+    fitting = {k: known.get(k, v) for k, v in state.items() if k not in misfits}
     found = model.load_state_dict(_with_versions(fitting, getattr(state, "_metadata", None)), strict=False, assign=True)
     missing = [k for k in found.missing_keys if k not in misfits]
     problems = [
         f"{len(keys)} {word} (first: {', '.join(keys[:3])})"
-        for word, keys in (("missing", missing), ("unexpected", found.unexpected_keys), ("of another shape", misfits))
+        for word, keys in (
+            ("missing", missing),
+            ("unexpected", found.unexpected_keys),
+            ("of another shape or kind", misfits),
+        )
         if keys
     ]
     if problems:
@@ -181,6 +199,11 @@ def load_strictly(model: nn.Module, state: State, origin: str) -> None:
             f"{origin} does not hold the weights of this architecture: {'; '.join(problems)}",
             fix="backbone=<the architecture the file was saved from>, or another file",
         )
+
+
+def _fits(tensor: Tensor, expected: Tensor) -> bool:
+    """Whether shapes agree, and whole numbers do not stand for broken ones."""
+    return tensor.shape == expected.shape and tensor.is_floating_point() == expected.is_floating_point()
 
 
 def _modern(state: State, expected: State) -> State:

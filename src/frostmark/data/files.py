@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import PIL
 import torch
 from PIL import Image
@@ -31,6 +31,12 @@ from frostmark.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 """What an image file may hold, whatever it is called: Pillow also reads formats that start other programs."""
+
+MOST_PIXELS = 2**26
+"""Larger pictures are refused: each takes some ten bytes a pixel while it is read, and several are read at once."""
+
+MOST_BYTES = 2**29
+"""Larger files are refused unread."""
 
 NAMED_MOST = 20
 """Damaged files that an error names; the rest are in a file."""
@@ -78,7 +84,7 @@ class ImageFiles:
 
     def content(self) -> Sequence[bytes]:
         """Relative path and digest of every file, and the names of those that were skipped."""
-        digests = self.digests or [_digest(path.read_bytes()) for path in self.paths]
+        digests = self.digests or [_digest(_content(path)) for path in self.paths]
         names = [self.name(path) for path in self.paths]
         left_out = [b"skipped\0" + name.encode("utf-8", "surrogateescape") for name in self.skipped]
         return [
@@ -104,6 +110,8 @@ class ImageFiles:
 def decode(path: Path, digest: bytes | None = None) -> Tensor:
     """The image file as (3, H, W) uint8; of an animation the first picture, of 16 bits the upper 8.
 
+    Nothing but the file itself is read, and nothing is started, whatever it holds.
+
     Args:
         digest: what the file's bytes had when it was inspected.
 
@@ -111,7 +119,7 @@ def decode(path: Path, digest: bytes | None = None) -> Tensor:
         DataError: if the file is no readable image, or is not what it was.
     """
     try:
-        content = path.read_bytes()
+        content = _content(path)
     except OSError as problem:
         raise _unreadable(path, problem.strerror or str(problem)) from problem
     if digest is not None and _digest(content) != digest:
@@ -124,9 +132,29 @@ def decode(path: Path, digest: bytes | None = None) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what is too large raises
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                _refuse_size(*image.size)
                 return _eight_bits(image)
     except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
         raise _unreadable(path, str(problem).splitlines()[0] if str(problem) else type(problem).__name__) from problem
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file. A pipe would be waited for, and a device may never end: both are refused unread."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is no file")
+        if status.st_size > MOST_BYTES:
+            raise OSError(f"it has {status.st_size:,} bytes; at most {MOST_BYTES:,} are read")
+        return file.read()
+
+
+def _refuse_size(width: int, height: int) -> None:
+    if width * height == 0:
+        raise ValueError("it has no pixels")
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width:,} × {height:,} pixels are more than {MOST_PIXELS:,}; save it smaller")
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
@@ -141,12 +169,13 @@ def _eight_bits(image: Image.Image) -> Tensor:
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers without a known range; save it with 8 or 16 bits")
     if image.mode in _DEEP:
-        deep = np.asarray(image).astype(np.int64)
-        if deep.min() < 0 or deep.max() > 65535:
-            raise ValueError(f"its pixels reach from {deep.min()} to {deep.max()}; save it with 8 or 16 bits")
-        return torch.from_numpy((deep >> 8).astype(np.uint8)).expand(3, -1, -1).contiguous()
-    tensor: Tensor = pil_to_tensor(image.convert("RGB"))
-    return tensor
+        deep: Tensor = pil_to_tensor(image.convert("I"))
+        lowest, highest = int(deep.min()), int(deep.max())
+        if lowest < 0 or highest > 65535:
+            raise ValueError(f"its pixels reach from {lowest} to {highest}; save it with 8 or 16 bits")
+        return (deep >> 8).to(torch.uint8).expand(3, -1, -1).contiguous()
+    tensor: Tensor = pil_to_tensor(image if image.mode == "RGB" else image.convert("RGB"))
+    return tensor.contiguous()
 
 
 def _digest(content: bytes) -> bytes:
@@ -228,7 +257,7 @@ def _problem(path: Path) -> str:
 
 def _digest_of(path: Path) -> bytes:
     try:
-        return _digest(path.read_bytes())
+        return _digest(_content(path))
     except OSError:  # it is told of when it is tried
         return b""
 

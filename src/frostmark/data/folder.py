@@ -21,6 +21,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from frostmark.data.files import ImageFiles
 from frostmark.data.source import SPLITS, Limits, SplitName
 from frostmark.errors import ConfigError, DataError
+from frostmark.names import storable
 
 _SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "eval"}
 
@@ -61,6 +62,7 @@ class ImageFolder:
             )
         if not self.name:
             object.__setattr__(self, "name", self._root.name)
+        object.__setattr__(self, "name", storable(self.name))
 
     @property
     def _root(self) -> Path:
@@ -71,6 +73,10 @@ class ImageFolder:
         return all((self._root / split).is_dir() for split in SPLITS)
 
     def classes(self) -> tuple[str, ...]:
+        return tuple(map(storable, self._class_folders()))
+
+    def _class_folders(self) -> tuple[str, ...]:
+        """Their names as the file system has them, which may be no text: the classes in their order."""
         if not self._root.is_dir():
             raise DataError(f"there is no folder {self._root}", fix="dataset.root=<folder of class folders>")
         folders = {d.name for d in self._root.iterdir() if d.is_dir()}
@@ -86,9 +92,9 @@ class ImageFolder:
         return tuple(sorted(names))
 
     def split(self, split: SplitName) -> ImageFiles:
-        classes = self.classes()
+        folders = self._class_folders()
         parent = self._root / split if self._separated else self._root
-        files = [(p, label) for label, name in enumerate(classes) for p in _images(parent / name)]
+        files = [(p, label) for label, name in enumerate(folders) for p in _images(parent / name)]
         if not self._separated:
             files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
         files.sort(key=lambda item: self._hash(item[0]))
@@ -107,4 +113,5 @@ class ImageFolder:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMG_EXTENSIONS and p.is_file()]
+    # What is no file either, a link to nothing say, is refused by name when it is tried: no image vanishes silently.
+    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMG_EXTENSIONS and not p.is_dir()]

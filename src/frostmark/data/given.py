@@ -17,6 +17,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from frostmark.data.source import Limits, SplitName, TensorImages
 from frostmark.errors import DataError
+from frostmark.names import storable
 
 _FIX = (
     "images (N, H, W), (N, H, W, C) or (N, C, H, W) of 0 … 255 with C of 1 or 3, and N labels 0 … C−1; images of "
@@ -45,13 +46,14 @@ class GivenImages:
     limit: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        self.name = storable(self.name)
         self._splits = {"train": _split(self.train, "train"), "test": _split(self.test, "test")}
         shapes = {split: tuple(images.images.shape[1:]) for split, images in self._splits.items()}
         if len(set(shapes.values())) > 1:
             raise DataError(f"the splits' images differ in shape: {shapes}", fix=_FIX)
         highest = max(int(images.labels.max()) if len(images) else 0 for images in self._splits.values())
         own = self.names or getattr(self.train, "classes", None) or range(highest + 1)
-        self._classes = tuple(str(name) for name in own)
+        self._classes = tuple(storable(str(name)) for name in own)
         if highest >= len(self._classes):
             raise DataError(f"label {highest} has no name: there are {len(self._classes)} classes", fix=_FIX)
 

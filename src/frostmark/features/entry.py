@@ -34,6 +34,7 @@ from safetensors.numpy import load, save
 from frostmark.errors import DataError
 from frostmark.faults import point
 from frostmark.features.key import RowKey, canonical, digest_of
+from frostmark.names import visible_lines
 
 SHARD = 256
 """Rows of a shard: what an interrupted extraction loses at most."""
@@ -48,7 +49,7 @@ _STALE = 3600.0
 
 def to_stderr(message: str) -> None:
     """Tell a person at once."""
-    print(message, file=sys.stderr, flush=True)
+    print(visible_lines(message), file=sys.stderr, flush=True)
 
 
 def shards_of(count: int) -> list[range]:

@@ -29,6 +29,7 @@ from frostmark.figures.depth import Stop, plot_depth
 from frostmark.figures.maps import MapView, add_legend, limit, name_clusters, plain, scatter, shown
 from frostmark.figures.pairs import NUMBERS_MOST, name_axes
 from frostmark.figures.palette import ClassStyle, class_styles
+from frostmark.names import visible
 from frostmark.stats.moments import Array
 
 MAPS_MOST = 6
@@ -309,7 +310,7 @@ def draw_comparison(
 
 def _wrapped(text: str, inches: float) -> str:
     """The verdict in lines that are not wider than the picture."""
-    look = FontProperties(size=VERDICT_SIZE, weight="bold")
+    text, look = visible(text), FontProperties(size=VERDICT_SIZE, weight="bold")
     most = int(inches * 72 / (0.55 * VERDICT_SIZE))
     for letters in range(most, 20, -5):
         lines = wrap(text, letters)

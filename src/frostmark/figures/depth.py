@@ -39,7 +39,8 @@ def draw_depth(curves: Mapping[str, Sequence[Stop]], metric: str, title: str) ->
     figure = Figure(figsize=(8.2, 4.8), dpi=110, layout="constrained")
     ax = figure.subplots()
     plot_depth(ax, curves, metric, dict(zip(curves, class_styles(len(curves)), strict=True)))
-    ax.legend(fontsize=9, loc="lower right", title="shaded: 95 %", title_fontsize=8)
+    # By its lines: unasked, matplotlib leaves out what a name with a low line in front belongs to.
+    ax.legend(handles=ax.get_lines(), fontsize=9, loc="lower right", title="shaded: 95 %", title_fontsize=8)
     figure.suptitle(plain(title), fontsize=12, fontweight="bold")
     return figure
 

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from frostmark.figures.palette import ClassStyle, class_styles
+from frostmark.names import visible, visible_lines
 from frostmark.stats.moments import Array
 
 LEGEND_MOST = 40
@@ -179,10 +180,11 @@ def add_legend(
 
 
 def shown(name: str, most: int) -> str:
-    """A class name short enough for a picture."""
+    """A class name short enough for a picture, in one line."""
+    name = visible(name)
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib does not read as mathematics."""
-    return text.replace("$", r"\$")
+    """Text that matplotlib does not read as mathematics, and an SVG can hold."""
+    return visible_lines(text).replace("$", r"\$")

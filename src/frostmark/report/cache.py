@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from frostmark.report.terminal import cell
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -41,7 +42,7 @@ def cache_table(entries: Sequence[StoredRows]) -> Table:
     table.add_column("rows")
     now = time.time()
     for entry in entries:
-        table.add_row(entry.name[:8], sized(entry.size), f"{_aged(now - entry.used)} ago", escape(entry.words))
+        table.add_row(entry.name[:8], sized(entry.size), f"{_aged(now - entry.used)} ago", cell(entry.words))
     return table
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from frostmark.names import visible_lines
 from frostmark.report.markdown import plain, table
 from frostmark.report.runs import Group, Run
 from frostmark.report.tables import number
+from frostmark.report.terminal import cell
 from frostmark.report.verdicts import HEADLINES, Headline, Verdict
 from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
 from frostmark.stats.moments import Float
@@ -172,7 +173,7 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     for c in verdict.contenders:
         values = [with_interval(c.run, first), *(h.shown(c.run.values[h.key]) for h in others)]
         style = "bold" if c.place == 1 else None
-        shown.add_row(str(c.place), escape(c.name), *values, *_costs(c.run)[:2], style=style)
+        shown.add_row(str(c.place), cell(c.name), *values, *_costs(c.run)[:2], style=style)
     return shown
 
 
@@ -225,7 +226,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         "## Every layer\n\n" + _markdown(layers(group)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
         "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
-        f"`{about.command.replace('`', ' ')}`" if about.command else "",
+        _code(about.command) if about.command else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -245,6 +246,11 @@ AGREEMENT = (
 def _markdown(grid: Grid) -> str:
     head, lines = grid
     return table(head, [[plain(cell) for cell in line] for line in lines])
+
+
+def _code(text: str) -> str:
+    """In one line: after an empty one Markdown would read on as text."""
+    return f"`{' '.join(visible_lines(text).replace('`', ' ').split())}`"
 
 
 def _listing(word: str, lines: Sequence[str]) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from frostmark.report.terminal import cell
 
 
 class NodeLike(Protocol):
@@ -26,7 +27,7 @@ class NodeLike(Protocol):
 
 def layers_table(backbone: str, size: int, rows: Sequence[tuple[str, str, NodeLike, float]]) -> Table:
     """Taps, nodes, shapes of one image, features after pooling, compute up to the node and its share of the whole."""
-    table = Table(title=f"{escape(backbone)} at {size} pixels", box=box.SIMPLE_HEAD, title_style="bold")
+    table = Table(title=cell(f"{backbone} at {size} pixels"), box=box.SIMPLE_HEAD, title_style="bold")
     table.title_justify = "left"
     for column in ("tap", "node", "shape"):
         table.add_column(column)
@@ -35,5 +36,5 @@ def layers_table(backbone: str, size: int, rows: Sequence[tuple[str, str, NodeLi
     for tap, name, node, share in rows:
         shape = " × ".join(str(n) for n in node.shape)
         gmacs = f"{node.flops / 2e9:.2f}"  # a multiplication and an addition count two operations
-        table.add_row(escape(tap), escape(name), shape, f"{node.channels:,}", gmacs, f"{share:.1%}")
+        table.add_row(cell(tap), cell(name), shape, f"{node.channels:,}", gmacs, f"{share:.1%}")
     return table

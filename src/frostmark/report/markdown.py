@@ -6,17 +6,19 @@ table(["metric", "test"], [["accuracy", "83 %"]])
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-_MARKS = "\\`*[]|#"
+from frostmark.names import visible
+
+_MARKS = re.compile(r"[\\`*\[\]|#~$]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown reads as its own; lines below only at the ends of words, so that ``last_conv`` stays as it is."""
 
 
 def plain(value: object) -> str:
     """A name as text: no Markdown, no HTML, no line breaks."""
-    flat = " ".join(str(value).split())
-    for mark in _MARKS:
-        flat = flat.replace(mark, f"\\{mark}")
-    return flat.replace("<", "&lt;").replace(">", "&gt;")
+    flat = _MARKS.sub(r"\\\g<0>", visible(" ".join(str(value).split())))
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -13,7 +13,9 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
+
+from frostmark.names import visible
+from frostmark.report.terminal import cell
 
 EVERY_S = 5.0
 """Seconds between lines where there is no terminal."""
@@ -38,9 +40,9 @@ class Progress:
 
     def __call__(self, text: str) -> None:
         if self._status:
-            self._status.update(escape(text))
+            self._status.update(cell(text))
             return
         topic, now = text.split(":")[0], time.monotonic()
         if topic != self._last_topic or now - self._last_time >= EVERY_S:
-            print(f"  {text}", file=sys.stderr, flush=True)
+            print(f"  {visible(text)}", file=sys.stderr, flush=True)
             self._last_topic, self._last_time = topic, now

@@ -14,23 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from frostmark.report.terminal import cell
 from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
 
 _PER_CLASS = ("intra_variance", "pair_variance")
 NOT_CHANCE = 0.05
 """A larger p than this is called chance."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NOT_AS_IT_IS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
+"""What spreadsheets read as the start of a formula; and the mark of what they must not, so that it can be undone."""
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
     """Write ``columns`` of equal length; undefined numbers become empty cells, and no name becomes a formula."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(columns)
+        writer.writerow([_cell(name) for name in columns])
         cells = [[_cell(value) for value in column] for column in columns.values()]
         writer.writerows(zip(*cells, strict=True))
     return path
@@ -47,7 +48,7 @@ def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
 def _cell(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_NOT_AS_IT_IS):
         return f"'{value}"  # a spreadsheet shows it as text instead of computing it
     return value
 
@@ -135,13 +136,13 @@ def metrics_table(
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
     for column in ("train", "test", "95 % of test", "chance", "p", *controls, "valid"):
-        table.add_column(escape(column), justify="right")
+        table.add_column(cell(column), justify="right")
     for line in lines:
         beside = [line.controls[control] for control in controls]
         cells = (line.train, line.test, line.interval, line.chance, line.p, *beside, line.valid)
-        table.add_row(escape(line.name), *cells)
+        table.add_row(cell(line.name), *cells)
     for key in (k for k in values if k.startswith("cost/")):
-        table.add_row(escape(key), "", number(values[key]))
+        table.add_row(cell(key), "", number(values[key]))
     return table
 
 
@@ -181,5 +182,5 @@ def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]]) -> Tab
     for position, (title, code, accuracy) in enumerate(outcomes):
         ended = "finished" if code == 0 else f"failed ({code})" if code else "did not end"
         shown = "" if accuracy is None else number(accuracy)
-        table.add_row(str(position), escape(title), shown, escape(ended), style=None if code == 0 else "red")
+        table.add_row(str(position), cell(title), shown, ended, style=None if code == 0 else "red")
     return table

@@ -36,13 +36,14 @@ from numpy.typing import NDArray
 
 from frostmark.errors import ConfigError, TrackingError, nearest
 from frostmark.faults import point
+from frostmark.names import storable
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-VALUE_MOST = {"params": 6000, "tags": 8000}
-"""Characters that a value may have; MLflow cuts or refuses longer ones."""
+VALUE_MOST = {"params": 6000, "tags": 8000, "name": 250}
+"""Characters that a value may have, or the name of a run or data set; MLflow cuts or refuses longer ones."""
 
 WORKFLOW = "workflowType=machine_learning"
 """Asks MLflow's pages for their side of runs and charts; unasked they open on that of language models."""
@@ -170,7 +171,7 @@ class MlflowStore:
 
         with self._explained("start"):
             resolved = {**resolve_tags(dict(tags)), PROCESS_TAG: _this_process()}
-            run = self._client().create_run(self.experiment_id(), run_name=name, tags=resolved)
+            run = self._client().create_run(self.experiment_id(), run_name=_fitting(name, "name"), tags=resolved)
         return str(run.info.run_id)
 
     def add_files(self, run_id: str, files: Sequence[Path]) -> None:
@@ -279,7 +280,7 @@ class MlflowStore:
         """Write tags of a run that was started here or by another process."""
         with self._explained():
             for key, value in tags.items():
-                self._client().set_tag(run_id, key, value[: VALUE_MOST["tags"]])
+                self._client().set_tag(run_id, key, _fitting(value, "tags"))
 
     def link(self, run_id: str) -> str:
         """The run's place in MLflow's pages, behind the server's address."""
@@ -360,12 +361,12 @@ class MlflowTracker:
     def log_params(self, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        self._send("params", [Param(k, v[: VALUE_MOST["params"]]) for k, v in params.items()])
+        self._send("params", [Param(k, _fitting(v, "params")) for k, v in params.items()])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        self._send("tags", [RunTag(k, v[: VALUE_MOST["tags"]]) for k, v in tags.items()])
+        self._send("tags", [RunTag(k, _fitting(v, "tags")) for k, v in tags.items()])
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
@@ -385,13 +386,18 @@ class MlflowTracker:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         profile = json.dumps({"images": images})
-        dataset = Dataset(f"{name} {split}", digest[:36], "local", "{}", profile=profile)
+        dataset = Dataset(f"{_fitting(name, 'name')} {split}", digest[:36], "local", "{}", profile=profile)
         with self._store._explained("dataset"):
             self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", split)])])
 
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         with self._store._explained("image"):
             self._client.log_image(self.run_id, image, key=key, step=0)
+
+
+def _fitting(value: str, what: str) -> str:
+    """A value that the store takes: no longer than it may be, of characters that a database holds."""
+    return storable(value)[: VALUE_MOST[what]]
 
 
 def _machine() -> str:
