@@ -58,7 +58,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "kept"),
     ]  # fmt: skip
     with subprocess.Popen(
-        command, env=environment(), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         address = f"http://127.0.0.1:{port}"
         for _ in range(240):

@@ -59,6 +59,7 @@ def test_a_module_and_arrays_give_metrics_maps_and_figures(tmp_path: Path) -> No
     assert {"comparison.html", "comparison.png", "comparison.csv", "comparison.md"} <= {p.name for p in compared.files}
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_command_line(program: Program, tmp_path: Path) -> None:
     few = "metrics=[neighbours,separability]"
     words = [few, *(word for word in TINY if not word.startswith(("backbone=", "dataset=synth")))]

@@ -21,7 +21,10 @@ def images(count: int = 2, size: int = SIZE) -> torch.Tensor:
 
 
 # Between them: out += x, F.relu(inplace=True), module activations, in-place dropout, branches.
-@pytest.mark.parametrize("name", ["resnet18", "densenet121", "googlenet", "squeezenet1_0", "shufflenet_v2_x1_0"])
+LARGE = [pytest.param(name, marks=pytest.mark.slow) for name in ("densenet121", "googlenet")]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "shufflenet_v2_x1_0", *LARGE])
 def test_a_tap_alone_reads_the_same_as_with_all_others(name: str) -> None:
     backbone = TorchvisionBackbone(name, "untrained")
     survey = backbone.survey(SIZE)

@@ -31,6 +31,8 @@ from PIL import Image
 from pyarrow import parquet
 from rich.console import Console
 
+from conftest import Program
+from driving import chromium
 from faults.tally import tally
 from frostmark import cli
 from frostmark.data.folder import ImageFolder
@@ -822,3 +824,32 @@ def test_every_name_is_text_in_every_field(
     tried, wrong = shown_wrong(NAUGHTY, tmp_path, monkeypatch, capsys)
     assert tried >= 2000
     tally("names × fields as text", tried, tried - sum(map(len, wrong.values())), repr(wrong)[:3000] if wrong else "")
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> None:
+    """From folders through the network, the metrics, MLflow and a browser."""
+    classes = [name for name in folders_in(tmp_path / "=cmd" / "<b>data</b>", NAUGHTY[:60], 6) if name[0] != "."]
+    words = ("backbone=squeezenet1_0", "backbone.weights=untrained", "dataset=folder", "preprocess.size=32")
+    few = ("reducer=pca", "uncertainty.resamples=40", "uncertainty.permutations=19")
+    done = program(*words, *few, "dataset.root='=cmd/<b>data</b>'", cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (run,) = tmp_path.glob("mlruns/_hydra/runs/*")
+    bad = ["terminal"] if acts(done.stdout + done.stderr) else []
+    bad += [str(p) for p in tmp_path.iterdir() if p.name not in ("mlruns", "=cmd")]
+    for table in run.glob("*.csv"):
+        cells = [cell for line in lines_of(table) for cell in line]
+        bad += [f"{table.name}: {c}" for c in cells if c[:1] in ("=", "@", "\t", "\r") or re.match("[+-][^0-9.]", c)]
+    found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert len(found["classes"]) == len(classes)
+    with chromium() as browser:
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+        page.goto((run / "map.html").as_uri())
+        page.wait_for_selector("body[data-ready=true]", timeout=60_000)
+        bad += [f"map.html asked {what}" for what in asked]
+        bad += ["map.html: an image of a name"] * len(page.query_selector_all("img[src=x], body b, marquee"))
+    tally("names through the program, MLflow and a browser", len(classes), len(classes) if not bad else 0, repr(bad))

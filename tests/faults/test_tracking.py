@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,3 +98,35 @@ def test_a_server_that_dies_at_any_request_costs_no_result(
     ]
     bad = [line for lines in found for line in lines]
     tally("tracking server dying at a request: 0 results lost", len(found), sum(not w for w in found), "\n".join(bad))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("when", ["before", "in the middle"])
+def test_a_locked_database_costs_no_result(when: str, forkserver: Forkserver, tmp_path: Path) -> None:
+    """Somebody holds SQLite's lock and does not let go."""
+    words = (*WORDS[:-1], "dataset.train=2000")
+    first = forkserver.run(*words, "dataset.train=40", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db", timeout=30)) as holder:
+        if when == "before":
+            holder.execute("BEGIN EXCLUSIVE")
+        program = forkserver.start(*words, cwd=tmp_path)
+        while when != "before" and "extracting" not in program.stderr:
+            assert program.poll() is None, program.stderr
+            time.sleep(0.02)
+        if when != "before":
+            holder.execute("BEGIN EXCLUSIVE")
+        code = program.wait(240)
+    again = forkserver.run(*words, cwd=tmp_path)
+    found = [json.loads(f.read_text())["values"] for f in sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))]
+    forwarded = [int(values["cost/images_forwarded"]) for values in found]
+    told = "\nFix: " in program.stderr and "Traceback" not in program.stderr and "locked" in program.stderr
+    kept = forwarded == ([101, 2061] if when == "before" else [101, 2061, 0])
+    well = code == 4 and told and kept and again.returncode == 0
+    tally(
+        "database locked by somebody: 0 results lost",
+        1,
+        int(well),
+        f"{code} {forwarded} {program.stderr[-300:]}" * (not well),
+    )

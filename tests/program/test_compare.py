@@ -63,6 +63,7 @@ def test_a_sweep_ends_with_a_verdict_and_compare_gives_it_again(program: Program
     assert sentence in by_folder.stdout, by_folder.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused_with_the_difference(program: Program, tmp_path: Path) -> None:
     quick = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "metrics=[neighbours]")
     done = program("-m", *quick, "seed=0,1", cwd=tmp_path)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from pyarrow import parquet
 
 import driving
@@ -45,6 +46,7 @@ def pages(root: Path) -> Iterator[str]:
             server.terminate()
 
 
+@pytest.mark.slow
 def test_maps_and_comparison_work_in_mlflows_own_pages(program: Program, tmp_path: Path) -> None:
     with driving.chromium() as browser:  # first of all: without one there is no need to run anything
         done = program("-m", *TINY, "metrics=[variance,neighbours]", "layer=stage2,last_conv", cwd=tmp_path)

@@ -57,6 +57,7 @@ def column(path: Path, table: str) -> list[str]:
         return [value for (value,) in store.execute(f"SELECT * FROM {table}")]
 
 
+@pytest.mark.slow
 def test_after_a_move_artifacts_are_found_and_the_program_goes_on(program: Program, tmp_path: Path) -> None:
     before, after = tmp_path / "vorher é 100% 1", tmp_path / "nachher ü #2"
     before.mkdir()

@@ -32,6 +32,7 @@ def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(progra
     assert "Missing: " in (folder / "comparison.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path: Path) -> None:
     import json
 

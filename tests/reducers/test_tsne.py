@@ -39,6 +39,7 @@ def fitted(points: Points) -> Fitted:
     return TSNE().fit(points, 0, quiet)
 
 
+@pytest.mark.slow
 def test_the_error_is_as_low_as_scikit_learns_and_is_told(points: Points, fitted: Fitted) -> None:
     reference = Reference(random_state=0).fit_transform(unit_rows(ROWS)).astype(np.float64)
     ours = error(points, fitted.coordinates)
