@@ -41,7 +41,10 @@ def rows_in(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
 
 
-@pytest.mark.parametrize("order", [("stage1", "stage2", "last_conv"), ("last_conv", "stage2", "stage1")])
+ORDERS = [("stage2", "stage1", "last_conv"), pytest.param(("last_conv", "stage2", "stage1"), marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_whatever_the_order_of_its_layers_a_sweep_forwards_every_image_once(
     order: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -100,7 +100,7 @@ def test_streamed_moments_are_those_of_the_rows(tap: Tap) -> None:
         np.testing.assert_allclose(moments.moments[split].m2, whole.m2, rtol=1e-10, atol=1e-14)
 
 
-@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("order", [pytest.param(1, marks=pytest.mark.slow), -1])
 def test_the_order_of_the_callbacks_does_not_matter(
     order: int, tap: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
