@@ -82,7 +82,7 @@ MUTANTS = (
         "lock of an extraction",
         "features/store.py",
         "                held.enter_context(self._lock(key))\n",
-        "",
+        "                pass\n",
         (STORE, "tests/faults/test_processes.py::test_of_several_processes_one_extracts"),
     ),
     Mutant("mark of an entry in use", "features/store.py", "if self._in_use(key):", "if False:", (STORE,)),
