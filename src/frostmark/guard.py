@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from frostmark.errors import ConfigError
+from frostmark.errors import ConfigError, FrostmarkError
 
 _HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
 _PLUGINS = "hydra_plugins.hydra_"
@@ -53,10 +53,11 @@ class GuardedLoader(ConfigLoaderImpl):
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         try:
             config = super().load_configuration(*args, **kwargs)
-        except (TypeError, ValueError, AttributeError, RecursionError) as problem:
-            if isinstance(problem, HydraException | OmegaConfBaseException):
-                raise
-            # Hydra trips over words of a kind that it does not expect, a dictionary in a list of choices say.
+        except (FrostmarkError, HydraException, OmegaConfBaseException, OSError, MemoryError):
+            raise
+        except Exception as problem:
+            # Hydra trips over words of a kind that it does not expect, a dictionary in a list of choices say, and over
+            # YAMLs that are none.
             told = (str(problem) or type(problem).__name__).splitlines()[0]
             raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=_HELP) from problem
         refuse_foreign(config)
@@ -82,6 +83,9 @@ def refuse_foreign(config: DictConfig) -> None:
             _refuse(path, value)
     except RecursionError as problem:  # an interpolation that leads into itself
         raise _refusal("…", "it leads into itself") from problem
+    for part in ("launcher", "sweeper"):
+        if not isinstance(own[part], DictConfig):
+            raise _refusal(part, own[part])
     if own.job.env_set:  # processes that are started later would take their code from where it says
         raise ConfigError(
             "hydra.job.env_set is not allowed", fix="set variables before the command: NAME=value python run.py …"
@@ -91,6 +95,8 @@ def refuse_foreign(config: DictConfig) -> None:
 def _refuse(path: str, value: Any) -> None:
     part, _, _ = path.partition(".")
     key = path.rpartition(".")[2]
+    if path in _CALLED and value is not None:
+        raise _refusal(path, value)  # it should have keys of its own
     if key in _CALLING and not any(re.fullmatch(place, path) and value in good for place, good in ALLOWED.items()):
         raise _refusal(path, value)
     if part.endswith("_logging") and isinstance(value, str) and "://" in value and value not in STREAMS:

@@ -52,7 +52,7 @@ class Outcome:
         """What the job in ``folder`` left; None if that cannot be read."""
         try:
             return cls(**json.loads((folder / _OUTCOME).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
 
@@ -101,7 +101,7 @@ class Record:
         try:
             found = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
             return cls(**{**found, "folder": folder, "choices": tuple(found["choices"])})
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     @property

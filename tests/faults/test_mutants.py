@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant(
         "digest of the manifest",
         "features/entry.py",
-        "body if _sealed(body) == content else None",
+        "body if isinstance(body, dict) and _sealed(body) == content else None",
         "body",
         (STORE, DAMAGE),
     ),

@@ -69,6 +69,8 @@ from frostmark.report.summary import Findings, summarise
 from frostmark.report.tables import metrics_table, sweep_table, write_csv, write_parquet
 from frostmark.report.verdicts import judge
 from frostmark.side_by_side import depth_keys
+from frostmark.tracking.mlflow import MlflowStore
+from reading import TINY, Tracked
 from simulated import KNN, TAGS
 
 if TYPE_CHECKING:
@@ -826,11 +828,23 @@ def test_every_name_is_text_in_every_field(
     tally("names × fields as text", tried, tried - sum(map(len, wrong.values())), repr(wrong)[:3000] if wrong else "")
 
 
+def is_meek(name: str) -> bool:
+    """Whether a name neither acts, nor is markup or a formula, nor looks like another one."""
+    return not (
+        acts(name) or set(name) & set("<>=@[$&`") or unicodedata.normalize("NFC", name).lower() in ("cat", "café")
+    )
+
+
+MEANEST = sorted(filter(a_file_system_holds, NAUGHTY), key=is_meek)[:49]
+"""As many as a run has metrics for: of more than fifty classes there is only a table."""
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> None:
     """From folders through the network, the metrics, MLflow and a browser."""
-    classes = [name for name in folders_in(tmp_path / "=cmd" / "<b>data</b>", NAUGHTY[:60], 6) if name[0] != "."]
+    made = folders_in(tmp_path / "=cmd" / "<b>data</b>", MEANEST, 4)
+    classes = {storable(name) for name in made if name[0] != "."}
     words = ("backbone=squeezenet1_0", "backbone.weights=untrained", "dataset=folder", "preprocess.size=32")
     few = ("reducer=pca", "uncertainty.resamples=40", "uncertainty.permutations=19")
     done = program(*words, *few, "dataset.root='=cmd/<b>data</b>'", cwd=tmp_path, timeout=600)
@@ -842,7 +856,11 @@ def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> 
         cells = [cell for line in lines_of(table) for cell in line]
         bad += [f"{table.name}: {c}" for c in cells if c[:1] in ("=", "@", "\t", "\r") or re.match("[+-][^0-9.]", c)]
     found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    assert len(found["classes"]) == len(classes)
+    assert set(found["classes"]) == classes
+    assert len(classes) > 40
+    stored = Tracked(tmp_path).only().data
+    keys = {key.removeprefix("undefined.") for key in (*stored.metrics, *stored.tags)}
+    assert len([key for key in keys if key.startswith("test/intra_variance/")]) == len(classes)
     with chromium() as browser:
         page = browser.new_page()
         asked: list[str] = []
@@ -851,5 +869,74 @@ def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> 
         page.goto((run / "map.html").as_uri())
         page.wait_for_selector("body[data-ready=true]", timeout=60_000)
         bad += [f"map.html asked {what}" for what in asked]
-        bad += ["map.html: an image of a name"] * len(page.query_selector_all("img[src=x], body b, marquee"))
+        # The page's own words are bold, too, and no name is.
+        injected = page.query_selector_all("img, iframe, a, title ~ title, .name *, #legend script, h1 *, #note *")
+        injected += page.query_selector_all("b:not(.guide b, #warning b)")
+        bad += [f"map.html: element of a name: {one.evaluate('e => e.outerHTML')}" for one in injected]
+        named = [button.text_content() for button in page.query_selector_all("#legend button")]
+        bad += [f"map.html: {name!r} is no class" for name in named if name not in classes]
+        assert len(named) > 40
     tally("names through the program, MLflow and a browser", len(classes), len(classes) if not bad else 0, repr(bad))
+
+
+@pytest.mark.faults
+def test_mlflow_keeps_such_names_as_they_are(tmp_path: Path) -> None:
+    """Of runs, data sets, parameters and tags, up to the lengths that it takes."""
+    store = MlflowStore.local(tmp_path / "mlruns", "frostmark")
+    store.connect()
+    bad = []
+    for number, name in enumerate(NAUGHTY[::6]):
+        with store.run(name, None) as tracker:
+            tracker.log_params({"dataset.name": name})
+            tracker.set_tags({"dataset": name, f"undefined.{class_key(number, name)}": name})
+            tracker.log_dataset(name, "train", "d" * 32, 3)
+            tracker.log_metrics({f"test/intra_variance/{class_key(number, name)}": 1.0})
+        run = Tracked(tmp_path).client.get_run(str(tracker.run_id))
+        kept = [run.data.params["dataset.name"], run.data.tags["dataset"]]
+        if (
+            kept != [storable(name)] * 2
+            or len(run.data.metrics) != 1
+            or (name and run.info.run_name != storable(name)[:250])
+        ):
+            bad.append(f"{name[:40]!r}: {kept!r:.80} {run.info.run_name!r:.80}")
+    tally("names kept by MLflow", len(NAUGHTY[::6]), len(NAUGHTY[::6]) - len(bad), repr(bad))
+
+
+SECRETS = {
+    "MLFLOW_TRACKING_PASSWORD": "hush-password-1", "AWS_SECRET_ACCESS_KEY": "hush-aws-3", "HF_TOKEN": "hush-hf-4",
+}  # fmt: skip
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("sweep", [False, True])
+def test_no_secret_is_kept_or_told(alive: bool, sweep: bool, server: str, program: Program, tmp_path: Path) -> None:
+    """Those of the environment, and those of the address, of a run, a sweep, and of either whose server is away."""
+    address = server if alive else "http://127.0.0.1:9"
+    uri = address.replace("http://", "http://hush-name-5:hush-word-6@")
+    words = (*TINY, "tracking=server", f"tracking.uri={uri}", "uncertainty.resamples=40", "metrics=[geometry]")
+    many = ("-m", "layer=stage1,last_conv") if sweep else ()
+    done = program(*words, *many, cwd=tmp_path, timeout=300, **SECRETS)
+    assert done.returncode == (0 if alive else 4), done.stderr[-2000:]
+    texts = {"stdout": done.stdout.encode(), "stderr": done.stderr.encode()}
+    texts |= {str(p.relative_to(tmp_path)): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    texts |= kept_by(server) if alive else {}
+    found = [
+        f"{name}: {content[max(0, found.start() - 60) : found.end() + 20]!r}"
+        for name, content in texts.items()
+        for found in re.finditer(rb"hush-[a-z]+-\d", name.encode() + content)
+    ]
+    tally("files, logs and records without a secret", len(texts), len(texts) - len(found), repr(found))
+
+
+def kept_by(server: str) -> dict[str, bytes]:
+    """What a server knows of every run: parameters, tags, data sets and artifacts."""
+    from mlflow import MlflowClient
+
+    client, known = MlflowClient(tracking_uri=server), {}
+    for run in client.search_runs([e.experiment_id for e in client.search_experiments()]):
+        known[f"run {run.info.run_id}"] = repr(run.to_dictionary()).encode()
+        folder = Path(client.download_artifacts(run.info.run_id, ""))
+        known |= {f"{run.info.run_id} {p.name}": p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return known

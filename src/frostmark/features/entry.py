@@ -40,7 +40,7 @@ SHARD = 256
 """Rows of a shard: what an interrupted extraction loses at most."""
 
 MANIFEST = "manifest.json"
-_SHARD_NAME = re.compile(r"rows-(\d{6})-([0-9a-f]{32})\.safetensors")
+_SHARD_NAME = re.compile(r"rows-([0-9]{6})-([0-9a-f]{32})\.safetensors")
 _DERIVED_NAME = re.compile(r"derived-([a-z0-9-]+)-([0-9a-f]{32})\.safetensors")
 _DAMAGED = ".damaged"
 _STALE = 3600.0
@@ -264,8 +264,8 @@ def problem_of(path: Path, key: str) -> str:
     # Sound bytes in the wrong place: the header names the entry and the number.
     size = int.from_bytes(content[:8], "little")
     try:
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-    except ValueError:
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    except (ValueError, TypeError, KeyError, RecursionError):
         return "is damaged (it is no shard)"
     place = match.group(1)
     return "" if metadata == _metadata(key, int(place) if place.isdigit() else place) else "belongs elsewhere"
@@ -285,8 +285,8 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     try:
         content = path.read_bytes()
         body: dict[str, Any] = json.loads(content)["body"]
-        return body if _sealed(body) == content else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return body if isinstance(body, dict) and _sealed(body) == content else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -6,6 +6,7 @@ size_bytes("10GB"), age_seconds("30d"), sized(12_300_000)       # 10000000000, 2
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -81,4 +82,7 @@ def _times(text: str, units: dict[str, int]) -> float:
     match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]+)", text.strip())
     if match is None or match.group(2) not in units:
         raise ValueError(f"{text} is none of {', '.join(f'1{unit}' for unit in units)}")
-    return float(match.group(1)) * units[match.group(2)]
+    value = float(match.group(1)) * units[match.group(2)]
+    if math.isinf(value):
+        raise ValueError("that many digits are no number")
+    return value

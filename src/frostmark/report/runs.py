@@ -118,7 +118,7 @@ class Run:
                 run_id or found["run_id"],
                 folder,
             )
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise DataError(
                 f"the run in {folder} cannot be compared: {type(problem).__name__} in its files: {problem}",
                 fix="run that benchmark again; what is in the store is not extracted anew",

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CREDENTIALS = re.compile(r"(?<=:)//[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(?<=:)//(?:[^/@:\s]*:[^\s'\"]+|[^/@\s]+)@")
+"""Up to the last ``@`` where there is a colon: databases take passwords with ``/`` and ``@`` as they are."""
+
+_IN_QUERY = re.compile(r"([?&][^=&\s]*(?:password|passwd|secret|token|key)=)[^&\s'\"]+", re.IGNORECASE)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -72,4 +75,5 @@ def status_of(kind: type[BaseException] | None) -> Status:
 
 def without_secrets(text: str) -> str:
     """``text`` without the user names and passwords that addresses in it carry."""
+    text = _IN_QUERY.sub(r"\1…", text)
     return _CREDENTIALS.sub("//", text)
