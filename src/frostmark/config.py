@@ -189,8 +189,6 @@ def check(config: Config) -> None:
     size = trainer.batch_size
     if size != AUTO and not (_is_a(size, int) and size >= 1):
         raise ConfigError(f"trainer.batch_size={size} is no number of images", fix="trainer.batch_size=32, or auto")
-    if isinstance(trainer.devices, Mapping):
-        raise ConfigError(f"trainer.devices={trainer.devices} is no number of devices", fix="trainer.devices=1")
     devices = trainer.devices if isinstance(trainer.devices, list) else [trainer.devices]
     if not all(_is_a(device, int | str) for device in devices):
         raise ConfigError(

@@ -261,17 +261,11 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ENVIRONMENT = {"EVIL": "os.system", "HALF": "system", "NODE": OPEN}
 
 
-IGNORED = {"hydra/launcher=joblib"}
-"""Of these our own YAMLs go before theirs: they may end well, without anything foreign in them."""
-
-
-def fault(words: list[str], code: int, told: str, work: Path) -> str:
+def fault(code: int, told: str, work: Path) -> str:
     """What is wrong with how a command was refused; empty if nothing is."""
     if (work / "executed").exists():
         (work / "executed").unlink()
         return "it was executed"
-    if code == 0 and (IGNORED & set(words)):
-        return ""
     if code != 2:
         return f"exit code {code}: {told[-300:]}"
     if "Traceback" in told or told.count("\nFix: ") != 1 or not told.startswith("Error: "):
@@ -325,7 +319,7 @@ def tried(commands: list[list[str]], command: Command, work: Path) -> list[str]:
     """Those that were not refused as they should."""
     wrong = []
     for words in commands:
-        problem = fault(words, *command(words), work)
+        problem = fault(*command(words), work)
         if problem:
             wrong.append(f"{words}: {problem}")
     return wrong
@@ -391,10 +385,11 @@ def test_the_program_refuses_them_too(program: Program, work: Path) -> None:
     wrong = []
     for words in commands:
         done = program(*ordered(words), cwd=work, **ENVIRONMENT)
-        problem = fault(words, done.returncode, done.stderr, work)
+        problem = fault(done.returncode, done.stderr, work)
         if problem:
             wrong.append(f"{words}: {problem}")
-        assert IGNORED & set(words) or not (work / "mlruns").exists(), words
+        # A sweep notes what it was asked for before its jobs are made; of a single run nothing stays.
+        assert "-m" in words or not [path for path in work.glob("mlruns/**/*") if path.is_file()], words
     tally("hostile overrides refused by the program", len(commands), len(commands) - len(wrong), "; ".join(wrong))
 
 
