@@ -372,13 +372,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "gs"
-    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/work/executed'\n", encoding="utf-8")
+    here = tmp_path / "here"
+    program.write_text(f"#!/bin/sh\ntouch '{here / 'executed'}'\n", encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # it remembers that there was none
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return here
 
 
 def outcome(path: Path) -> tuple[str, str]:
