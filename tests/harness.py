@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -13,3 +19,27 @@ def environment(**more: str) -> dict[str, str]:
     """The environment of a program under test: no caller's settings, two threads."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FROSTMARK", "HYDRA", "MLFLOW"))}
     return kept | {"OMP_NUM_THREADS": "2", "MLFLOW_DISABLE_TELEMETRY": "true"} | more
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving(command: Sequence[str], port: int, folder: Path) -> Iterator[str]:
+    """The address of a server that answers, started by ``command`` in ``folder``."""
+    address, quiet = f"http://127.0.0.1:{port}", subprocess.DEVNULL
+    variables = environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    with subprocess.Popen(command, env=variables, cwd=folder, stdout=quiet, stderr=quiet) as process:
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"{address}/health", timeout=1).close()
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            yield address
+        finally:
+            process.terminate()

@@ -41,3 +41,9 @@ def metrics_of(root: Path) -> dict[str, Any]:
     (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
     found: dict[str, Any] = json.loads(file.read_text())
     return found
+
+
+def rows_in(root: Path) -> dict[str, bytes]:
+    """Every shard by entry and name."""
+    folder = root / "mlruns" / "features"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}

@@ -10,7 +10,7 @@ import pytest
 from frostmark.config import Layer, compose
 from frostmark.experiment import Result, run_benchmark
 from harness import REPOSITORY
-from reading import TINY
+from reading import TINY, rows_in
 
 IMAGES = 90 + 61
 QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "tracking=none")
@@ -33,12 +33,6 @@ def forwarded(result: Result) -> float:
 
 def numbers(result: Result) -> dict[str, float]:
     return {key: value for key, value in result.values.items() if not key.startswith("cost/")}
-
-
-def rows_in(root: Path) -> dict[str, bytes]:
-    """Every shard by entry and name."""
-    folder = root / "mlruns" / "features"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
 
 
 ORDERS = [("stage2", "stage1", "last_conv"), pytest.param(("last_conv", "stage2", "stage1"), marks=pytest.mark.slow)]

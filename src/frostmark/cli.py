@@ -17,7 +17,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -107,25 +107,24 @@ def _hydra(arguments: list[str]) -> int:
 
 def _options_first(arguments: list[str]) -> list[str]:
     """The same words as Hydra's parser takes them: ``a=1 -m b=2`` would be refused as two groups of overrides."""
-    options: list[str] = []
-    overrides: list[str] = []
-    takes_value = False
-    for word in arguments:
-        is_override = not takes_value and not word.startswith("-") and any(mark in word for mark in OVERRIDE_MARKS)
-        (overrides if is_override else options).append(word)
-        takes_value = word in TAKE_VALUES
-    return options + overrides
+    return [word for word, _ in sorted(_kinds(arguments), key=lambda kind: not kind[1])]  # otherwise in their order
 
 
 def _refuse_unknown_words(arguments: list[str]) -> None:
     """Words that are neither options nor overrides: Hydra would answer with a grammar."""
-    takes_value = False
-    for word in arguments:
-        if not takes_value and not word.startswith("-") and not any(mark in word for mark in OVERRIDE_MARKS):
+    for word, is_option in _kinds(arguments):
+        if not is_option and not any(mark in word for mark in OVERRIDE_MARKS):
             raise ConfigError(
                 f"unknown command '{word}'",
                 fix=f"one of {nearest(word, COMMANDS)}, or overrides like backbone=vgg16; --help tells more",
             )
+
+
+def _kinds(arguments: list[str]) -> Iterator[tuple[str, bool]]:
+    """Every word, and whether it is an option or the value of one."""
+    takes_value = False
+    for word in arguments:
+        yield word, takes_value or word.startswith("-")
         takes_value = word in TAKE_VALUES
 
 

@@ -43,7 +43,6 @@ _FEWEST = {"resamples": 40, "permutations": 19}
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
-_HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
 _OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
 """Beginnings of lines in Hydra's messages that tell a user nothing."""
 
@@ -162,7 +161,7 @@ def _refuse_unknown_keys(node: DictConfig, schema: Any, path: str = "") -> None:
     known = {field.name: field for field in fields(schema)}
     for key in map(str, node):
         if key not in known:
-            raise ConfigError(f"there is no key '{path}{key}'. Nearest: {nearest(key, known)}", fix=_HELP)
+            raise ConfigError(f"there is no key '{path}{key}'. Nearest: {nearest(key, known)}", fix=guard.HELP)
         made: Any = known[key].default_factory
         if is_dataclass(made):
             _refuse_unknown_keys(node[key], made, f"{path}{key}.")
@@ -332,7 +331,7 @@ def explain_hydra(error: Exception) -> ConfigError | None:
         group, _, word = option.rpartition("/")
         # Of a choice within a list Hydra does not tell the others.
         known = error.options or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
-        fix = f"{group}={nearest(word, known).split(',')[0].split(' ')[0]}" if known else _HELP
+        fix = f"{group}={nearest(word, known).split(',')[0].split(' ')[0]}" if known else guard.HELP
         if group == "layer":
             fix += "; `python run.py layers backbone=…` lists those of a backbone"
         told = f"there is no {group} '{word}'. Nearest: {nearest(word, known)}" if known else str(error).splitlines()[0]
@@ -342,9 +341,9 @@ def explain_hydra(error: Exception) -> ConfigError | None:
         unknown = re.search(r"Could not override '([^']+)'", " ".join(lines))
         if unknown is not None:
             word = unknown.group(1)
-            return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=_HELP)
+            return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=guard.HELP)
         words = [line for line in lines if not line.startswith(_OF_NO_USE)]
-        return ConfigError(" ".join(words[:3]), fix=_HELP)
+        return ConfigError(" ".join(words[:3]), fix=guard.HELP)
     return None
 
 

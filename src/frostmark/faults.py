@@ -1,6 +1,6 @@
 """Named places where a test can make something go wrong; elsewhere they do nothing.
 
-point("shard.synced")       # in the code: between one step and the next
+point("rows.synced")        # in the code: between one step and the next
 faults.armed = act          # in a test: act(name) is called at every point, and may raise, or shoot the process
 """
 

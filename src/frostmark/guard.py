@@ -20,7 +20,9 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from frostmark.errors import ConfigError, FrostmarkError
 
-_HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+"""The way out of a wrong word."""
+
 _PLUGINS = "hydra_plugins.hydra_"
 _HANDLERS = {"logging.StreamHandler", "logging.FileHandler"}
 
@@ -59,7 +61,7 @@ class GuardedLoader(ConfigLoaderImpl):
             # Hydra trips over words of a kind that it does not expect, a dictionary in a list of choices say, and over
             # YAMLs that are none.
             told = (str(problem) or type(problem).__name__).splitlines()[0]
-            raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=_HELP) from problem
+            raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
         refuse_foreign(config)
         return config
 

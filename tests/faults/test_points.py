@@ -20,7 +20,7 @@ from faults.tally import tally
 from forked import Forkserver
 from frostmark.features.store import FeatureStore
 from harness import REPOSITORY
-from reading import TINY
+from reading import TINY, rows_in
 
 STORE = [f"{kind}.{step}" for kind in ("rows", "manifest", "derived") for step in ("begun", "written", "synced", "renamed", "done")]  # fmt: skip # noqa: E501
 STORE += ["store.locked", "store.marked"]
@@ -49,11 +49,6 @@ class Undisturbed:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.template, self.folder)
         return self.folder
-
-
-def rows_in(root: Path) -> dict[str, bytes]:
-    folder = root / "mlruns" / "features"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
 
 
 def numbers_in(root: Path, position: int = -1) -> dict[str, float]:

@@ -18,18 +18,13 @@ from faults.tally import tally
 from forked import Forkserver
 from frostmark.features.store import FeatureStore
 from harness import REPOSITORY, environment
-from reading import TINY
+from reading import TINY, rows_in
 
 WORDS = (
     *(word for word in TINY if not word.startswith(("reducer", "dataset."))), "dataset.size=16", "dataset.train=700",
     "dataset.test=100", "reducer=none", "tracking=none", "metrics=[geometry]", "trainer.batch_size=16", "layer=stage2",
     "dataset=synthetic", "uncertainty.resamples=40",
 )  # fmt: skip
-
-
-def rows_in(root: Path) -> dict[str, bytes]:
-    folder = root / "mlruns" / "features"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
 
 
 def forwarded(root: Path) -> float:

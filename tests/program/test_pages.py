@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,32 +13,18 @@ from pyarrow import parquet
 import driving
 from conftest import Program
 from frostmark.tracking.mlflow import MlflowStore
-from harness import REPOSITORY, environment
+from harness import REPOSITORY, free_port, serving
 from reading import TINY, Tracked
 
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Page
 
 
-@contextmanager
-def pages(root: Path) -> Iterator[str]:
+def pages(root: Path) -> AbstractContextManager[str]:
     """The address of ``run.py ui`` on the runs of ``root``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    command = [sys.executable, str(REPOSITORY / "run.py"), "ui", f"paths.root={root}", "--port", port]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=environment(), cwd=root, **quiet) as server:  # type: ignore[call-overload]
-        try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    port = free_port()
+    command = [sys.executable, str(REPOSITORY / "run.py"), "ui", f"paths.root={root}", "--port", str(port)]
+    return serving(command, port, root)
 
 
 @pytest.mark.slow

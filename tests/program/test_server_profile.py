@@ -10,7 +10,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import driving
 from conftest import Program
 from faults.tally import tally
 from forked import Forkserver
-from harness import REPOSITORY, environment
+from harness import REPOSITORY, environment, free_port
 from reading import TINY
 
 PROFILE = REPOSITORY / "scripts" / "server"
@@ -113,12 +112,6 @@ def test_mlflow_asks_who_it_is_tells_nobody_and_runs_nothing() -> None:
 
 
 # ---------------------------------------------------------------- the server
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from reading import TINY, metrics_of
+from reading import TINY, metrics_of, rows_in
 
 IMAGES = 90 + 61
 QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "tracking=none")
@@ -17,12 +17,6 @@ QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=no
 def values_of_jobs(root: Path) -> list[dict[str, float]]:
     files = sorted(root.glob("mlruns/_hydra/sweeps/*/*/metrics.json"), key=lambda path: int(path.parent.name))
     return [json.loads(path.read_text())["values"] for path in files]
-
-
-def rows_in(root: Path) -> dict[str, bytes]:
-    """Every shard by entry and name."""
-    folder = root / "mlruns" / "features"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/rows-*.safetensors"))}
 
 
 def test_layers_share_a_pass_whatever_runs_the_jobs(program: Program, tmp_path: Path) -> None:

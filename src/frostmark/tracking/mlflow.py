@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
@@ -105,14 +106,12 @@ class MlflowStore:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         with self._explained("connect"):
-            if self.folder is None:
-                self.experiment_id()
-            else:
+            if self.folder is not None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 # Processes that create the database at once would run its migrations against each other.
                 with FileLock(self.folder / "mlflow.db.lock"):
                     fresh = not (self.folder / "mlflow.db").exists()
-                    self._refuse_moved(self.experiment_id())
+                    self._refuse_moved(self.experiment_id)
                     if fresh:
                         self._write_ahead()
             self._close_left()
@@ -121,7 +120,7 @@ class MlflowStore:
         """Mark as KILLED what processes of this machine left open that are gone."""
         client = self._client()
         mine = f"attributes.status = 'RUNNING' and tags.{PROCESS_TAG} LIKE '{_machine()} %'"
-        for run in client.search_runs([self.experiment_id()], mine, max_results=1000):
+        for run in client.search_runs([self.experiment_id], mine, max_results=1000):
             if not _is_alive(run.data.tags[PROCESS_TAG]):
                 client.set_terminated(run.info.run_id, "KILLED")
                 client.set_tag(run.info.run_id, "error", "its process ended without a word")
@@ -138,12 +137,9 @@ class MlflowStore:
             fix=f"python scripts/relocate_mlruns.py {shlex.quote(str(self.folder.parent))} (in the repository)",
         )
 
+    @cached_property
     def experiment_id(self) -> str:
         """The experiment's identifier in the store; asked for once."""
-        return self._experiment_id
-
-    @cached_property
-    def _experiment_id(self) -> str:
         from mlflow.exceptions import MlflowException
 
         client = self._client()
@@ -158,7 +154,7 @@ class MlflowStore:
         except MlflowException as problem:
             if problem.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return self._experiment_id  # another was faster, or the server made it and its answer came too late
+            return self.experiment_id  # another was faster, or the server made it and its answer came too late
         client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
         client.set_experiment_tag(created, "mlflow.note.content", DESCRIPTION)
         return str(created)
@@ -173,7 +169,7 @@ class MlflowStore:
 
         with self._explained("start"):
             resolved = {**resolve_tags(dict(tags)), PROCESS_TAG: _this_process()}
-            run = self._client().create_run(self.experiment_id(), run_name=_fitting(name, "name"), tags=resolved)
+            run = self._client().create_run(self.experiment_id, run_name=_fitting(name, "name"), tags=resolved)
         return str(run.info.run_id)
 
     def add_files(self, run_id: str, files: Sequence[Path]) -> None:
@@ -269,7 +265,7 @@ class MlflowStore:
     def compare_link(self, run_ids: Sequence[str]) -> str:
         """The place in MLflow's pages where the runs are side by side."""
         with self._explained():
-            runs, experiments = (quote(json.dumps(list(ids))) for ids in (run_ids, [self.experiment_id()]))
+            runs, experiments = (quote(json.dumps(list(ids))) for ids in (run_ids, [self.experiment_id]))
         return f"#/compare-runs?runs={runs}&experiments={experiments}&{WORKFLOW}"
 
     def finish(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
@@ -292,7 +288,7 @@ class MlflowStore:
     def link(self, run_id: str) -> str:
         """The run's place in MLflow's pages, behind the server's address."""
         with self._explained():
-            return f"#/experiments/{self.experiment_id()}/runs/{run_id}?{WORKFLOW}"
+            return f"#/experiments/{self.experiment_id}/runs/{run_id}?{WORKFLOW}"
 
     def _client(self) -> MlflowClient:
         return _client_of(self.uri)
@@ -357,8 +353,9 @@ class MlflowTracker:
     ) -> None:
         tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
         if isinstance(error, TrackingError):
+            # Nobody waits for the monitor: it may be asking the lost store itself.
+            Thread(target=self._monitor.finish, daemon=True).start()
             with _environment(_IN_HURRY), suppress(TrackingError):
-                self._monitor.finish()
                 self._store.give_up(str(self.run_id))
             return
         self._monitor.finish()

@@ -43,12 +43,8 @@ class Steady:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A run that ends without all of its results has failed, whatever became of the work.
-        lost = self._lost
-        self._try(
-            lambda: self._inner.__exit__(
-                kind if error is not None or lost is None else type(lost), error if error is not None else lost, trace
-            )
-        )
+        failed = error or self._lost
+        self._try(lambda: self._inner.__exit__(type(failed) if failed else None, failed, trace))
         if self._lost is not None and error is None:
             raise TrackingError(
                 f"{self._lost.problem} The results are in {self._folder}.",
