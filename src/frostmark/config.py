@@ -397,7 +397,7 @@ def _explain_machine(error: Exception) -> DataError | None:
 
 _OF_THE_MACHINE = {
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
-    errno.ENAMETOOLONG,
+    errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
 }  # fmt: skip
 
 

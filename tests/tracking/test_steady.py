@@ -34,7 +34,7 @@ def test_the_work_goes_on_and_the_loss_is_told_in_the_end() -> None:
             tracker.log_metrics({"test/a/c": 2.0})
             done.append(True)
 
-    with pytest.raises(TrackingError, match="The results are in out") as lost:
+    with pytest.raises(TrackingError, match="the results are in out") as lost:
         work()
     assert done
     assert inner.asked == 1

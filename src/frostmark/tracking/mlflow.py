@@ -309,23 +309,34 @@ class MlflowStore:
             yield
         except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error) as problem:
             text = str(problem).replace(self.uri, without_secrets(self.uri))
+            if self.folder is not None and "database is locked" in text:
+                raise TrackingError(
+                    f"{self.folder / 'mlflow.db'} is locked by another program",
+                    fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
+                ) from problem
             if "401" in text:
                 raise TrackingError(
                     f"the tracking store {without_secrets(self.uri)} wants to know who asks",
                     fix="export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of an account there",
                 ) from problem
             raise TrackingError(
-                f"the tracking store {without_secrets(self.uri)} does not answer: {text.splitlines()[0][:300]}",
+                f"the tracking store {without_secrets(self.uri)} does not answer: {_told(text)}",
                 fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
             ) from problem
+
+
+def _told(text: str) -> str:
+    """What a store's error says, without SQLAlchemy's words about sessions."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("(raised as a result")]
+    return (lines or ["it said nothing"])[0][:300]
 
 
 @cache
 def _client_of(uri: str) -> MlflowClient:
     """One client a store and process: each looks at the database's schema first, which takes a third of a second."""
-    # Alembic tells of every migration it runs.
+    # Alembic tells of every migration it runs, MLflow of every database error, with a traceback, before it raises it.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)

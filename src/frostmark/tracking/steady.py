@@ -47,7 +47,7 @@ class Steady:
         self._try(lambda: self._inner.__exit__(type(failed) if failed else None, failed, trace))
         if self._lost is not None and error is None:
             raise TrackingError(
-                f"{self._lost.problem} The results are in {self._folder}.",
+                f"{self._lost.problem.rstrip('.')}; the results are in {self._folder}.",
                 fix=f"{self._lost.fix}; the same command again then logs them, and forwards no image for it",
             )
 
@@ -82,5 +82,5 @@ class Steady:
             call()
         except TrackingError as problem:
             if self._lost is None:
-                self._tell(f"{problem.problem} The work goes on; its results stay in {self._folder}.")
+                self._tell(f"{problem.problem.rstrip('.')}; the work goes on, and its results stay in {self._folder}.")
                 self._lost = problem
