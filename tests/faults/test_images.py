@@ -517,6 +517,13 @@ def folder_set(root: Path) -> ImageFiles:
     return ImageFiles(paths, torch.arange(len(paths)) % 2, root, geometry=lambda image: image.float())
 
 
+def test_a_set_without_its_bad_images_is_not_a_set_that_never_had_them(tmp_path: Path) -> None:
+    files = folder_set(pets(tmp_path))
+    less = files.without({len(files) - 1: "damaged"})
+    assert less.paths == files.take(len(files) - 1).paths
+    assert fingerprint(less) != fingerprint(files.take(len(files) - 1))
+
+
 def unseen_change(path: Path) -> None:
     """Other pixels under the same name, size and times."""
     before = path.stat()

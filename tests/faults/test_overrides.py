@@ -353,11 +353,17 @@ def parsed(word: str) -> bool:
 
 
 FEW = 25
-"""Every so many of the commands are tried in every run; all of them with ``pytest -m faults``."""
+"""Every so many of the commands, and one of each kind, are tried in every run; all of them with ``pytest -m faults``."""
+
+KINDS = (in_groups, with_flags, interpolated, of_hydra, of_hydra_indirectly, of_logging)
+
+
+def one_of_each() -> list[list[str]]:
+    return [next(iter(kind())) for kind in KINDS]
 
 
 def test_hostile_overrides_are_refused(command: Command, work: Path) -> None:
-    commands = everything()[::FEW]
+    commands = [*one_of_each(), *everything()[::FEW]]
     wrong = tried(commands, command, work)
     tally(
         "hostile overrides refused, nothing executed (sample)",
@@ -380,8 +386,7 @@ def test_all_hostile_overrides_are_refused(command: Command, work: Path) -> None
 @pytest.mark.timeout(600)
 def test_the_program_refuses_them_too(program: Program, work: Path) -> None:
     """As above, with the real program: one of each kind, and those of the folder."""
-    kinds = (in_groups, with_flags, interpolated, of_hydra, of_hydra_indirectly, of_logging)
-    commands = [next(iter(kind())) for kind in kinds] + list(of_folders())[::3]
+    commands = one_of_each() + list(of_folders())[::3]
     wrong = []
     for words in commands:
         done = program(*ordered(words), cwd=work, **ENVIRONMENT)
