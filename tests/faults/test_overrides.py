@@ -353,7 +353,7 @@ def parsed(word: str) -> bool:
 
 
 FEW = 25
-"""Every so many of the commands, and one of each kind, are tried in every run; all of them with ``pytest -m faults``."""
+"""Every so many of the commands, and one of each kind, are tried in every run; all of them behind ``faults``."""
 
 KINDS = (in_groups, with_flags, interpolated, of_hydra, of_hydra_indirectly, of_logging)
 
