@@ -56,7 +56,7 @@ TARGETS = {
     "bf16-mixed, share of the bf16 product rate": (0.60, 0.95),
     "bf16-mixed compiled, share of the bf16 product rate": (0.75, 0.95),
     "seven layers in one pass, times last_conv alone": (1.15, 1.15),
-    "second run: seconds beyond start-up": (3.0, 3.0),
+    "second run: seconds beyond start-up and the work": (3.0, 3.0),
     "preprocessing alone, times the forward rate": (20.0, 20.0),
 }
 AT_MOST = ("seven layers", "second run")
@@ -183,11 +183,11 @@ class Bench:
         return lambda: (matrix @ matrix)[0, 0].item()
 
     def second_run(self) -> tuple[float, float]:
-        """Seconds of a benchmark whose rows are stored, its imports done, and the images it forwarded."""
+        """Seconds of a benchmark whose rows are stored, less imports and metrics, and the images it forwarded."""
         root = Path(self.folder.name)
         words = [
             f"backbone={self.name}", "backbone.weights=untrained", f"dataset.root={self.data}",
-            f"dataset.limit.train={self.count}", "dataset.limit.test=32", "reducer=none", "metrics=[separability]",
+            f"dataset.limit.train={self.count}", "dataset.limit.test=32", "reducer=none", "metrics=[geometry]",
             "tracking=none", f"paths.root={root}", f"trainer={self.accelerator}",
         ]  # fmt: skip
         config = compose(conf_dir(), words)
@@ -198,7 +198,8 @@ class Bench:
             with contextlib.redirect_stderr(io.StringIO()):
                 result = run_benchmark(config, root / run, "", {})
             assert result is not None
-            spent, forwarded = time.perf_counter() - start, result.values["cost/images_forwarded"]
+            work = result.values["cost/geometry_seconds"]
+            spent, forwarded = time.perf_counter() - start - work, result.values["cost/images_forwarded"]
         return spent, forwarded
 
     def run(self, rounds: int) -> None:
@@ -244,7 +245,7 @@ class Bench:
             "bf16-mixed, times the report's way": self.ratio("report", "bf16-mixed"),
             "bf16-mixed, share of the bf16 product rate": self.rate("bf16-mixed") * flops / product,
             "seven layers in one pass, times last_conv alone": self.ratio("seven", "exact"),
-            "second run: seconds beyond start-up": spent,
+            "second run: seconds beyond start-up and the work": spent,
             "preprocessing alone, times the forward rate": self.ratio("exact", "preprocess"),
         }  # fmt: skip
         if "compiled" in self.variants:

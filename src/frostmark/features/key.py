@@ -13,7 +13,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-SCHEMA = 1
+SCHEMA = 2
 """Layout of the store; another one makes other keys."""
 
 
