@@ -876,7 +876,12 @@ def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> 
         named = [button.text_content() for button in page.query_selector_all("#legend button")]
         bad += [f"map.html: {name!r} is no class" for name in named if name not in classes]
         assert len(named) > 40
-    tally("names through the program, MLflow and a browser", len(classes), len(classes) if not bad else 0, repr(bad))
+    tally(
+        "names through the program, MLflow and a browser",
+        len(classes),
+        len(classes) if not bad else 0,
+        "; ".join(map(repr, bad)),
+    )
 
 
 @pytest.mark.faults
@@ -899,7 +904,7 @@ def test_mlflow_keeps_such_names_as_they_are(tmp_path: Path) -> None:
             or (name and run.info.run_name != storable(name)[:250])
         ):
             bad.append(f"{name[:40]!r}: {kept!r:.80} {run.info.run_name!r:.80}")
-    tally("names kept by MLflow", len(NAUGHTY[::6]), len(NAUGHTY[::6]) - len(bad), repr(bad))
+    tally("names kept by MLflow", len(NAUGHTY[::6]), len(NAUGHTY[::6]) - len(bad), "; ".join(map(repr, bad)))
 
 
 SECRETS = {
@@ -927,7 +932,7 @@ def test_no_secret_is_kept_or_told(alive: bool, sweep: bool, server: str, progra
         for name, content in texts.items()
         for found in re.finditer(rb"hush-[a-z]+-\d", name.encode() + content)
     ]
-    tally("files, logs and records without a secret", len(texts), len(texts) - len(found), repr(found))
+    tally("files, logs and records without a secret", len(texts), len(texts) - len(found), "; ".join(map(repr, found)))
 
 
 def kept_by(server: str) -> dict[str, bytes]:
