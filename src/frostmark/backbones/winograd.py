@@ -13,10 +13,8 @@ from __future__ import annotations
 import math
 from typing import TypeGuard
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FEWEST_WEIGHTS = 128 * 256
@@ -98,14 +96,15 @@ def _transformed(weight: Tensor) -> Tensor:
 def _interpolation(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Toom and Cook's matrices in two dimensions: of tiles (36, 36), of filters (36, 9), of results (16, 36)."""
 
-    def values(length: int) -> NDArray[np.float64]:
+    def values(length: int) -> Tensor:
         """Of the polynomials 1, x, …, of the last at infinity."""
-        return np.vstack([np.vander(points, length, increasing=True), np.eye(length)[-1:]])
+        finite = torch.tensor(points, dtype=torch.float64)
+        return torch.vstack([torch.linalg.vander(finite, N=length), torch.eye(length, dtype=torch.float64)[-1:]])
 
-    forth, filters, back = np.linalg.inv(values(_TILE)).T, values(_TILE - _OUT + 1), values(_OUT).T
+    forth, filters, back = torch.linalg.inv(values(_TILE)).T, values(_TILE - _OUT + 1), values(_OUT).T
     # The tiles keep the size of their numbers, which the filters make up for.
-    scale = np.linalg.norm(forth, axis=1, keepdims=True)
-    of_tiles, of_filters, of_results = (torch.from_numpy(np.kron(m, m)) for m in (forth / scale, filters * scale, back))
+    scale = torch.linalg.vector_norm(forth, dim=1, keepdim=True)
+    of_tiles, of_filters, of_results = (torch.kron(m, m) for m in (forth / scale, filters * scale, back))
     return of_tiles, of_filters, of_results
 
 
