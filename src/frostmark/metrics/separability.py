@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg import get_blas_funcs, lapack
 
 from frostmark.metrics.confusability import confused_pairs, nearest_between
 from frostmark.metrics.metric import (
@@ -39,9 +38,9 @@ from frostmark.stats.sampling import seeded, some_of_each
 _ROUNDING = 1e-24
 """Squared distances below this share of the squared lengths are the rounding of float64 streams."""
 
-_WELL_SPANNED, _SPANNED = 1e-2, 1e-4
-"""Smallest pivots of a Cholesky factor over the largest: above, the class means span all directions well enough for
-float32; below the second, they hardly span some."""
+_SPANNED = ((np.float32, 0.3), (np.float64, 1e-4))
+"""Smallest pivot of a Cholesky factor over the largest from which a precision will do for the class means: below the
+last they hardly span some direction."""
 
 PAIRS_LISTED = 20
 """Pairs of classes in the table of the most confusable ones."""
@@ -141,35 +140,39 @@ def nc1_of_noise(means: Array, scatter: Float, root: Float, count: Array) -> flo
         means, scatter, count: as of :func:`nc1`.
         root: (D, D) :func:`triangular_root` of the scatter.
     """
-    n, classes, width = count.sum(), *means.shape
-    centred = means - means.mean(0, dtype=np.float64)
+    n, (classes, width) = count.sum(), means.shape
+    exact = means - means.mean(0, dtype=np.float64)
     few = classes <= width
-    gram = centred @ centred.T if few else centred.T @ centred
-    if few:
-        gram += np.trace(gram) / classes**2  # the direction (1, …, 1), in which M is 0, as long as the others
-    inverse, pivots = _inverse(gram)
-    if pivots < _SPANNED:
-        return nc1(means, scatter, count)
-    if few:
-        # In float32 only what is well conditioned, and only now that G is inverted: it loses digits with the condition
-        # of M, not with the square of that.
-        kind = np.float32 if pivots > _WELL_SPANNED else np.float64
-        dual = inverse.astype(kind) @ centred.astype(kind)
-        reached = get_blas_funcs("trmm", dtype=kind)(1.0, root.T.astype(kind), dual.T)  # R is triangular: half of Rᵀ M⁺
-        return float(np.einsum("dc,dc->", reached, reached, dtype=np.float64) / n - (1 - ((count / n) ** 2).sum()))
-    from_centre = np.sqrt(count)[:, None] * (means - (count / n) @ means)
-    return float(np.einsum("de,de->", scatter - from_centre.T @ from_centre, inverse) / n)
+    for kind, enough in _SPANNED:
+        centred = exact.astype(kind)
+        gram = centred @ centred.T if few else centred.T @ centred
+        if few:
+            gram += np.trace(gram) / classes**2  # the direction (1, …, 1), in which M is 0, as long as the others
+        inverse, pivots = _inverse(gram)
+        if pivots < enough:
+            continue
+        if few:
+            trmm, symm = get_blas_funcs("trmm", dtype=kind), get_blas_funcs("symm", dtype=kind)
+            across = trmm(1.0, root.T.astype(kind), centred.T)  # R is triangular: half of a product
+            reached = symm(1.0, inverse, across, side=1, lower=1, overwrite_c=1)  # Rᵀ M⁺
+            return float(np.einsum("dc,dc->", reached, reached, dtype=np.float64) / n - (1 - ((count / n) ** 2).sum()))
+        from_centre = np.sqrt(count)[:, None] * (means - (count / n) @ means)
+        within = scatter - from_centre.T @ from_centre
+        np.fill_diagonal(within, np.diagonal(within) / 2)  # both are symmetric, of one there is but half
+        return float(2 * np.einsum("de,de->", within, inverse) / n)
+    return nc1(means, scatter, count)
 
 
-def _inverse(gram: Float) -> tuple[Float, float]:
-    """Of a symmetric matrix, and the smallest pivot of its Cholesky factor over the largest; 0 if not definite."""
-    factor, failed = dpotrf(gram, lower=True)
+def _inverse(gram: Array) -> tuple[Array, float]:
+    """Lower half of the inverse of a symmetric matrix; the smallest pivot of its factor over the largest, or 0."""
+    single = gram.dtype == np.float32
+    potrf, potri = (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
+    factor, failed = potrf(gram, lower=True)
     pivots = np.diagonal(factor)
     if failed or pivots.min() <= 0:
         return gram, 0.0
     ratio = float(pivots.min() / pivots.max())
-    lower = dpotri(factor, lower=True, overwrite_c=True)[0]
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T), ratio
+    return np.asarray(potri(factor, lower=True, overwrite_c=True)[0]), ratio
 
 
 def triangular_root(scatter: Float) -> Float:

@@ -124,7 +124,7 @@ class ClassSummary:
     Attributes:
         count: (C,) rows of each class.
         variance: (…, C) trace of each class covariance, divided by n.
-        mean: (…, C, D) class means; float64 of a data set, float32 of draws.
+        mean: (…, C, D) class means; float64 of a data set, float32 of draws, which lie about the origin.
         spread: (…, C) mean distance of a class's rows to their mean; None where nobody asks for it.
     """
 
@@ -144,24 +144,35 @@ class ClassSummary:
         return np.asarray((self.count * self.lengths).sum(-1))
 
     @cached_property
-    def centred(self) -> Array:
-        """(…, C, D) class means less the mean of all rows: near the origin products keep their digits."""
-        shares = (self.count / self.count.sum()).astype(self.mean.dtype)
-        return np.asarray(self.mean - (shares @ self.mean)[..., None, :])
+    def centre(self) -> Array:
+        """(…, D) mean of all rows."""
+        return np.asarray((self.count / self.count.sum()).astype(self.mean.dtype) @ self.mean)
 
     @cached_property
     def lengths(self) -> Array:
         """(…, C) squared distances of the class means to the mean of all rows."""
-        return np.asarray(np.einsum("...cd,...cd->...c", self.centred, self.centred))
+        if self._one:
+            centred = self.mean - self.centre
+            return np.asarray(np.einsum("cd,cd->c", centred, centred))
+        # Of draws by products: a second copy of their means takes as long as everything else that is done with them.
+        along = np.einsum("...cd,...d->...c", self.mean, self.centre)
+        own = np.einsum("...cd,...cd->...c", self.mean, self.mean)
+        whole = np.einsum("...d,...d->...", self.centre, self.centre)
+        return np.asarray(np.maximum(own - 2 * along + whole[..., None], 0))
 
     @cached_property
     def squared(self) -> Array:
         """(…, C, C) squared Euclidean distances of the class means."""
-        if self.mean.ndim == 2 and self.mean.dtype == np.float64:
+        if self._one:
             return np.asarray(squareform(pdist(self.mean, "sqeuclidean")))
         # Of draws by products, a hundred times as fast for 1,000 classes: what float32 makes of two means that nearly
         # coincide an interval or a null does not notice; the estimate keeps its digits.
-        return squared_distances(self.centred)
+        return squared_distances(self.mean)
+
+    @property
+    def _one(self) -> bool:
+        """Whether this is the data set itself, not draws of it."""
+        return self.mean.ndim == 2 and self.mean.dtype == np.float64
 
     @cached_property
     def closeness(self) -> Array:
