@@ -51,7 +51,7 @@ def make_trainer(
         ConfigError: if there is no such device here.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    _keep_freed_memory()
+    keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False  # convolutions would keep ten bits by default: 32-true means float32
     try:
         with _quiet():
@@ -110,7 +110,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep large blocks instead of handing each activation back to the kernel and asking for it again.
 
     The page faults of that are a quarter to a third of the time of a forward pass on the CPU. Elsewhere than on Linux

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
+
+from frostmark.stats.cached import Cached
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
@@ -133,22 +134,22 @@ class ClassSummary:
     mean: Array
     spread: Float | None = None
 
-    @cached_property
+    @Cached
     def within(self) -> Float:
         """(…) tr S_W: Σ over classes and features of squared deviations from the class mean."""
         return np.asarray((self.count * self.variance).sum(-1))
 
-    @cached_property
+    @Cached
     def between(self) -> Float:
         """(…) tr S_B: Σ_c n_c ‖μ_c − μ‖², μ the mean of all rows."""
         return np.asarray((self.count * self.lengths).sum(-1))
 
-    @cached_property
+    @Cached
     def centre(self) -> Array:
         """(…, D) mean of all rows."""
         return np.asarray((self.count / self.count.sum()).astype(self.mean.dtype) @ self.mean)
 
-    @cached_property
+    @Cached
     def lengths(self) -> Array:
         """(…, C) squared distances of the class means to the mean of all rows."""
         if self._one:
@@ -160,7 +161,7 @@ class ClassSummary:
         whole = np.einsum("...d,...d->...", self.centre, self.centre)
         return np.asarray(np.maximum(own - 2 * along + whole[..., None], 0))
 
-    @cached_property
+    @Cached
     def squared(self) -> Array:
         """(…, C, C) squared Euclidean distances of the class means."""
         if self._one:
@@ -174,7 +175,7 @@ class ClassSummary:
         """Whether this is the data set itself, not draws of it."""
         return self.mean.ndim == 2 and self.mean.dtype == np.float64
 
-    @cached_property
+    @Cached
     def closeness(self) -> Array:
         """(…, C, C) one over the squared distances of the class means; 0 on the diagonal."""
         apart = self.squared.copy()
