@@ -29,12 +29,12 @@ from frostmark.metrics.separability import (
     nc1,
     nc1_of_noise,
     omega_squared,
-    total_scatter,
     triangular_root,
 )
 from frostmark.stats.bootstrap import Resamples, resampled_summaries
 from frostmark.stats.moments import ClassMoments, ClassSummary
 from frostmark.stats.permutation import Permutations, permuted_summaries
+from frostmark.stats.scatter import total_scatter
 
 Array = np.ndarray[Any, Any]
 NAMES = (*OF_SUMMARY, "nc1", "silhouette")
@@ -178,12 +178,6 @@ def test_nc1_of_means_on_a_line_counts_that_line_alone() -> None:
     t = np.array([0.1, 1.7, 2.9]) - np.mean([0.1, 1.7, 2.9])
     along = direction @ within @ direction / 60 / (direction @ direction) ** 2 / (t @ t / 3)
     assert nc1_of(rows, labels) == pytest.approx(along / 3, rel=1e-10)
-
-
-def test_total_scatter_of_several_blocks_of_float32_rows() -> None:
-    rows = (np.random.default_rng(0).standard_normal((4096 + 5, 3)) + 1000).astype(np.float32)
-    x = rows.astype(np.float64) - rows.astype(np.float64).mean(0)
-    np.testing.assert_allclose(total_scatter(rows), x.T @ x, rtol=1e-12, atol=1e-9)
 
 
 # By hand

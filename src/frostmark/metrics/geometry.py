@@ -24,6 +24,7 @@ from frostmark.stats.bootstrap import recentred
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.neighbours import KEPT, Graph
 from frostmark.stats.sampling import seeded, stratified
+from frostmark.stats.scatter import total_scatter
 
 ALL_ZERO = "all rows are zero"
 ALL_EQUAL = "all rows are equal"
@@ -51,13 +52,17 @@ _CELLS = 1 << 22
 """Float64 numbers of one block: 32 MiB."""
 
 
-def eigenvalues(rows: Array) -> tuple[Float, Float]:
+def eigenvalues(rows: Array, scatter: Float | None = None) -> tuple[Float, Float]:
     """Eigenvalues, unordered, of X_cᵀX_c and of XᵀX, X the ``rows`` (N, D) and X_c the centred ones.
 
     From the Gram matrix of the smaller side in float64, gathered block by block: rows are never copied whole. The price
     is that an eigenvalue is known to about eps of the largest, so a singular value to √eps. Eigenvalues below
     eps · max(N, D) of the largest are therefore set to zero: singular values below 1.5e-8 √max(N, D) of the largest,
     3e-6 for 50,000 rows, count as none. Rows themselves, being float32, are good for 6e-8.
+
+    Args:
+        rows: (N, D).
+        scatter: (D, D) total scatter of the rows, where it is at hand.
 
     Returns:
         centred and uncentred eigenvalues, none negative. Centred ones are all zero where all rows are equal.
@@ -66,7 +71,7 @@ def eigenvalues(rows: Array) -> tuple[Float, Float]:
     # XᵀX = X_cᵀX_c + N μμᵀ: one row √N μ more, on either side of the Gram matrix, and one pass serves both.
     extra = np.sqrt(len(rows)) * mean
     if len(rows) >= rows.shape[1]:
-        centred = _inner(rows, mean)
+        centred = total_scatter(rows) if scatter is None else scatter
         uncentred = centred + np.outer(extra, extra)
     else:
         centred, beside = _outer(rows, mean, extra)
@@ -75,16 +80,6 @@ def eigenvalues(rows: Array) -> tuple[Float, Float]:
     if np.trace(centred) <= 1e-26 * np.trace(uncentred):
         centred = np.zeros((1, 1))
     return _spectrum(centred, max(rows.shape)), _spectrum(uncentred, max(rows.shape))
-
-
-def _inner(rows: Array, mean: Float) -> Float:
-    """(D, D) X_cᵀX_c."""
-    gram = np.zeros((rows.shape[1], rows.shape[1]))
-    step = max(_CELLS // rows.shape[1], 256)
-    for start in range(0, len(rows), step):
-        block = rows[start : start + step] - mean
-        gram += block.T @ block
-    return gram
 
 
 def _outer(rows: Array, mean: Float, extra: Float) -> tuple[Float, Float]:
@@ -299,7 +294,7 @@ class Geometry:
 
 
 def _add_ranks(scores: Scores, split: Split, family: str) -> None:
-    centred, uncentred = eigenvalues(split.rows)
+    centred, uncentred = eigenvalues(split.rows, split.scatter)
     equal = {ALL_EQUAL: not centred.any()}
     scores.add(f"{family}/rankme", guarded(lambda: entropy_rank(uncentred), {ALL_ZERO: not uncentred.any()}))
     scores.add(f"{family}/effective_rank", guarded(lambda: entropy_rank(centred), equal))

@@ -23,6 +23,7 @@ from frostmark.stats.bootstrap import Resamples, interval
 from frostmark.stats.moments import Array, ClassMoments, Float
 from frostmark.stats.neighbours import KEPT, Graph
 from frostmark.stats.permutation import Permutations, p_value, z_score
+from frostmark.stats.scatter import total_scatter
 
 CLASSES_AS_SCALARS = 50
 """Up to so many classes every class has a metric of its own; beyond, only a row in the table."""
@@ -82,6 +83,11 @@ class Split:
     def row_moments(self) -> ClassMoments:
         """Moments of ``rows``: for what needs both. The streamed ones, unless the rows are projected."""
         return ClassMoments.of(self.rows, self.labels, len(self.classes)) if self.projected else self.moments
+
+    @cached_property
+    def scatter(self) -> Float:
+        """(d, d) total scatter of the rows."""
+        return total_scatter(self.rows)
 
     @cached_property
     def confusability(self) -> Float:

@@ -181,16 +181,6 @@ def triangular_root(scatter: Float) -> Float:
     return np.asarray(np.linalg.cholesky(scatter + ridge * np.eye(len(scatter))))
 
 
-def total_scatter(rows: Array) -> Float:
-    """(D, D) S_T = Σ (x − μ)(x − μ)ᵀ in float64, without a second copy of the rows."""
-    centre = rows.mean(0, dtype=np.float64)
-    scatter = np.zeros((rows.shape[1], rows.shape[1]))
-    for start in range(0, len(rows), 4096):
-        deviations = rows[start : start + 4096] - centre
-        scatter += deviations.T @ deviations
-    return scatter
-
-
 OF_SUMMARY: Mapping[str, Callable[[ClassSummary], Float]] = {
     f.__name__: f for f in (fisher_ratio, eta_squared, omega_squared, calinski_harabasz, davies_bouldin, cdnv)
 }
@@ -224,17 +214,17 @@ def _with_spreads(split: Split) -> ClassSummary:
     return replace(split.row_moments.summary, spread=class_spreads(split.rows, split.labels, split.row_moments))
 
 
-def _nulls(split: Split, scatter: Float) -> dict[str, Float]:
+def _nulls(split: Split) -> dict[str, Float]:
     """(1 + P,) values of every measure: under the labels as they are, and under each permutation."""
     if not len(split.permutations):
         return {}
-    unlabelled, root = Unlabelled(split.rows, split.labels), triangular_root(scatter)
+    unlabelled, root = Unlabelled(split.rows, split.labels), triangular_root(split.scatter)
 
     def measured(labels: Array) -> list[float]:
         summary = unlabelled.summary(labels)
         with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
             values = [float(measure(summary)) for measure in OF_SUMMARY.values()]
-            return [*values, nc1_of_noise(summary.mean, scatter, root, summary.count)]
+            return [*values, nc1_of_noise(summary.mean, split.scatter, root, summary.count)]
 
     found = [measured(split.labels), *in_threads(measured, split.permutations)]
     return dict(zip((*OF_SUMMARY, "nc1"), np.array(found).T, strict=True))
@@ -289,11 +279,10 @@ def _add_moment_measures(
         name: guarded(lambda name=name: float(OF_SUMMARY[name](seen[name])), reasons[name])  # type: ignore[misc]
         for name in OF_SUMMARY
     }
-    scatter = total_scatter(split.rows)
-    values["nc1"] = guarded(lambda: nc1(of_rows.mean, scatter, of_rows.count), reasons["nc1"])
+    values["nc1"] = guarded(lambda: nc1(of_rows.mean, split.scatter, of_rows.count), reasons["nc1"])
     defined = {name: value for name, value in values.items() if not isinstance(value, Undefined)}
     draws = _draws(split, defined)
-    nulls = _nulls(split, scatter) if defined else {}
+    nulls = _nulls(split) if defined else {}
     chance = _chance(split)
     for name, value in values.items():
         key = f"{split.name}/separability/{name}"

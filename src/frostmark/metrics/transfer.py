@@ -30,6 +30,7 @@ from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined
 from frostmark.stats.moments import Array, ClassMoments, Float, squared_distances
 from frostmark.stats.permutation import Permutations, class_sums, in_threads
 from frostmark.stats.sampling import seeded
+from frostmark.stats.scatter import total_scatter
 
 GBC_COMPONENTS = 64
 """Principal components that GBC sees, as in its paper."""
@@ -87,16 +88,22 @@ class Spectrum:
     quartic: float
 
     @classmethod
-    def of(cls, rows: Array) -> Spectrum:
-        """Spectrum of ``rows`` (N, D)."""
+    def of(cls, rows: Array, scatter: Float | None = None) -> Spectrum:
+        """Spectrum of ``rows`` (N, D); ``scatter`` is their total scatter (D, D), where it is at hand."""
         n, d = rows.shape
         centre = rows.mean(0, dtype=np.float64)
-        gram, quartic = _gram_of_rows(rows, centre) if n < d else _gram_of_features(rows, centre)
+        if n < d:
+            gram = _gram_of_rows(rows, centre)
+        elif scatter is None:
+            gram = total_scatter(rows)
+        else:
+            gram = scatter
         values, vectors = np.linalg.eigh(gram)
         # The second bound: what rounding leaves of rows that are equal, as in ClassMoments.no_spread.
         zero = max(values[-1] * max(n, d) * np.finfo(float).eps, 1e-26 * n * float(centre @ centre))
         kept = np.flatnonzero(values > zero)[::-1]
         values, vectors = values[kept], vectors[:, kept]
+        quartic = sum(float((_squares(rows[p] - centre) ** 2).sum()) for p in _blocks(n, d))
         if n < d:
             return cls(vectors, np.zeros(len(kept)), None, values, d, quartic)
         return cls(rows, centre, vectors / np.sqrt(values), values, d, quartic)
@@ -171,23 +178,18 @@ def _blocks(rows: int, width: int, cells: int = _CELLS) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, rows, step))
 
 
-def _gram_of_features(rows: Array, centre: Float) -> tuple[Float, float]:
-    """XᵀX (D, D) and Σ‖x‖⁴."""
-    gram, quartic = np.zeros((len(centre), len(centre))), 0.0
-    for part in _blocks(*rows.shape):
-        x = rows[part] - centre
-        gram += x.T @ x
-        quartic += float((np.einsum("nd,nd->n", x, x) ** 2).sum())
-    return gram, quartic
+def _squares(x: Float) -> Float:
+    """(N,) squared lengths."""
+    return np.asarray(np.einsum("nd,nd->n", x, x))
 
 
-def _gram_of_rows(rows: Array, centre: Float) -> tuple[Float, float]:
-    """XXᵀ (N, N) and Σ‖x‖⁴."""
+def _gram_of_rows(rows: Array, centre: Float) -> Float:
+    """XXᵀ (N, N)."""
     gram = np.zeros((len(rows), len(rows)))
     for part in _blocks(len(centre), len(rows)):
         x = rows[:, part] - centre[part]
         gram += x @ x.T
-    return gram, float((np.diag(gram) ** 2).sum())
+    return gram
 
 
 @dataclass(frozen=True)
@@ -401,7 +403,7 @@ class Transfer:
         """Key → value, null and analytic chance level."""
         names = ("logme", "h_score", "h_score_shrunk", "gbc", *(["nleep"] if self.nleep else []))
         present, own, count = np.unique(split.labels, return_inverse=True, return_counts=True)
-        spectrum = Spectrum.of(split.rows) if len(present) > 1 else None
+        spectrum = Spectrum.of(split.rows, split.scatter) if len(present) > 1 else None
         if spectrum is None or not spectrum.rank:
             return {name: (Undefined(ONE_CLASS if spectrum is None else EQUAL_ROWS), None, None) for name in names}
         unlabelled = _Unlabelled.of(spectrum, split, count, with_mixture=self.nleep)
@@ -443,7 +445,7 @@ class _Unlabelled:
     @cached_property
     def squares(self) -> Float:
         """(N,) squared lengths of ``points``."""
-        return np.asarray(np.einsum("nd,nd->n", self.points, self.points))
+        return _squares(self.points)
 
     @cached_property
     def shrunk(self) -> Float:
