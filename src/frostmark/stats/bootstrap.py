@@ -89,7 +89,7 @@ def resampled_summaries(
     means = (moments.mean[present] - centre).astype(np.float32)
     width = rows.shape[1]
     block = np.empty((0, len(present), width), np.float32)
-    for part, counts in resamples.blocks(len(present) * width // 8):  # a block of means has 512 MiB at most
+    for part, counts in resamples.blocks(len(present) * width // 4):  # a block of means has 256 MiB at most
         size = part.stop - part.start
         block = block if len(block) >= size else np.empty((size, len(present), width), np.float32)
         mean = block[:size]
