@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from forked import Forkserver
-from harness import SHARED, free_port, serving
+from harness import SHARED, THREADS, free_port, serving
+
+# Before torch and NumPy are there, which read it once.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), THREADS)
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 

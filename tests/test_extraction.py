@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from frostmark.config import Layer, compose
 from frostmark.experiment import Result, run_benchmark
@@ -79,13 +81,15 @@ def test_other_images_weights_and_settings_are_other_rows(tmp_path: Path) -> Non
     assert 0 < errors[0] == errors[1] < 0.05  # bf16 keeps eight bits; the second is told from the store
 
 
-def test_a_batch_size_changes_no_row_of_a_convolution(tmp_path: Path) -> None:
-    shards = []
+def test_a_batch_size_changes_rows_by_their_rounding_at_most(tmp_path: Path) -> None:
+    """Which convolution the library takes may depend on the images of a batch, and on the threads."""
+    rows = []
     for size in (16, 64):
         root = tmp_path / str(size)
         run(root, f"trainer.batch_size={size}")
-        shards.append(rows_in(root))
-    assert shards[0] == shards[1]
+        rows.append([load(content)["rows"] for content in rows_in(root).values()])
+    for one, other in zip(*rows, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=5e-6 * np.abs(one).max())
 
 
 def test_what_is_damaged_is_named_and_forwarded_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
