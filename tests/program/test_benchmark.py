@@ -250,6 +250,7 @@ def check_controls(root: Path, values: dict[str, float]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_imagenet_features_beat_untrained_ones_and_raw_pixels(
     program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
 ) -> None:
@@ -263,6 +264,7 @@ def test_imagenet_features_beat_untrained_ones_and_raw_pixels(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_whole_of_the_shared_images_agrees_with_the_independent_measurement(
     program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
 ) -> None:
