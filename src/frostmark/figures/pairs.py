@@ -66,7 +66,8 @@ def draw_confusability(
             _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
     bar.set_label(
-        "variance along the line between the two classes against its\nsquared length (no error rate): the darker, the more confused"
+        "variance along the line between the two classes against its\n"
+        "squared length (no error rate): the darker, the more confused"
     )
     figure.suptitle(plain(title), fontsize=13, fontweight="bold")
     return figure
