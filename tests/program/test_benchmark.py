@@ -264,7 +264,7 @@ def test_imagenet_features_beat_untrained_ones_and_raw_pixels(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_the_whole_of_the_shared_images_agrees_with_the_independent_measurement(
     program: Program, shared_weights: Path, shared_data: Path, tmp_path: Path
 ) -> None:
