@@ -14,7 +14,7 @@ from forked import Forkserver
 from harness import SHARED, THREADS, free_port, serving
 
 # Before torch and NumPy are there, which read it once.
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), THREADS)
+os.environ |= THREADS
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 

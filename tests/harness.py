@@ -15,15 +15,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
 
-THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+THREADS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+)
 """Threads of a test and of its programs: where two tests run at a time, those of one would wait for the other's."""
 
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a program under test: no caller's settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FROSTMARK", "HYDRA", "MLFLOW"))}
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), THREADS)
-    return kept | threads | {"MLFLOW_DISABLE_TELEMETRY": "true"} | more
+    return kept | THREADS | {"MLFLOW_DISABLE_TELEMETRY": "true"} | more
 
 
 def free_port() -> int:

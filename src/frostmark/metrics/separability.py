@@ -144,7 +144,7 @@ def nc1_of_noise(means: Array, scatter: Float, root: Float, count: Array) -> flo
     exact = means - means.mean(0, dtype=np.float64)
     few = classes <= width
     for kind, enough in _SPANNED:
-        centred = exact.astype(kind)
+        centred = exact.astype(kind, copy=False)
         gram = centred @ centred.T if few else centred.T @ centred
         if few:
             gram += np.trace(gram) / classes**2  # the direction (1, …, 1), in which M is 0, as long as the others
@@ -153,7 +153,7 @@ def nc1_of_noise(means: Array, scatter: Float, root: Float, count: Array) -> flo
             continue
         if few:
             trmm, symm = get_blas_funcs("trmm", dtype=kind), get_blas_funcs("symm", dtype=kind)
-            across = trmm(1.0, root.T.astype(kind), centred.T)  # R is triangular: half of a product
+            across = trmm(1.0, root.T.astype(kind, copy=False), centred.T)  # R is triangular: half of a product
             reached = symm(1.0, inverse, across, side=1, lower=1, overwrite_c=1)  # Rᵀ M⁺
             return float(np.einsum("dc,dc->", reached, reached, dtype=np.float64) / n - (1 - ((count / n) ** 2).sum()))
         from_centre = np.sqrt(count)[:, None] * (means - (count / n) @ means)

@@ -45,7 +45,7 @@ def intra_variance(summary: ClassSummary) -> Float:
 def inter_variance(summary: ClassSummary) -> Float:
     """(1/C) Σ_c ‖μ_c − μ̄‖², μ̄ the unweighted mean of the class means."""
     # Steiner: about the mean of all rows, less what lies between the two centres.
-    between_centres = ((summary.mean.mean(-2) - summary.centre) ** 2).sum(-1)
+    between_centres = (summary.offset**2).sum(-1)
     return np.asarray(np.maximum(summary.lengths.mean(-1, dtype=np.float64) - between_centres, 0))
 
 

@@ -161,6 +161,12 @@ class ClassSummary:
         whole = np.einsum("...d,...d->...", self.centre, self.centre)
         return np.asarray(np.maximum(own - 2 * along + whole[..., None], 0))
 
+    @property
+    def offset(self) -> Array:
+        """(…, D) from the mean of all rows to the unweighted mean of the class means."""
+        # Of a data set by differences first, as its means may lie far from zero.
+        return np.asarray((self.mean - self.centre).mean(-2) if self._one else self.mean.mean(-2) - self.centre)
+
     @Cached
     def squared(self) -> Array:
         """(…, C, C) squared Euclidean distances of the class means."""
