@@ -35,10 +35,10 @@ from torchvision.datasets import FashionMNIST
 
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.load import TorchvisionBackbone
+from frostmark.benchmark.run import run_benchmark
 from frostmark.config import compose, conf_dir
 from frostmark.data.preprocess import Resize
 from frostmark.data.source import TensorImages
-from frostmark.experiment import run_benchmark
 from frostmark.features.entry import shards_of
 from frostmark.features.key import RowKey
 from frostmark.features.store import FeatureStore
@@ -196,7 +196,7 @@ class Bench:
             (root / run).mkdir()
             start = time.perf_counter()
             with contextlib.redirect_stderr(io.StringIO()):
-                result = run_benchmark(config, root / run, "", {})
+                result = run_benchmark(config, root / run)
             assert result is not None
             work = result.values["cost/geometry_seconds"]
             spent, forwarded = time.perf_counter() - start - work, result.values["cost/images_forwarded"]

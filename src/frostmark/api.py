@@ -10,14 +10,14 @@ compare(results).sentence
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frostmark.benchmark.run import Result, run_benchmark
+from frostmark.benchmark.subject import Given
 from frostmark.config import Config, Layer, compose, conf_dir
 from frostmark.errors import ConfigError
-from frostmark.experiment import Given, Result, run_benchmark
 
 if TYPE_CHECKING:
     from frostmark.side_by_side import Compared
@@ -77,24 +77,19 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -
     """
     from frostmark.config import Paths, Tracking
     from frostmark.recorded import compare_recorded
-    from frostmark.report.progress import Progress
+    from frostmark.results.progress import ProgressLine
 
     names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]
     mlruns = Config(paths=Paths(str(root))).mlruns
-    with Progress() as progress:
+    with ProgressLine() as progress:
         compared, _, _ = compare_recorded(names, mlruns, Tracking(), progress)
     return compared
 
 
 def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:
-    from omegaconf import OmegaConf
-
-    from frostmark.config import flattened
-
     folder = config.mlruns / "_hydra" / "runs" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
     folder.mkdir(parents=True)
-    shown = OmegaConf.create({**asdict(config), **given.described})
-    result = run_benchmark(config, folder, OmegaConf.to_yaml(shown), flattened(shown), None, layers, given)
+    result = run_benchmark(config, folder, None, layers, given)
     assert result is not None, "one process alone"
     return result
 

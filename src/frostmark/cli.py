@@ -30,7 +30,7 @@ from frostmark.tracking.tracker import without_secrets
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from frostmark.experiment import Result
+    from frostmark.benchmark.run import Result
     from frostmark.features.store import FeatureStore
     from frostmark.side_by_side import Compared
     from frostmark.sweep import Finished
@@ -153,16 +153,12 @@ def _job(errors: list[Exception]) -> Callable[[DictConfig], None]:
 
 
 def _benchmark(config: DictConfig, folder: Path, parent: str | None) -> Result | None:
-    from omegaconf import OmegaConf
-
-    from frostmark.config import flattened, shown_config, typed
-    from frostmark.experiment import run_benchmark
+    from frostmark.benchmark.run import run_benchmark
+    from frostmark.config import typed
     from frostmark.sweep import layers_of_sweep
 
     checked = typed(config)
-    shown = shown_config(config)
-    yaml = OmegaConf.to_yaml(shown, resolve=True)
-    return run_benchmark(checked, folder, yaml, flattened(shown), parent, layers_of_sweep(checked))
+    return run_benchmark(checked, folder, parent, layers_of_sweep(checked))
 
 
 def _job_of_sweep(config: DictConfig, folder: Path, choices: str) -> None:
@@ -195,15 +191,14 @@ def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
 
 
 def _still_holds(config: DictConfig, folder: Path) -> bool:
-    from omegaconf import OmegaConf
-
-    from frostmark.config import shown_config, typed
-    from frostmark.experiment import identity
+    from frostmark.benchmark.labels import identity
+    from frostmark.config import typed
     from frostmark.report.runs import Run
+    from frostmark.shown import shown
 
     with suppress(Exception):  # whatever is wrong with it is told when the job is done again
         yaml = (folder / "config.yaml").read_text(encoding="utf-8")
-        if yaml == OmegaConf.to_yaml(shown_config(config), resolve=True):
+        if yaml == shown(typed(config), {}).yaml:
             return identity(typed(config)).items() <= Run.read(folder).tags.items()
     return False
 
@@ -283,7 +278,7 @@ def _compare(arguments: list[str]) -> int:
     """Set finished runs side by side: comparison.html, .png, .csv and .md, and the verdict."""
     from frostmark.config import Config, Paths, Tracking
     from frostmark.recorded import compare_recorded
-    from frostmark.report.progress import Progress
+    from frostmark.results.progress import ProgressLine
 
     parser = _Parser(prog=f"{_program()} compare", description=_compare.__doc__)
     parser.add_argument(
@@ -300,7 +295,7 @@ def _compare(arguments: list[str]) -> int:
     uri = keys.get("tracking.uri")
     tracking = Tracking(kind="server" if uri else "local", uri=uri)
     mlruns = Config(paths=Paths(keys.get("paths.root", "."))).mlruns
-    with Progress() as progress:
+    with ProgressLine() as progress:
         compared, folder, link = compare_recorded(names, mlruns, tracking, progress)
     _print_comparison(compared)
     print(visible(f"Files: {folder}"))
@@ -420,8 +415,8 @@ def _console() -> Any:
 
 
 def _print_result(result: Result, config: DictConfig, with_link: bool = True) -> None:
-    from frostmark.report.tables import metrics_table, notes
-    from frostmark.report.terminal import cell
+    from frostmark.results.tables import metrics_table, notes
+    from frostmark.results.terminal import cell
 
     console = _console()
     console.print()
@@ -445,7 +440,7 @@ def _how_to_open(link: str | None, uri: str | None, root: str) -> str:
 
 
 def _print_sweep(finished: Finished) -> None:
-    from frostmark.report.tables import sweep_table
+    from frostmark.results.tables import sweep_table
     from frostmark.sweep import differing
 
     outcomes = finished.outcomes
@@ -472,7 +467,7 @@ def _print_sweep(finished: Finished) -> None:
 
 def _print_comparison(compared: Compared) -> None:
     from frostmark.report.comparison import ranking_table
-    from frostmark.report.terminal import cell
+    from frostmark.results.terminal import cell
 
     console = _console()
     for part in compared.parts:

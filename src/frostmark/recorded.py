@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from frostmark.benchmark.tracked import open_store
 from frostmark.config import Tracking
 from frostmark.errors import ConfigError, DataError
-from frostmark.experiment import open_store
 from frostmark.outcome import outcomes
 from frostmark.report.comparison import About
 from frostmark.report.runs import FILE, FILES, Run

@@ -175,7 +175,7 @@ class _Work:
     def write(self, about: About) -> Judged:
         """Every file of the comparison."""
         from frostmark.report.comparison import all_runs, comparison_markdown
-        from frostmark.report.tables import write_csv
+        from frostmark.results.tables import write_csv
 
         files = [write_csv(self._path("comparison.csv"), all_runs(self.group))]
         files += self._draw_depth()

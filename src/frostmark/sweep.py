@@ -114,7 +114,7 @@ _under_way: _UnderWay | None = None
 
 
 def _open(config: DictConfig, jobs: list[list[str]]) -> None:
-    from frostmark.experiment import open_store
+    from frostmark.benchmark.tracked import open_store
 
     global _under_way
     folder = Path(config.hydra.sweep.dir).absolute()
@@ -286,8 +286,8 @@ def _compare(sweep: _UnderWay, ended: Sequence[Outcome]) -> tuple[Compared | Non
     """The comparison of the jobs that finished, or why there is none."""
     from frostmark.features.store import FeatureStore
     from frostmark.report.comparison import About
-    from frostmark.report.progress import Progress
     from frostmark.report.runs import Run
+    from frostmark.results.progress import ProgressLine
     from frostmark.side_by_side import compare_links, compare_runs
 
     folders = [(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]
@@ -300,7 +300,7 @@ def _compare(sweep: _UnderWay, ended: Sequence[Outcome]) -> tuple[Compared | Non
             missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
         links = compare_links(sweep.store, runs)
         about = About(missing, (), links, f"-m {sweep.choices}")
-        with Progress() as progress:
+        with ProgressLine() as progress:
             return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
     except Exception as error:  # the jobs themselves are done, and their table is still worth printing
         return None, explained(error).problem

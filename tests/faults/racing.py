@@ -28,12 +28,12 @@ import torch
 
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.load import TorchvisionBackbone
-from frostmark.backbones.weights import weights_digest
+from frostmark.backbones.network import Network
+from frostmark.benchmark.extraction import Extraction
 from frostmark.config import TrainerChoice
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.preprocess import Resize
 from frostmark.data.synthetic import Synthetic
-from frostmark.extraction import Extraction
 from frostmark.features import store as store_module
 from frostmark.features.store import FeatureStore
 from frostmark.lit import datamodule, module, probe, trainer  # noqa: F401 (imported before the fork)
@@ -45,23 +45,21 @@ def parts(images: int) -> dict[str, Any]:
     backbone = TorchvisionBackbone("squeezenet1_0", "untrained")
     source = Synthetic(size=16, train=images, test=20)
     splits = {split: source.split(split) for split in ("train", "test")}  # type: ignore[arg-type]
-    model = backbone.load(0)
     return {
-        "backbone": backbone,
-        "model": model,
-        "weights": weights_digest(model),
+        "network": Network.loaded(backbone, 0),
         "pipeline": Resize(32).pipeline(backbone.preset),
         "splits": splits,
         "fingerprints": {split: fingerprint(images) for split, images in splits.items()},
         "trainer": TrainerChoice(accelerator="cpu", batch_size=64),
         "progress": lambda text: None,
         "about": {},
+        "max_bytes": 2**30,
     }
 
 
 def extract(folder: Path, made: dict[str, Any]) -> int:
     """2 if images were forwarded, 0 if the rows were there, 1 if they are not whole in the end."""
-    tap = Tap(made["backbone"].survey(32).resolve("stage1"), "gap")
+    tap = Tap(made["network"].backbone.survey(32).resolve("stage1"), "gap")
     extraction = Extraction(**made, store=FeatureStore(folder))
     with extraction.stored(tap, "stage1", []) as entries:
         whole = all(entry.intact() for entry in entries.values())

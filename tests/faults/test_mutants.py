@@ -98,14 +98,14 @@ MUTANTS = (
         "lit/callbacks/store.py",
         "        if len(bad):\n",
         "        if False:\n",
-        ("tests/lit/test_pass.py", "tests/test_extraction.py"),
+        ("tests/lit/test_pass.py", "tests/benchmark/test_extraction.py"),
     ),
     Mutant(
         "values that are no numbers",
-        "lit/callbacks/ledger.py",
+        "results/record.py",
         "if not math.isfinite(value):",
         "if False:",
-        ("tests/lit", "tests/test_experiment.py"),
+        ("tests/results", "tests/benchmark/test_run.py"),
     ),
     Mutant(
         "images are what they were",
@@ -160,7 +160,7 @@ MUTANTS = (
         "report/tables.py",
         "value.startswith(_NOT_AS_IT_IS)",
         "False",
-        ("tests/report/test_report.py", "tests/faults/test_names.py"),
+        ("tests/results/test_report.py", "tests/faults/test_names.py"),
     ),
     Mutant(
         "escapes in HTML",

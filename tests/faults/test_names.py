@@ -35,10 +35,10 @@ from conftest import Program
 from driving import chromium
 from faults.tally import tally
 from frostmark import cli
+from frostmark.benchmark.run import Result
 from frostmark.data.folder import ImageFolder
 from frostmark.data.given import GivenImages
 from frostmark.errors import DataError
-from frostmark.experiment import Result
 from frostmark.features.entry import to_stderr
 from frostmark.figures import interactive, pieces
 from frostmark.figures import linked as linked_module
@@ -63,11 +63,11 @@ from frostmark.report.cache import cache_table
 from frostmark.report.comparison import About, all_runs, comparison_markdown, ranking_table
 from frostmark.report.layers import layers_table
 from frostmark.report.page import PageTable, Section, comparison_page
-from frostmark.report.progress import Progress
 from frostmark.report.runs import Group, Run
-from frostmark.report.summary import Findings, summarise
-from frostmark.report.tables import metrics_table, sweep_table, write_csv, write_parquet
 from frostmark.report.verdicts import judge
+from frostmark.results.progress import ProgressLine
+from frostmark.results.summary import Findings, summarise
+from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
 from frostmark.side_by_side import depth_keys
 from frostmark.tracking.mlflow import MlflowStore
 from reading import TINY, Tracked
@@ -643,12 +643,12 @@ def captured(say: Callable[[str], None], names: Sequence[str], capsys: pytest.Ca
 
 
 def say_progress(name: str) -> None:
-    with Progress() as progress:
+    with ProgressLine() as progress:
         progress(f"extracting {name}: 1 of 2")
 
 
 def say_progress_on_a_terminal(name: str) -> None:
-    progress = Progress()
+    progress = ProgressLine()
     shown: list[Any] = []
     progress._status = SimpleNamespace(update=shown.append)  # type: ignore[assignment]
     progress(name)

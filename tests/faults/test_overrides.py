@@ -286,7 +286,7 @@ Command = Callable[[list[str]], tuple[int, str]]
 def command(work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process: nothing that it is asked for here may come so far as to change it."""
     monkeypatch.setattr(cli, "_work_of_job", refuse_to_begin)
-    monkeypatch.setattr("frostmark.experiment.run_benchmark", made_of)
+    monkeypatch.setattr("frostmark.benchmark.run.run_benchmark", made_of)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def run(words: list[str]) -> tuple[int, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from frostmark.analysis.maps import MapMaking
+from frostmark.analysis.measure import Measurement
+from frostmark.analysis.observed import Observed, Setting
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.data.digits import Digits
@@ -25,9 +27,6 @@ from frostmark.features.key import RowKey
 from frostmark.features.memo import Memo
 from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.collect import CollectRows, StreamMoments
-from frostmark.lit.callbacks.findings import Findings
-from frostmark.lit.callbacks.ledger import Ledger
-from frostmark.lit.callbacks.map_findings import MapFindings
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.callbacks.store import StoreFeatures
@@ -36,11 +35,11 @@ from frostmark.lit.datamodule import ImageModule, StoredRows
 from frostmark.lit.module import FeatureModule, ReplayModule, Rows
 from frostmark.lit.probe import SIZES, fastest_batch, precision_errors
 from frostmark.lit.trainer import make_trainer, predict
-from frostmark.metrics.metric import Scores, Split, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
 from frostmark.metrics.variance import Variance
 from frostmark.reducers.pca import PCA
+from frostmark.results.record import Record
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.projection import PROJECTED_WIDTH, SparseProjection
 from frostmark.tracking.memory import MemoryTracker
@@ -104,25 +103,19 @@ def test_streamed_moments_are_those_of_the_rows(tap: Tap) -> None:
 def test_the_order_of_the_callbacks_does_not_matter(
     order: int, tap: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frostmark.lit.callbacks.findings.PAIRS_SHOWN", 2)
+    monkeypatch.setattr("frostmark.results.pictures.PAIRS_SHOWN", 2)
     tracker, told = MemoryTracker(), []
-    ledger = Ledger(tmp_path, tracker, told.append)
-    rows, moments = CollectRows("x", COUNTS), StreamMoments(tap.width, 10, SPLITS)
     classes = SOURCE.classes()
+    record = Record(tmp_path, tracker, told.append, "title", classes, pictures, "about.")
+    rows, moments = CollectRows("x", COUNTS), StreamMoments(tap.width, 10, SPLITS)
     families = {"variance": Variance(), "neighbours": Neighbours(k=5), "separability": Separability()}
-    found = Findings(ledger, "title", pictures)
-    reducer = PCA(max_points=40)
-    drawn = MapFindings(ledger, classes, "title", "about.", reducer, pictures)
-    splits = partial(splits_of, rows, moments, classes)
-    callbacks = [
-        rows,
-        moments,
-        Watch({s: len(i) for s, i in IMAGES.items()}, told.append),
-        Metrics(families, splits, found, told.append),
-        Maps(reducer, splits, drawn, 0, {"train": "a", "test": "b"}, told.append),
-    ]
+    setting = Setting(classes, 0, {"train": "a", "test": "b"}, resamples=20, permutations=5)
+    observed = Observed(setting, rows, moments)
+    metrics = Metrics(Measurement(families, told.append), observed, record)
+    maps = Maps(MapMaking(PCA(max_points=40), setting, told.append), observed, record)
+    callbacks = [rows, moments, Watch({s: len(i) for s, i in IMAGES.items()}, told.append), metrics, maps]
     run(callbacks[::order], tap)
-    ledger.close()
+    record.close()
     assert set(tracker.files) == {
         "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
         "map.svg", "map.html", "pair_variance.svg", "confusability.svg", "shots.svg", "embedding.parquet",
@@ -130,105 +123,22 @@ def test_the_order_of_the_callbacks_does_not_matter(
         "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "shots.png", "shots.csv", "draws.npz",
     }  # fmt: skip
     assert set(tracker.images) == {"map/train", "map/test", "confusability", "confusable_pairs"}
-    assert ledger.skipped == {}
-    assert tracker.metrics == ledger.values
-    assert {"test/variance/intra", "test/map/variance_intra", "test/neighbours/knn_accuracy"} <= set(ledger.values)
-    assert len(ledger.tables["class_variance"]["space"]) == 40  # two spaces, two splits, ten classes
+    assert record.skipped == {}
+    assert tracker.metrics == record.values
+    assert {"test/variance/intra", "test/map/variance_intra", "test/neighbours/knn_accuracy"} <= set(record.values)
+    assert len(record.tables["class_variance"]["space"]) == 40  # two spaces, two splits, ten classes
     assert {"extracting train: 90 of 90 images", "extracting test: 61 of 61 images"} <= {
         t.split(" · ")[0] for t in told
     }
     assert [t for t in told if t.startswith("metrics: ")] == [f"metrics: {name}" for name in families]
-    assert all(ledger.values[f"cost/{name}_seconds"] > 0 for name in families)
+    assert all(record.values[f"cost/{name}_seconds"] > 0 for name in families)
+    # The callbacks keep what came out.
+    assert metrics.scores.values["test/variance/intra"] == record.values["test/variance/intra"]
+    assert [of.split for of in maps.maps.splits] == list(SPLITS)
 
 
 def pictures(split: str, positions: Sequence[int], edge: int | None = None) -> np.ndarray:
     return thumbnails(IMAGES[split], positions, edge).numpy()
-
-
-def splits_of(rows: CollectRows, moments: StreamMoments, classes: tuple[str, ...]) -> dict[str, Split]:
-    sets = rows.feature_sets
-    return make_splits(
-        {name: features.rows for name, features in sets.items()},
-        {name: features.labels for name, features in sets.items()},
-        classes,
-        moments=moments.moments,
-        resamples=20,
-        permutations=5,
-    )
-
-
-def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    ledger = Ledger(tmp_path, tracker, print)
-    scores = Scores(outcomes={"test/knn_hits": np.array([True, False, True])})
-    scores.add("test/neighbours/knn_accuracy", 2 / 3, draws=np.array([0.3, 0.6, 0.9]), chance=0.1)
-    scores.add("test/neighbours/ncm_accuracy", Undefined("one class only"), draws=np.zeros(3), chance=0.1)
-    ledger.add_scores(scores)
-    ledger.close()
-    with np.load(tracker.files["draws.npz"]) as kept:
-        assert set(kept) == {"draws/test/neighbours/knn_accuracy", "outcomes/test/knn_hits"}
-        assert kept["draws/test/neighbours/knn_accuracy"].tolist() == [0.3, 0.6, 0.9]
-        assert kept["outcomes/test/knn_hits"].tolist() == [True, False, True]
-    found = json.loads((tmp_path / "metrics.json").read_text())
-    assert found["chance"] == {"test/neighbours/knn_accuracy": 0.1}
-    assert found["undefined"] == {"test/neighbours/ncm_accuracy": "one class only"}
-    assert tracker.metrics["test/neighbours/knn_accuracy_lo"] == pytest.approx(0.315)
-
-
-def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    ledger = Ledger(tmp_path, tracker, print)
-    mine, theirs = Scores({"test/variance/intra": 9.0}), Scores({"test/variance/intra": 7.0})
-    mine.add("test/neighbours/knn_accuracy", 0.75, draws=np.array([0.7, 0.75, 0.8]))
-    theirs.add("test/neighbours/knn_accuracy", 0.5, draws=np.array([0.5, 0.45, 0.55]))
-    ledger.add_scores(mine)
-    ledger.add_control("pixels", theirs)
-    ledger.add_control("pixels", Scores({"test/geometry/rankme": Undefined("all rows are zero")}))
-    ledger.compare()
-    ledger.close()
-    assert {k: v for k, v in tracker.metrics.items() if k.startswith("control/")} == {
-        "control/pixels/test/neighbours/knn_accuracy": 0.5
-    }
-    assert "controls.csv" in tracker.files
-    table = ledger.tables["controls"]
-    assert table["metric"] == ["test/neighbours/knn_accuracy"]
-    assert table["difference"] == [0.25]
-    assert (table["lo"][0], table["hi"][0]) == pytest.approx(tuple(np.quantile([0.2, 0.3, 0.25], [0.025, 0.975])))
-    # What a control lacks, the layer does not.
-    assert ledger.undefined == {"control/pixels/test/geometry/rankme": "all rows are zero"}
-
-
-def test_what_cannot_be_drawn_is_skipped_with_a_reason(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, MemoryTracker(), print)
-    rows, labels = {s: np.ones((6, 3), np.float32) for s in SPLITS}, {s: np.arange(6) % 2 for s in SPLITS}
-    splits = make_splits(rows, labels, ("a", "b"), resamples=0, permutations=0)
-    Findings(ledger, "title", pictures)(Separability()(splits), splits)
-    assert set(ledger.skipped) == {"confusability.png", "confusable_pairs.png"}
-    assert not list(tmp_path.glob("*.png"))
-
-
-def test_the_images_shown_are_those_of_the_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frostmark.lit.callbacks.findings.PAIRS_SHOWN", 2)
-    rng = np.random.default_rng(0)
-    labels = {s: np.arange(40) % 4 for s in SPLITS}
-    rows = {s: rng.standard_normal((40, 3)).astype(np.float32) for s in SPLITS}
-    splits = make_splits(rows, labels, ("a", "b", "c", "d"), resamples=0, permutations=0)
-    scores = Separability()(splits)
-    asked: list[tuple[str, list[int]]] = []
-
-    def shown(split: str, positions: Sequence[int], edge: int | None) -> np.ndarray:
-        asked.append((split, list(positions)))
-        return np.stack([np.full((8, 8, 3), 5 * p, np.uint8) for p in positions])
-
-    Findings(Ledger(tmp_path, MemoryTracker(), print), "title", shown)(scores, splits)
-    table = scores.tables["confusable_pairs"]
-    of_test = [i for i, split in enumerate(table["split"]) if split == "test"][:2]
-    ((split, positions),) = asked
-    assert split == "test"
-    assert positions == [table[side][i] for i in of_test for side in ("image_i", "image_j")]
-    for n, i in enumerate(of_test):
-        assert splits["test"].classes[labels["test"][positions[2 * n]]] == table["name_i"][i]
-        assert splits["test"].classes[labels["test"][positions[2 * n + 1]]] == table["name_j"][i]
 
 
 def test_rows_that_are_no_numbers_end_the_pass(tap: Tap) -> None:
@@ -241,17 +151,6 @@ def test_rows_that_are_no_numbers_end_the_pass(tap: Tap) -> None:
             FeatureModule(Extractor(model, [tap]), PIPELINE),
             ImageModule(IMAGES, WANTED, PIPELINE.geometry),
         )
-
-
-def test_a_ledger_keeps_reasons_and_refuses_numbers_that_are_none(tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    ledger = Ledger(tmp_path, tracker, print)
-    ledger.add_scores(Scores({"test/a/b": 1.0, "test/a/c": Undefined("one class only")}))
-    with pytest.raises(ArithmeticError, match="test/a/d"):
-        ledger.add_scores(Scores({"test/a/d": float("nan")}))
-    ledger.close()
-    assert tracker.metrics == {"test/a/b": 1.0}
-    assert tracker.tags == {"undefined.test/a/c": "one class only"}
 
 
 def test_a_negative_number_of_workers_is_refused() -> None:

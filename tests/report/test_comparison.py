@@ -23,8 +23,8 @@ from frostmark.report.comparison import (
     ranking_table,
 )
 from frostmark.report.runs import Group, Run, comparable
-from frostmark.report.tables import write_csv
 from frostmark.report.verdicts import judge
+from frostmark.results.tables import write_csv
 from simulated import TAGS, hits_of, run_of
 
 HOSTILE = "=cmd() | <script>alert(1)</script> [x](y) `z`"

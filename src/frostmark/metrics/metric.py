@@ -159,6 +159,11 @@ class Scores:
         self.values[f"{key}_z"] = Undefined("every permutation gives the same value") if z is None else z
         self.chance.setdefault(key, float(null.mean()))
 
+    def take_in(self, other: Scores) -> None:
+        """Add what another family found."""
+        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine |= theirs
+
 
 class Metric(Protocol):
     """A family of metrics."""

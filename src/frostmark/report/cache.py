@@ -15,7 +15,7 @@ from typing import Protocol
 from rich import box
 from rich.table import Table
 
-from frostmark.report.terminal import cell
+from frostmark.results.terminal import cell
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -11,7 +11,7 @@ from typing import Protocol
 from rich import box
 from rich.table import Table
 
-from frostmark.report.terminal import cell
+from frostmark.results.terminal import cell
 
 
 class NodeLike(Protocol):

@@ -1,53 +1,41 @@
-"""Computes the chosen metric families once the pass is over.
+"""Computes the chosen metric families once the pass is over, and has them recorded: on disk and in MLflow.
 
-Metrics({"variance": Variance(), "neighbours": Neighbours()}, splits, found, progress)
+Metrics(Measurement({"variance": Variance(), "neighbours": Neighbours()}, print), observed, record)
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-
 import pytorch_lightning as pl
 
-from frostmark.metrics.metric import Metric, Scores, Splits
-from frostmark.reducers.reducer import Progress
-
-Found = Callable[[Scores, Splits], None]
+from frostmark.analysis.measure import Measurement, joined
+from frostmark.analysis.observed import Observed
+from frostmark.results.record import Record
 
 
 class Metrics(pl.Callback):
     """Runs every family on both splits, on rank zero.
 
     Args:
-        families: name → family.
-        splits: what the families see, once the pass is over.
-        found: is handed what each family found, with what it saw.
-        progress: told which family is at work.
+        measurement: the families.
+        observed: what the pass collects.
+        record: of the run, which takes in each family as soon as it is there; None for a control, whose scores are
+            only kept here.
+
+    Attributes:
+        scores: once the pass is over, those of all families.
     """
 
-    def __init__(
-        self,
-        families: Mapping[str, Metric],
-        splits: Callable[[], Splits],
-        found: Found,
-        progress: Progress,
-    ) -> None:
-        self._families = dict(families)
-        self._splits = splits
-        self._found = found
-        self._progress = progress
+    def __init__(self, measurement: Measurement, observed: Observed, record: Record | None = None) -> None:
+        self.scores = joined()
+        self._measurement = measurement
+        self._observed = observed
+        self._record = record
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero:
-            measure(self._families, self._splits(), self._found, self._progress)
-
-
-def measure(families: Mapping[str, Metric], splits: Splits, found: Found, progress: Progress) -> None:
-    """Hand to ``found`` what each family finds in ``splits``, and how long it took (``cost/<family>_seconds``)."""
-    for name, family in families.items():
-        progress(f"metrics: {name}")
-        start = time.perf_counter()
-        scores = family(splits)
-        scores.values[f"cost/{name}_seconds"] = time.perf_counter() - start
-        found(scores, splits)
+        if not trainer.is_global_zero:
+            return
+        splits = self._observed.splits
+        for scores in self._measurement.scores(splits):
+            self.scores.take_in(scores)
+            if self._record is not None:
+                self._record.add_metrics(scores, splits)

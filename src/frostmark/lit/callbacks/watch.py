@@ -6,13 +6,12 @@ Watch({"train": 8000, "test": 4000}, progress)
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytorch_lightning as pl
 
 from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
-from frostmark.reducers.reducer import Progress
 
 WARM_UP_BATCHES = 2
 
@@ -29,7 +28,7 @@ class Watch(EachBatch):
         seconds: from the first batch to the end of the last.
     """
 
-    def __init__(self, sizes: Mapping[str, int], progress: Progress) -> None:
+    def __init__(self, sizes: Mapping[str, int], progress: Callable[[str], None]) -> None:
         self.images = 0
         self.seconds = 0.0
         self._sizes = dict(sizes)

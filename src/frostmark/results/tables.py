@@ -16,7 +16,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from frostmark.report.terminal import cell
+from frostmark.results.terminal import cell
 from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
 
 _PER_CLASS = ("intra_variance", "pair_variance")

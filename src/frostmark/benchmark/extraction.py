@@ -1,31 +1,35 @@
 """One forward pass, never twice: rows come out of the store, and what is not there is put there first.
 
-extraction = Extraction(subject, model, splits, fingerprints, trainer, store, progress)
-with extraction.stored(tap, others) as entries:         # forwards what is missing of all taps, in one pass
-    replay(entries, callbacks)
-extraction.stream(tap, callbacks)                       # rows too large to keep: straight to the callbacks
-extraction.cost.forwarded                               # 0 if everything was there
+extraction = extraction_of(subject, network, progress)
+extraction.through(callbacks, subject)      # stored rows, what is missing forwarded first; too large ones streamed
+extraction.cost.forwarded                   # 0 if everything was there
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
-from frostmark.config import AUTO, TrainerChoice
-from frostmark.features.entry import SHARD, row_bytes
-
-if TYPE_CHECKING:
-    from frostmark.backbones.backbone import Backbone
-    from frostmark.backbones.extractor import Tap
-    from frostmark.data.preprocess import Pipeline
-    from frostmark.data.source import ImageSet
-    from frostmark.features.entry import Entry
-    from frostmark.features.store import FeatureStore
-    from frostmark.lit.trainer import Callback
-    from frostmark.reducers.reducer import Progress
+from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.network import Network
+from frostmark.benchmark.subject import Subject
+from frostmark.config import AUTO, Layer, TrainerChoice
+from frostmark.data.preprocess import Pipeline
+from frostmark.data.source import ImageSet
+from frostmark.errors import ConfigError
+from frostmark.features.entry import SHARD, Entry, row_bytes, shards_of
+from frostmark.features.key import RowKey
+from frostmark.features.memo import Memo
+from frostmark.features.rows import refuse_not_finite
+from frostmark.features.store import FeatureStore
+from frostmark.lit.callbacks.store import StoreFeatures
+from frostmark.lit.callbacks.watch import Watch
+from frostmark.lit.datamodule import ImageModule, StoredRows
+from frostmark.lit.module import FeatureModule, ReplayModule
+from frostmark.lit.probe import fastest_batch, precision_errors
+from frostmark.lit.trainer import Callback, is_rank_zero, make_trainer, predict
+from frostmark.stats.neighbours import Graph
 
 
 @dataclass
@@ -47,45 +51,47 @@ class Cost:
     batch_size: int = 0
     precision_error: float | None = None
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """Where the pass ran; nothing if there was none."""
+        return {} if self.device is None else {"device": self.device, "batch_size": str(self.batch_size)}
+
 
 @dataclass
 class Extraction:
     """The images of a run and the network they go through.
 
     Attributes:
-        backbone, model: the network by its name, and with its weights.
-        weights: digest of its tensors.
+        network: with its weights.
         pipeline: preprocessing.
         splits, fingerprints: images by split name, and what identifies them.
         trainer: where and how the pass runs.
         store: where rows are kept.
         progress: told how it goes.
         about: what a person should know of the entries.
+        max_bytes: rows of a layer that take more are not kept.
         cost: of the passes made so far.
     """
 
-    backbone: Backbone
-    model: Any
-    weights: str
+    network: Network
     pipeline: Pipeline
     splits: Mapping[str, ImageSet]
     fingerprints: Mapping[str, str]
     trainer: TrainerChoice
     store: FeatureStore
-    progress: Progress
+    progress: Callable[[str], None]
     about: Mapping[str, str]
+    max_bytes: int
     cost: Cost = field(default_factory=Cost)
 
     def entries(self, tap: Tap) -> dict[str, Entry]:
         """The place in the store of a tap's rows, by split."""
-        from frostmark.features.key import RowKey
-
         return {
             split: self.store.entry(
                 RowKey(
-                    architecture=self.backbone.architecture_name,
-                    library=self.backbone.library,
-                    weights=self.weights,
+                    architecture=self.network.backbone.architecture_name,
+                    library=self.network.backbone.library,
+                    weights=self.network.weights,
                     node=tap.node.name,
                     pool=tap.pool,
                     preprocess=repr(self.pipeline),
@@ -103,6 +109,38 @@ class Extraction:
         """Bytes that the rows of a tap take, both splits together."""
         return sum(entry.size for entry in self.entries(tap).values())
 
+    def keeps(self, tap: Tap) -> bool:
+        """Whether the rows of a tap are small enough to be kept."""
+        return self.size(tap) <= self.max_bytes
+
+    def places(self, tap: Tap) -> dict[str, str]:
+        """Tags: the names of the entries in the store, by split; none of rows that are not kept."""
+        return {f"rows_{s}": entry.folder.name for s, entry in self.entries(tap).items()} if self.keeps(tap) else {}
+
+    def graphs(self, tap: Tap) -> KeptGraphs:
+        """Where the neighbours of a tap's rows are kept."""
+        return KeptGraphs(self.entries(tap))
+
+    def through(self, callbacks: Sequence[Callback], subject: Subject, layers: Sequence[Layer] = ()) -> None:
+        """The rows of the subject's layer, through the callbacks.
+
+        They come out of the store, where what is missing is put first. Rows that are too large to be kept are
+        forwarded straight to the callbacks.
+
+        Args:
+            layers: what the other jobs of a sweep read: one pass stores it for all of them.
+        """
+        tap = subject.tap
+        if not self.keeps(tap):
+            self.stream(tap, callbacks)
+            return
+        others = [other for other in _taps(subject, layers) if self.keeps(other)]
+        with self.stored(tap, subject.word, others) as entries:
+            if is_rank_zero():
+                self.progress("reading the stored rows")
+                labels = {split: images.labels for split, images in self.splits.items()}
+                predict(make_trainer(list(callbacks)), ReplayModule(), StoredRows(entries, labels))
+
     @contextmanager
     def stored(self, tap: Tap, layer: str, others: Sequence[Tap]) -> Iterator[dict[str, Entry]]:
         """The complete entries of a tap, by split; nobody prunes them while the context is open.
@@ -115,8 +153,6 @@ class Extraction:
         Raises:
             DataError: if the disk cannot hold the rows, or the rows are not finite.
         """
-        from frostmark.lit.trainer import is_rank_zero
-
         mine = self.entries(tap)
         taps = [tap, *(other for other in others if other != tap)]
         if not is_rank_zero():  # the first process holds the locks for all of them
@@ -135,17 +171,11 @@ class Extraction:
 
     def stream(self, tap: Tap, callbacks: Sequence[Callback]) -> None:
         """Forward all images once more and hand the rows to the callbacks; nothing is stored."""
-        from frostmark.features.entry import shards_of
-
         wanted = {split: shards_of(len(images)) for split, images in self.splits.items()}
         self.cost.precision_error = self._forward([tap], callbacks, wanted).get(tap)
 
     def _fill(self, taps: Sequence[Tap], layer: str) -> None:
         """Forward what is missing of any tap, and commit. ``taps[0]`` is the one that must come out well."""
-        from frostmark.features.rows import refuse_not_finite
-        from frostmark.lit.callbacks.store import StoreFeatures
-        from frostmark.lit.trainer import is_rank_zero
-
         entries = {tap: self.entries(tap) for tap in taps}
         missing = {tap: {split: e.missing() for split, e in of_tap.items()} for tap, of_tap in entries.items()}
         errors: dict[Tap, float] = {}
@@ -174,16 +204,8 @@ class Extraction:
         self, taps: Sequence[Tap], callbacks: Sequence[Callback], wanted: Mapping[str, Sequence[range]]
     ) -> dict[Tap, float]:
         """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
-        from frostmark.backbones.extractor import Extractor
-        from frostmark.features.memo import Memo
-        from frostmark.lit.callbacks.watch import Watch
-        from frostmark.lit.datamodule import ImageModule
-        from frostmark.lit.module import FeatureModule
-        from frostmark.lit.probe import fastest_batch, precision_errors
-        from frostmark.lit.trainer import make_trainer, predict
-
         chosen = self.trainer
-        extractor = Extractor(self.model, taps)
+        extractor = Extractor(self.network.model, taps)
         if chosen.compile:
             self.progress("compiling the network with the first batch")
             extractor.compile_body()
@@ -204,7 +226,7 @@ class Extraction:
         elif not chosen.compile:  # every size tried would be compiled
             self.progress("choosing the batch size")
             memo = Memo(self.store.folder / "batch_sizes.json")
-            name = f"{self.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
+            name = f"{self.network.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
             images.batch_size = fastest_batch(trainer, module, images, memo, name)
         errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
         predict(trainer, module, images)
@@ -214,3 +236,53 @@ class Extraction:
         self.cost.device = trainer.strategy.root_device.type
         self.cost.batch_size = module.at_once or images.batch_size
         return dict(zip(taps, errors, strict=False))
+
+
+def extraction_of(subject: Subject, network: Network, progress: Callable[[str], None]) -> Extraction:
+    """The images of a benchmark on their way through a network: its own, or a control's."""
+    about = {
+        "backbone": network.backbone.name,
+        "weights": network.backbone.weights_name,
+        "dataset": subject.source.name,
+        "preprocess": f"{subject.preprocess} {subject.pipeline.size}",
+    }
+    config = subject.config
+    store = FeatureStore(config.mlruns / "features")
+    return Extraction(
+        network,
+        subject.pipeline,
+        subject.splits,
+        subject.fingerprints,
+        config.trainer,
+        store,
+        progress,
+        about,
+        config.features.max_bytes,
+    )
+
+
+def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:
+    """What the other jobs will read; a layer that this backbone does not have is told of by its own job."""
+    taps = []
+    for layer in layers:
+        try:
+            taps.append(Tap(subject.survey.resolve(layer.node or layer.tap or ""), layer.pool))
+        except ConfigError:
+            continue
+    return list(dict.fromkeys(taps))
+
+
+@dataclass(frozen=True)
+class KeptGraphs:
+    """Neighbour graphs beside the rows that they follow from; see :data:`frostmark.metrics.metric.Keep`.
+
+    Attributes:
+        entries: of the rows, by split.
+    """
+
+    entries: Mapping[str, Entry]
+
+    def __call__(self, split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
+        """The ``k`` neighbours of a split in the split ``bank``, built unless they are there."""
+        name = f"{Graph.SCHEMA}-{k}-in-{self.entries[bank].folder.name}"
+        return Graph(**self.entries[split].derived(name, lambda: vars(build())))

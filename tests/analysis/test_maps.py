@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from pyarrow import parquet
 from sklearn.datasets import load_digits
 from sklearn.manifold import trustworthiness
 
-from frostmark.lit.callbacks.ledger import Ledger
-from frostmark.lit.callbacks.map_findings import MapFindings
-from frostmark.lit.callbacks.maps import Made, Maps
+from frostmark.analysis.maps import MapMaking
+from frostmark.analysis.observed import Setting
+from frostmark.metrics.maps import MapSet
 from frostmark.metrics.metric import Split, make_splits
 from frostmark.reducers.pca import PCA
 from frostmark.reducers.reducer import Reducer
 from frostmark.reducers.tsne import TSNE
 from frostmark.stats.neighbours import Graph, unit_rows
-from frostmark.tracking.memory import MemoryTracker
 
 DIGITS = load_digits()
 ROWS, LABELS = DIGITS.data.astype(np.float32), DIGITS.target.astype(np.int64)
@@ -36,20 +32,14 @@ def splits(
     return make_splits(rows, labels, CLASSES, resamples=0, permutations=0, keep=keep)
 
 
-def pictures(split: str, positions: Sequence[int], edge: int | None = None) -> np.ndarray:
-    images = DIGITS.images[np.array(positions) + (300 if split == "test" else 0)]
-    return np.repeat((16 * images.clip(0, 15)).astype(np.uint8)[..., None], 3, axis=3)
+def make(reducer: Reducer, both: dict[str, Split] | None = None) -> MapSet:
+    return MapMaking(reducer, Setting(CLASSES, 0, FINGERPRINTS), lambda text: None).maps(both or splits())
 
 
-def make(reducer: Reducer, both: dict[str, Split] | None = None) -> Made | str:
-    found = both or splits()
-    return Maps(reducer, lambda: found, lambda made: None, 0, FINGERPRINTS, lambda text: None)._make()
-
-
-def made(reducer: Reducer, both: dict[str, Split] | None = None) -> Made:
-    found = make(reducer, both)
-    assert isinstance(found, Made)
-    return found
+def made(reducer: Reducer, both: dict[str, Split] | None = None) -> MapSet:
+    maps = make(reducer, both)
+    assert not maps.why_none
+    return maps
 
 
 def test_test_images_are_placed_into_the_train_map_and_each_split_has_its_badge() -> None:
@@ -99,14 +89,14 @@ def test_the_graphs_of_the_metrics_are_the_maps_too() -> None:
 
 
 def test_a_sample_is_shown_with_its_own_neighbours() -> None:
-    found = made(PCA(max_points=80))
-    for of in found.splits:
+    maps = made(PCA(max_points=80))
+    for of in maps.splits:
         assert len(of.images) == 80
         assert of.badge is not None
         assert of.badge.kept.shape == (80,)
         assert of.neighbours.shape == (80, 5)
     again = made(PCA(max_points=80))
-    assert [of.images.tolist() for of in found.splits] == [of.images.tolist() for of in again.splits]
+    assert [of.images.tolist() for of in maps.splits] == [of.images.tolist() for of in again.splits]
 
 
 def test_several_seeds_tell_how_stable_a_map_is() -> None:
@@ -125,32 +115,5 @@ def test_few_test_images_have_a_map_without_a_badge() -> None:
     assert test.coordinates.shape == (3, 2)
 
 
-def test_why_there_is_no_map_is_handed_on(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, MemoryTracker(), lambda text: None)
-    MapFindings(ledger, CLASSES, "title", "about.", PCA(), pictures)("train: 3 images are too few")
-    assert ledger.skipped["map.png"] == ledger.skipped["embedding.parquet"] == "train: 3 images are too few"
-    assert "3 images" in str(make(PCA(), splits(3, 50)))
-
-
-def test_a_map_is_put_down_in_pictures_numbers_and_points(tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    ledger = Ledger(tmp_path, tracker, lambda text: None)
-    found = made(PCA(seeds=2))
-    warned = replace(found.splits[1], badge=replace(found.splits[1].badge, separates_more=True))  # type: ignore[type-var]
-    MapFindings(ledger, CLASSES, "title", "about.", PCA(), pictures)(replace(found, splits=[found.splits[0], warned]))
-    assert {"map.png", "map.svg", "map_train.png", "map_test.png", "map.html", "embedding.parquet"} <= set(
-        tracker.files
-    )
-    read = parquet.read_table(tmp_path / "embedding.parquet").to_pydict()
-    assert read["split"] == ["train"] * 300 + ["test"] * 120
-    assert read["label"] == LABELS[:420].tolist()
-    assert read["class"] == [CLASSES[c] for c in LABELS[:420]]
-    assert read["x"][300:] == found.splits[1].coordinates[:, 0].tolist()
-    assert np.mean(read["neighbours_kept"][:300]) == pytest.approx(ledger.values["train/map/knn_preservation"])
-    for split in ("train", "test"):
-        badge = {k.rpartition("/")[2] for k in ledger.values if k.startswith(f"{split}/map/") and k.count("/") == 2}
-        assert badge >= {
-            "trustworthiness", "continuity", "knn_preservation", "distance_correlation", "knn_accuracy",
-            "knn_accuracy_excess", "stability", "variance_intra", "variance_inter",
-        }  # fmt: skip
-    assert {"cost/map_seconds", "cost/badge_seconds", "train/map/seed_disparity"} <= set(ledger.values)
+def test_too_few_rows_make_no_map_and_the_reason_is_told() -> None:
+    assert "3 images" in make(PCA(), splits(3, 50)).why_none

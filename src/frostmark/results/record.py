@@ -1,8 +1,9 @@
-"""Where the callbacks put what they found: on disk first, then with the tracker.
+"""What one run leaves behind: on disk first, then with the tracker.
 
-    ledger = Ledger(folder, tracker, progress)
-    ledger.add_scores(scores, space="features")
-    ledger.add_figure("map.png", figure)
+    record = Record(folder, tracker, progress, title, classes, thumbnails, about)
+    record.add_metrics(scores, splits)      # numbers, tables, and the pictures that go with them
+    record.add_maps(maps)
+    record.close()
 
 The run's own folder holds every file, so that nothing is lost when the tracker is out of reach.
 """
@@ -11,19 +12,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
-from frostmark.metrics.metric import Scores, Undefined
-from frostmark.reducers.reducer import Progress
-from frostmark.report.tables import write_csv
+from frostmark.metrics.maps import MapSet, map_scores, map_variances
+from frostmark.metrics.metric import Scores, Splits, Undefined
+from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points
+from frostmark.results.pictures import Picture, Thumbnails, metric_pictures
+from frostmark.results.summary import Findings
+from frostmark.results.tables import write_csv, write_parquet
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
@@ -32,8 +35,17 @@ NUMBERS = "metrics.json"
 
 
 @dataclass
-class Ledger:
-    """The findings of one run as they come in.
+class Record:
+    """What a run found, as it comes in.
+
+    Args:
+        folder: of the run's files.
+        tracker: the run in the tracking store.
+        progress: told what is being written.
+        title: backbone · layer · data set.
+        classes: names in the order of their labels.
+        thumbnails: the images themselves.
+        about: a sentence on what is shown, below the pictures.
 
     Attributes:
         values: metric key → number.
@@ -41,27 +53,54 @@ class Ledger:
         tables: artifact name → columns; the first, ``space``, says whether of the features or of the map.
         skipped: artifact → why it was not made.
         chance: metric key → what labels that mean nothing would give.
-        draws, outcomes: metric key → bootstrap draws; name → one value an image.
+        draws, outcomes: metric key → bootstrap draws; name → one value per image.
         controls: control → its scores: the same metrics of what the layer must beat.
         tags: what the run is.
-        about: further words on it, kept in its folder alone.
         figures: artifact → the picture as it was drawn.
     """
 
     folder: Path
     tracker: Tracker
-    progress: Progress
+    progress: Callable[[str], None]
+    title: str
+    classes: tuple[str, ...]
+    thumbnails: Thumbnails
+    about: str = ""
     values: dict[str, float] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    tables: dict[str, dict[str, list[object]]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
     draws: dict[str, Array] = field(default_factory=dict)
     outcomes: dict[str, Array] = field(default_factory=dict)
     controls: dict[str, Scores] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    about: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> Findings:
+        """What the summary tells of."""
+        return Findings(self.values, self.undefined, self.tables, self.skipped, self.chance)
+
+    def add_metrics(self, scores: Scores, splits: Splits) -> None:
+        """Take in what a family says of ``splits``, and draw what its tables allow."""
+        self.add_scores(scores)
+        for picture in metric_pictures(scores, splits, self.title, self.thumbnails):
+            self.add_picture(picture)
+
+    def add_maps(self, maps: MapSet) -> None:
+        """Take in the maps, with their pictures, their page and their points; or why there are none."""
+        if maps.why_none:
+            self.skipped |= dict.fromkeys(ARTIFACTS, maps.why_none)
+            return
+        self.progress("drawing the maps")
+        for picture in map_pictures(maps, self.classes, self.title, self.about):
+            self.add_picture(picture)
+        self.add_text("map.html", map_page(maps, self.classes, self.title, self.about, self.thumbnails))
+        points = map_points(maps, self.classes)
+        self.tracker.log_file(write_parquet(self.folder / "embedding.parquet", points))
+        self.add_scores(map_scores(maps))
+        self.add_scores(map_variances(maps, self.classes), space="map")
 
     def add_tags(self, tags: Mapping[str, str]) -> None:
         """Write down what the run is."""
@@ -96,7 +135,8 @@ class Ledger:
     def compare(self) -> None:
         """Set the values beside those of the controls, once all are in."""
         if self.controls:
-            self.tables["controls"] = dict(gains(self.values, self.draws, self.controls))
+            table = gains(self.values, self.draws, self.controls)
+            self.tables["controls"] = {name: [*column] for name, column in table.items()}
 
     def add_value(self, key: str, value: float) -> None:
         """Take in one number.
@@ -108,18 +148,18 @@ class Ledger:
             raise ArithmeticError(f"metric {key} is {value}: it should have been Undefined, with a reason")
         self.values[key] = value
 
-    def add_figure(self, name: str, figure: Figure, image_key: str | None = None, *, vector: bool = False) -> None:
-        """Save a figure as artifact ``name``, and as an image in the tracker's grid under ``image_key``.
-
-        Args:
-            vector: whether an SVG of the same stem goes with it, for papers.
-        """
-        self.figures[name] = figure
-        self.tracker.log_file(save(figure, self.folder / name))
-        if vector:
-            self.tracker.log_file(save_vector(figure, (self.folder / name).with_suffix(".svg")))
-        if image_key is not None:
-            self.tracker.log_image(image_key, pixels(figure))
+    def add_picture(self, picture: Picture) -> None:
+        """Save a picture, and hand it to the tracker; or take down why there is none."""
+        if picture.figure is None:
+            self.skipped[picture.name] = picture.why_none
+            return
+        self.figures[picture.name] = picture.figure
+        path = self.folder / picture.name
+        self.tracker.log_file(save(picture.figure, path))
+        if picture.vector:
+            self.tracker.log_file(save_vector(picture.figure, path.with_suffix(".svg")))
+        if picture.image_key:
+            self.tracker.log_image(picture.image_key, pixels(picture.figure))
 
     def add_text(self, name: str, text: str) -> None:
         """Save a text as artifact ``name``; whoever reads it finds it whole or not at all."""
@@ -127,10 +167,6 @@ class Ledger:
         temporary = path.with_name(f".{name}")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-        self.add_file(path)
-
-    def add_file(self, path: Path) -> None:
-        """Take in a file that was written into the folder."""
         self.tracker.log_file(path)
 
     def close(self) -> None:
@@ -138,8 +174,9 @@ class Ledger:
         self._write_draws()
         for name, table in sorted(self.tables.items()):
             self.tracker.log_file(write_csv(self.folder / f"{name}.csv", table))
-        found = {
-            **self.about,
+        numbers = {
+            "title": self.title,
+            "classes": self.classes,
             "run_id": self.tracker.run_id,
             "tags": self.tags,
             "values": self.values,
@@ -147,15 +184,15 @@ class Ledger:
             "skipped": self.skipped,
             "chance": self.chance,
         }
-        self.add_text(NUMBERS, json.dumps(found, indent=1, ensure_ascii=False))
+        self.add_text(NUMBERS, json.dumps(numbers, indent=1, ensure_ascii=False))
         self.tracker.log_metrics(self.values)
         self.tracker.set_tags({f"undefined.{key}": reason for key, reason in self.undefined.items()})
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
 
     def _write_draws(self) -> None:
         """``draws.npz``: ``draws/<metric key>`` and ``outcomes/<name>``, for differences between runs."""
-        arrays = {f"draws/{key}": found for key, found in self.draws.items()}
-        arrays |= {f"outcomes/{name}": found for name, found in self.outcomes.items()}
+        arrays = {f"draws/{key}": draws for key, draws in self.draws.items()}
+        arrays |= {f"outcomes/{name}": of_images for name, of_images in self.outcomes.items()}
         if arrays:
             path = self.folder / "draws.npz"
             np.savez_compressed(path, allow_pickle=False, **arrays)

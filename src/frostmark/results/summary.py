@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from frostmark.report.markdown import plain, table
-from frostmark.report.tables import metric_lines, notes, number
+from frostmark.results.markdown import plain, table
+from frostmark.results.tables import metric_lines, notes, number
 
 Columns = Mapping[str, Sequence[Any]]
 

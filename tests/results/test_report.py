@@ -9,9 +9,9 @@ import pytest
 from pyarrow import parquet
 from rich.console import Console
 
-from frostmark.report.progress import Progress
-from frostmark.report.summary import MAP_CAVEAT, Findings, summarise
-from frostmark.report.tables import metric_lines, metrics_table, notes, number, sweep_table, write_csv, write_parquet
+from frostmark.results.progress import ProgressLine
+from frostmark.results.summary import MAP_CAVEAT, Findings, summarise
+from frostmark.results.tables import metric_lines, metrics_table, notes, number, sweep_table, write_csv, write_parquet
 
 
 def test_csv_keeps_names_as_text_and_leaves_undefined_cells_empty(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_summary_says_what_the_report_said_with_its_caveats() -> None:
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress() as progress:
+    with ProgressLine() as progress:
         for i in range(50):
             progress(f"extracting: {i}")
         progress("metrics: variance")

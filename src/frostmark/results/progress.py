@@ -1,6 +1,6 @@
 """What the program is doing, for whoever waits.
 
-    with Progress() as progress:
+    with ProgressLine() as progress:
         progress("extracting train: 2,000 of 8,000 images · 61 images/s · 1 min 38 s left")
 
 On a terminal one line that changes; elsewhere a line every few seconds, so that logs stay short.
@@ -15,13 +15,13 @@ from types import TracebackType
 from rich.console import Console
 
 from frostmark.names import visible
-from frostmark.report.terminal import cell
+from frostmark.results.terminal import cell
 
 EVERY_S = 5.0
 """Seconds between lines where there is no terminal."""
 
 
-class Progress:
+class ProgressLine:
     """Call it with a few words as often as you like."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Progress:
         self._status = console.status("") if console.is_terminal else None
         self._last_time, self._last_topic = 0.0, ""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         if self._status:
             self._status.start()
         return self

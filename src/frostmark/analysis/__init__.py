@@ -1,0 +1,1 @@
+"""Rows become numbers and maps; nothing here knows Lightning."""

@@ -1,0 +1,1 @@
+"""One benchmark of one layer, from the configuration to the record."""

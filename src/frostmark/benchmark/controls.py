@@ -1,0 +1,67 @@
+"""What the layer must beat: the same metrics of the same network untrained, and of raw pixels.
+
+add_controls(record, subject, measurement)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from frostmark.analysis.measure import Measurement, joined
+from frostmark.backbones.backbone import UNTRAINED
+from frostmark.backbones.network import Network
+from frostmark.benchmark.extraction import extraction_of
+from frostmark.benchmark.measuring import observers
+from frostmark.benchmark.subject import Subject
+from frostmark.data.pixels import pixel_rows
+from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.lit.callbacks.metrics import Metrics
+from frostmark.lit.trainer import is_rank_zero
+from frostmark.metrics.metric import Scores
+from frostmark.results.record import Record
+
+Control = Callable[[Subject, Measurement], Scores | None]
+
+
+def add_controls(record: Record, subject: Subject, measurement: Measurement) -> None:
+    """Measure every control that was asked for; one that cannot be had is skipped with its reason."""
+    for name in dict.fromkeys(subject.config.controls):
+        measurement.progress(f"control: {name}")
+        try:
+            scores = CONTROLS[name](subject, measurement)
+        except FrostmarkError as problem:  # the layer's own numbers are there
+            record.skipped[f"control {name}"] = problem.problem
+            continue
+        if scores is not None:
+            record.add_control(name, scores)
+    record.compare()
+
+
+def untrained(subject: Subject, measurement: Measurement) -> Scores:
+    """The same network with seeded initial weights.
+
+    Raises:
+        ConfigError: if the network of the run is untrained itself, or cannot be built anew.
+    """
+    if subject.backbone.weights_name == UNTRAINED:
+        raise ConfigError("the network of this run is untrained itself", fix="controls=[pixels]")
+    network = Network.loaded(subject.backbone.untrained(), subject.config.seed)
+    extraction = extraction_of(subject, network, measurement.progress)
+    collecting, observed = observers(subject, extraction)
+    metrics = Metrics(measurement, observed)
+    extraction.through([*collecting, metrics], subject)
+    return metrics.scores
+
+
+def pixels(subject: Subject, measurement: Measurement) -> Scores | None:
+    """The images' own pixels; None in a process that only extracts for another one."""
+    if not is_rank_zero():
+        return None
+    sets = {split: subject.images(split) for split in subject.splits}
+    rows = {split: pixel_rows(images).numpy() for split, images in sets.items()}
+    labels = {split: images.labels.numpy() for split, images in sets.items()}
+    return joined(measurement.scores(subject.setting.splits(rows, labels)))
+
+
+CONTROLS: dict[str, Control] = {"untrained": untrained, "pixels": pixels}
+"""The words of ``controls=``, and what each measures."""

@@ -1,0 +1,182 @@
+"""One benchmark of one layer, from top to bottom: subject → rows → scores → maps → controls → record.
+
+result = run_benchmark(config, folder=Path("runs/1"))
+result.values["test/neighbours/knn_accuracy"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frostmark.analysis.maps import MapMaking
+from frostmark.analysis.measure import Measurement
+from frostmark.analysis.observed import Observed
+from frostmark.backbones.network import Network
+from frostmark.benchmark.controls import add_controls
+from frostmark.benchmark.costs import costs
+from frostmark.benchmark.extraction import extraction_of
+from frostmark.benchmark.labels import setting, tags
+from frostmark.benchmark.measuring import observers
+from frostmark.benchmark.subject import Given, Subject, resolve
+from frostmark.benchmark.tracked import open_store
+from frostmark.config import Config, Layer
+from frostmark.features.entry import to_stderr
+from frostmark.lit.callbacks.maps import Maps
+from frostmark.lit.callbacks.metrics import Metrics
+from frostmark.lit.trainer import has_gpu, is_rank_zero
+from frostmark.metrics.maps import SplitMap
+from frostmark.results.progress import ProgressLine
+from frostmark.results.record import Record
+from frostmark.results.summary import summarise
+from frostmark.shown import Shown, shown
+from frostmark.tracking.memory import MemoryTracker
+from frostmark.tracking.mlflow import MlflowStore
+from frostmark.tracking.steady import Steady
+from frostmark.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark leaves behind.
+
+    Attributes:
+        title: backbone · layer · data set.
+        about: weights and numbers of images, which the title leaves out.
+        folder: every file of the run.
+        values, undefined: the metrics, and why some have none.
+        chance: of some metrics, what labels that mean nothing would give.
+        run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
+        maps: one per split, with coordinates, labels and how far they may be believed; none if none could be made.
+        figures: artifact → the picture as it was drawn, a matplotlib figure.
+    """
+
+    title: str
+    about: str
+    folder: Path
+    values: Mapping[str, float]
+    undefined: Mapping[str, str]
+    chance: Mapping[str, float]
+    run_id: str | None
+    link: str | None
+    maps: Sequence[SplitMap] = ()
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
+def run_benchmark(
+    config: Config,
+    folder: Path,
+    parent: str | None = None,
+    layers: Sequence[Layer] = (),
+    given: Given | None = None,
+) -> Result | None:
+    """Run one benchmark of one layer.
+
+    Args:
+        config: what to do.
+        folder: an empty folder for the files of the run.
+        parent: the tracked run of the sweep that this one belongs to.
+        layers: what the other jobs of the sweep read of the same backbone and images: one pass stores it for all.
+        given: parts that are there already.
+
+    Returns:
+        the result, or None in a process that only extracts for another one (DDP ranks above zero).
+
+    Raises:
+        FrostmarkError: if something is wrong that the user can mend.
+    """
+    given = given or Given()
+    subject = resolve(config, given, folder)
+    network = Network.loaded(subject.backbone, config.seed)
+    with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
+        record = _record(subject, folder, run.tracker, progress)
+        with _recording(record, subject, network, shown(config, given.described)):
+            measurement = Measurement(subject.families, progress)
+            extraction = extraction_of(subject, network, progress)
+            record.add_tags(extraction.places(subject.tap))
+            collecting, observed = observers(subject, extraction)
+            metrics = Metrics(measurement, observed, record)
+            mapping = _mapping(subject, observed, record)
+            extraction.through([*collecting, metrics, *mapping], subject, layers)
+            record.add_scores(costs(subject, extraction.cost))
+            record.add_tags(extraction.cost.tags)
+            add_controls(record, subject, measurement)
+    return _result(subject, record, mapping, run) if is_rank_zero() else None
+
+
+@dataclass(frozen=True)
+class _TrackedRun:
+    """A run in the tracking store, if there is one."""
+
+    tracker: Tracker
+    store: MlflowStore | None
+
+    @property
+    def link(self) -> str | None:
+        """Its place in MLflow's pages."""
+        run_id = self.tracker.run_id
+        return None if self.store is None or run_id is None else self.store.link(run_id)
+
+
+@contextmanager
+def _tracked(subject: Subject, folder: Path, parent: str | None) -> Iterator[_TrackedRun]:
+    """The run of the process that writes; the others of a job have one in memory."""
+    config = subject.config
+    store = open_store(config.tracking, config.mlruns) if is_rank_zero() else None
+    if store is not None:
+        store.connect()
+    inner: Tracker = MemoryTracker() if store is None else store.run(subject.title, parent)
+    with Steady(inner, folder, to_stderr) as tracker:
+        yield _TrackedRun(tracker, store)
+
+
+@contextmanager
+def _recording(record: Record, subject: Subject, network: Network, config: Shown) -> Iterator[None]:
+    """Says first what the run is, and writes in the end what was found, whatever happens between."""
+    if not is_rank_zero():
+        yield
+        return
+    tracker = record.tracker
+    tracker.log_params(config.params)
+    record.add_tags(tags(subject, network.weights))
+    record.add_text("config.yaml", config.yaml)
+    for split, images in subject.splits.items():
+        tracker.log_dataset(subject.source.name, split, subject.fingerprints[split], len(images))
+    try:
+        yield
+        summary = summarise(record.title, setting(subject), record.findings)
+        record.add_text("summary.md", summary)
+        tracker.set_tags({"mlflow.note.content": summary})
+    finally:
+        record.close()
+
+
+def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
+    about = f"Weights: {subject.backbone.weights_name}."
+    return Record(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about)
+
+
+def _mapping(subject: Subject, observed: Observed, record: Record) -> list[Maps]:
+    """The callback that makes the maps, if any are wanted."""
+    if subject.reducer is None:
+        return []
+    if type(subject.reducer).__name__ == "TSNE" and has_gpu():
+        record.progress("this machine has a GPU: reducer=tsne_gpu (pip install 'frostmark[gpu]') makes maps on it")
+    return [Maps(MapMaking(subject.reducer, observed.setting, record.progress), observed, record)]
+
+
+def _result(subject: Subject, record: Record, mapping: Sequence[Maps], run: _TrackedRun) -> Result:
+    return Result(
+        record.title,
+        subject.about,
+        record.folder,
+        record.values,
+        record.undefined,
+        record.chance,
+        run.tracker.run_id,
+        run.link,
+        [of for maps in mapping for of in maps.maps.splits],
+        record.figures,
+    )

@@ -1,0 +1,192 @@
+"""What is benchmarked: a configuration becomes a network, a layer, images and the ways to measure and map them.
+
+subject = resolve(config, Given(), folder)      # checked, its images read; no weights yet, nothing forwarded
+subject.title, subject.tap.width, len(subject.splits["test"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.analysis.observed import Setting
+from frostmark.backbones.backbone import Backbone
+from frostmark.backbones.extractor import Tap
+from frostmark.backbones.taps import Survey
+from frostmark.config import Config, build
+from frostmark.data.files import inspected
+from frostmark.data.fingerprint import fingerprint
+from frostmark.data.pixels import thumbnails
+from frostmark.data.preprocess import Pipeline
+from frostmark.data.source import SPLITS, ImageSet, Source, limited
+from frostmark.errors import DataError
+from frostmark.metrics.metric import Metric
+from frostmark.reducers.reducer import Reducer
+from frostmark.results.progress import ProgressLine
+from frostmark.stats.projection import PROJECTED_WIDTH, SparseProjection
+
+MAX_WIDTH = 4_096
+"""Features up to which rows are held in memory as they are; wider ones are projected, however few they are."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Parts that a caller hands over, instead of a configuration that says how to make them."""
+
+    backbone: Backbone | None = None
+    source: Source | None = None
+
+    @property
+    def described(self) -> dict[str, dict[str, str]]:
+        """What the configuration kept with the run says of them."""
+        parts = {"backbone": self.backbone, "dataset": self.source}
+        return {group: {"given": part.name} for group, part in parts.items() if part is not None}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Everything that a benchmark is about, resolved and checked.
+
+    Attributes:
+        config: what was asked for.
+        backbone, survey: the network, and its taps.
+        tap, word, node_name: the layer: what is read, the word that it was asked for by, its node.
+        pipeline, preprocess: what is done to the images, and the name of that.
+        source, splits: the data set, and its images by split.
+        reducer: makes the maps; None for no maps.
+        families: the metrics, by name.
+    """
+
+    config: Config
+    backbone: Backbone
+    survey: Survey
+    tap: Tap
+    word: str
+    node_name: str
+    pipeline: Pipeline
+    preprocess: str
+    source: Source
+    splits: Mapping[str, ImageSet]
+    reducer: Reducer | None
+    families: Mapping[str, Metric]
+
+    @property
+    def title(self) -> str:
+        """Backbone · layer · data set."""
+        return f"{self.backbone.name} · {self.word} · {self.source.name}"
+
+    @property
+    def about(self) -> str:
+        """What the title leaves out: weights, numbers of images, and the projection, if there is one."""
+        sizes = ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())
+        return " · ".join(
+            part for part in (f"weights {self.backbone.weights_name}", f"{sizes} images", self.projection) if part
+        )
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of their labels."""
+        return self.source.classes()
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """By split, what identifies its images."""
+        return {split: fingerprint(images) for split, images in self.splits.items()}
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the rows take more bytes than are kept."""
+        return 4 * self.tap.width * sum(map(len, self.splits.values())) > self.config.features.max_bytes
+
+    @property
+    def wide(self) -> bool:
+        """Whether rows are projected before they are held in memory."""
+        return too_wide(self.tap.width, self.too_large)
+
+    @property
+    def projection(self) -> str:
+        """What a reader must know of the rows that neighbours and maps see; empty if they are the features."""
+        shown = f"neighbours and maps see a random projection of the {self.tap.width:,} features to {PROJECTED_WIDTH:,}"
+        return shown if self.wide else ""
+
+    @property
+    def project(self) -> SparseProjection | None:
+        """(N, D) → (N, d) where the rows are too wide."""
+        return SparseProjection(self.tap.width, self.config.seed) if self.wide else None
+
+    @property
+    def setting(self) -> Setting:
+        """What decides the analysis beside the rows."""
+        counts = self.config.uncertainty
+        return Setting(self.classes, self.config.seed, self.fingerprints, counts.resamples, counts.permutations)
+
+    def thumbnails(self, split: str, positions: Sequence[int], edge: int | None = None) -> NDArray[np.uint8]:
+        """The images at ``positions`` as pictures (n, H, W, 3) for a person, their longer side at most ``edge``."""
+        return np.asarray(thumbnails(self.images(split), positions, edge).numpy())
+
+    def images(self, split: str) -> ImageSet:
+        """The images of a split, of one size where they are decoded."""
+        images = self.splits[split]
+        images.geometry = images.geometry or self.pipeline.geometry
+        return images
+
+
+def too_wide(width: int, too_large_to_keep: bool) -> bool:
+    """Whether rows of ``width`` features are projected: they are very wide, or too large to keep and not narrow yet."""
+    return width > MAX_WIDTH or (too_large_to_keep and width > PROJECTED_WIDTH)
+
+
+def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject:
+    """The subject of a benchmark, its images read.
+
+    Args:
+        given: parts that are there already.
+        folder: where more damaged files than can be shown are listed.
+
+    Raises:
+        FrostmarkError: if something is wrong that the user can mend.
+    """
+    backbone = given.backbone or build(config.backbone, "backbone")
+    preprocess = build(config.preprocess, "preprocess")
+    source = given.source or build(config.dataset, "dataset")
+    pipeline = preprocess.pipeline(backbone.preset)
+    word = config.layer.node or config.layer.tap or ""
+    backbone.check_layer(word)
+    survey = backbone.survey(pipeline.size)
+    tap = Tap(survey.resolve(word), config.layer.pool)
+    chosen = config.reducer or {}  # reducer=none leaves what an experiment adds to it
+    reducer = build(chosen, "reducer") if chosen.get("_target_") else None
+    families = {name: build(node, f"metrics.{name}") for name, node in config.metrics.items()}
+    return Subject(
+        config,
+        backbone,
+        survey,
+        tap,
+        word,
+        survey.node_name(word),
+        pipeline,
+        type(preprocess).__name__.lower(),
+        source,
+        _read(source, backbone, config.mlruns, folder),
+        reducer,
+        families,
+    )
+
+
+def _read(source: Source, backbone: Backbone, mlruns: Path, folder: Path | None) -> dict[str, ImageSet]:
+    """Both splits, every file of them tried."""
+    try:
+        splits: dict[str, ImageSet] = {s: limited(source.split(s), s, source.limit) for s in SPLITS}
+        with ProgressLine() as progress:
+            return inspected(splits, mlruns / "features", folder, progress)
+    except DataError as problem:
+        weights = backbone.missing_weights()
+        if weights is None:
+            raise
+        # Both at once, before somebody carries the one over and finds the other missing.
+        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=problem.fix) from problem

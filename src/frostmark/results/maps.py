@@ -1,0 +1,105 @@
+"""The maps of a run as files: pictures, the interactive page, and the table of the points.
+
+for picture in map_pictures(maps, classes, "resnet18 · last_conv · digits", "Weights: untrained."):
+    ...
+html = map_page(maps, classes, title, about, thumbnails)
+write_parquet(folder / "embedding.parquet", map_points(maps, classes))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from frostmark.figures.interactive import InteractiveView, interactive_map
+from frostmark.figures.maps import MapView, draw_maps
+from frostmark.metrics.maps import MapSet, SplitMap
+from frostmark.results.pictures import Picture, Thumbnails
+
+ARTIFACTS = ("map.png", "map_train.png", "map_test.png", "map.html", "embedding.parquet")
+"""What a run without maps does not have."""
+
+FAINT = "The fainter a point, the fewer of the ten images nearest to it in the features are near it in the map."
+
+PAGE_EDGE = 64
+"""Pixels of the longer side of the images in the page."""
+
+
+def map_pictures(maps: MapSet, classes: tuple[str, ...], title: str, about: str) -> Iterator[Picture]:
+    """``map.png`` of all splits, and one picture per split.
+
+    Args:
+        classes: names in the order of their labels.
+        title: without the method and the split.
+        about: a sentence on what is shown, below the pictures.
+    """
+    views, title, note = [_view(of) for of in maps.splits], _title(maps, title), _note(maps, about)
+    yield Picture("map.png", draw_maps(views, classes, title, note, shared=maps.together), vector=True)
+    for view in views:
+        figure = draw_maps([view], classes, f"{title} · {view.split}", note, shared=False)
+        yield Picture(f"map_{view.split}.png", figure, f"map/{view.split}")
+
+
+def map_page(maps: MapSet, classes: Sequence[str], title: str, about: str, thumbnails: Thumbnails) -> str:
+    """``map.html``: the same points, each with its image."""
+    views = [
+        InteractiveView(
+            of.split,
+            of.coordinates,
+            of.labels,
+            of.images,
+            of.neighbours,
+            of.neighbours_in,
+            None if of.badge is None else of.badge.kept,
+            thumbnails(of.split, of.images.tolist(), PAGE_EDGE),
+        )
+        for of in maps.splits
+    ]
+    badges = {of.split: of.badge for of in maps.splits if of.badge is not None}
+    return interactive_map(
+        views,
+        classes,
+        _title(maps, title),
+        _note(maps, about),
+        maps.together,
+        badge="\n".join(f"{split}: {' · '.join(badge.words.splitlines())}" for split, badge in badges.items()),
+        warning=" ".join(f"{split}: {badge.warning}" for split, badge in badges.items() if badge.warning),
+    )
+
+
+def map_points(maps: MapSet, classes: Sequence[str]) -> dict[str, list[object]]:
+    """Columns of ``embedding.parquet``: one line per point."""
+    columns: dict[str, list[object]] = {
+        name: [] for name in ("split", "index", "label", "class", "x", "y", "neighbours_kept")
+    }
+    for of in maps.splits:
+        cells: dict[str, list[object]] = {
+            "split": [of.split] * len(of.images),
+            "index": of.images.tolist(),
+            "label": of.labels.tolist(),
+            "class": [classes[c] for c in of.labels],
+            "x": of.coordinates[:, 0].tolist(),
+            "y": of.coordinates[:, 1].tolist(),
+            "neighbours_kept": [None] * len(of.images) if of.badge is None else of.badge.kept.tolist(),
+        }
+        for name, column in columns.items():
+            column.extend(cells[name])
+    return columns
+
+
+def _title(maps: MapSet, title: str) -> str:
+    return f"{title} · {maps.method}"
+
+
+def _note(maps: MapSet, about: str) -> str:
+    how = (
+        f"{maps.method} fitted on train; test images placed into the same map."
+        if maps.together
+        else f"{maps.method} fitted on each split alone: the two maps share no coordinates."
+    )
+    return f"{about} {how} {maps.reading}\n{FAINT}"
+
+
+def _view(of: SplitMap) -> MapView:
+    if of.badge is None:
+        return MapView(of.split, of.coordinates, of.labels)
+    return MapView(of.split, of.coordinates, of.labels, of.badge.kept, of.badge.words, of.badge.warning)
