@@ -20,7 +20,7 @@ from frostmark.errors import ConfigError
 from frostmark.experiment import Given, Result, run_benchmark
 
 if TYPE_CHECKING:
-    from frostmark.side_by_side import Compared
+    from frostmark.comparison.comparison import Compared
 
 
 def benchmark(
@@ -75,8 +75,8 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -
     Raises:
         ConfigError: if no two of them may be compared; it says what they differ in.
     """
+    from frostmark.comparison.named import compare_recorded
     from frostmark.config import Paths, Tracking
-    from frostmark.recorded import compare_recorded
     from frostmark.report.progress import Progress
 
     names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]

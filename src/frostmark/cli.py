@@ -30,9 +30,9 @@ from frostmark.tracking.tracker import without_secrets
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from frostmark.comparison.comparison import Compared
     from frostmark.experiment import Result
     from frostmark.features.store import FeatureStore
-    from frostmark.side_by_side import Compared
     from frostmark.sweep import Finished
 
 OVERRIDE_MARKS = ("=", "~", "+")
@@ -197,9 +197,9 @@ def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
 def _still_holds(config: DictConfig, folder: Path) -> bool:
     from omegaconf import OmegaConf
 
+    from frostmark.comparison.runs import Run
     from frostmark.config import shown_config, typed
     from frostmark.experiment import identity
-    from frostmark.report.runs import Run
 
     with suppress(Exception):  # whatever is wrong with it is told when the job is done again
         yaml = (folder / "config.yaml").read_text(encoding="utf-8")
@@ -281,8 +281,8 @@ def _ui(arguments: list[str]) -> int:
 
 def _compare(arguments: list[str]) -> int:
     """Set finished runs side by side: comparison.html, .png, .csv and .md, and the verdict."""
+    from frostmark.comparison.named import compare_recorded
     from frostmark.config import Config, Paths, Tracking
-    from frostmark.recorded import compare_recorded
     from frostmark.report.progress import Progress
 
     parser = _Parser(prog=f"{_program()} compare", description=_compare.__doc__)
@@ -471,7 +471,7 @@ def _print_sweep(finished: Finished) -> None:
 
 
 def _print_comparison(compared: Compared) -> None:
-    from frostmark.report.comparison import ranking_table
+    from frostmark.comparison.tables import ranking_table
     from frostmark.report.terminal import cell
 
     console = _console()

@@ -11,8 +11,8 @@ import pytest
 from pyarrow import parquet, table
 from rich.console import Console
 
-from frostmark.errors import DataError
-from frostmark.report.comparison import (
+from frostmark.comparison.runs import Group, Run, comparable
+from frostmark.comparison.tables import (
     About,
     all_runs,
     class_differences,
@@ -22,9 +22,9 @@ from frostmark.report.comparison import (
     ranking,
     ranking_table,
 )
-from frostmark.report.runs import Group, Run, comparable
+from frostmark.comparison.verdict import judge
+from frostmark.errors import DataError
 from frostmark.report.tables import write_csv
-from frostmark.report.verdicts import judge
 from simulated import TAGS, hits_of, run_of
 
 HOSTILE = "=cmd() | <script>alert(1)</script> [x](y) `z`"

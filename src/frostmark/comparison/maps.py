@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from frostmark.comparison.runs import Group, Points, Run
 from frostmark.config import Config, build, typed
 from frostmark.errors import ConfigError
-from frostmark.report.runs import Group, Points, Run
 from frostmark.stats.moments import Array
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class AlignedMaps:
 
     def grid(self, group: Group) -> list[LinkedMap]:
         """All maps, networks in their order, layers by depth."""
-        from frostmark.report.comparison import depth
+        from frostmark.comparison.tables import depth
 
         place = {
             title: (group.names.index(name), depth(run))

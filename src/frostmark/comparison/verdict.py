@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from frostmark.report.runs import Group, Run
+from frostmark.comparison.runs import Group, Run
 from frostmark.stats.paired import Difference, agreement, difference, groups, holm, mcnemar
 
 LEVEL = 0.05

@@ -15,12 +15,12 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from frostmark.comparison.runs import Group, Run
+from frostmark.comparison.verdict import HEADLINES, Headline, Verdict
 from frostmark.names import visible_lines
 from frostmark.report.markdown import plain, table
-from frostmark.report.runs import Group, Run
 from frostmark.report.tables import number
 from frostmark.report.terminal import cell
-from frostmark.report.verdicts import HEADLINES, Headline, Verdict
 from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
 from frostmark.stats.moments import Float
 

@@ -16,18 +16,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frostmark.aligned import AlignedMaps, pictures
+from frostmark.comparison.maps import AlignedMaps, pictures
+from frostmark.comparison.runs import Group, Run, comparable, differences
+from frostmark.comparison.verdict import Verdict, judge
 from frostmark.errors import ConfigError, FrostmarkError
-from frostmark.report.runs import Group, Run, comparable, differences
-from frostmark.report.verdicts import Verdict, judge
 from frostmark.stats.moments import Array, Float
 
 if TYPE_CHECKING:
+    from frostmark.comparison.page import Section
+    from frostmark.comparison.tables import About
     from frostmark.features.store import FeatureStore
     from frostmark.figures.comparison import CostPoint
     from frostmark.figures.depth import Stop
-    from frostmark.report.comparison import About
-    from frostmark.report.page import Section
     from frostmark.tracking.mlflow import MlflowStore
 
 SIMILAR_MOST = 24
@@ -174,7 +174,7 @@ class _Work:
 
     def write(self, about: About) -> Judged:
         """Every file of the comparison."""
-        from frostmark.report.comparison import all_runs, comparison_markdown
+        from frostmark.comparison.tables import all_runs, comparison_markdown
         from frostmark.report.tables import write_csv
 
         files = [write_csv(self._path("comparison.csv"), all_runs(self.group))]
@@ -201,8 +201,8 @@ class _Work:
     @cached_property
     def curves(self) -> dict[str, list[Stop]]:
         """Network → its layers, with the depth and the accuracy of each."""
+        from frostmark.comparison.tables import depth
         from frostmark.figures.depth import Stop
-        from frostmark.report.comparison import depth
 
         found: dict[str, list[Stop]] = {}
         headline = self.verdict.decides
@@ -286,8 +286,8 @@ class _Work:
     # ------------------------------------------------------------ page
 
     def _write_page(self, about: About, maps: AlignedMaps | None) -> Path:
+        from frostmark.comparison.page import comparison_page
         from frostmark.figures.linked import linked_maps
-        from frostmark.report.page import comparison_page
 
         pieces = None
         if maps is not None:
@@ -301,10 +301,10 @@ class _Work:
         return path
 
     def _sections(self, about: About) -> Iterator[Section]:
+        from frostmark.comparison import tables as words
+        from frostmark.comparison.page import PageTable, Section
         from frostmark.figures.comparison import draw_costs
         from frostmark.figures.depth import draw_depth
-        from frostmark.report import comparison as words
-        from frostmark.report.page import PageTable, Section
 
         def tables(*grids: words.Grid) -> list[PageTable]:
             return [PageTable(*grid) for grid in grids]
@@ -346,7 +346,7 @@ class _Work:
         return one.run, other.run, (one.name, other.name)
 
     def _class_words(self) -> list[str]:
-        from frostmark.report.comparison import class_differences
+        from frostmark.comparison.tables import class_differences
 
         if self._two is None:
             return []
@@ -356,9 +356,9 @@ class _Work:
         return class_differences(one.confusability, other.confusability, names, one.classes)
 
     def _class_section(self) -> Iterator[Section]:
+        from frostmark.comparison.page import Section
         from frostmark.figures.comparison import draw_confusion_difference
         from frostmark.metrics.confusability import similarity_order
-        from frostmark.report.page import Section
 
         if self._two is None:
             return
@@ -372,8 +372,8 @@ class _Work:
     # ------------------------------------------------------------ similarity
 
     def _similarity_section(self) -> Iterator[Section]:
+        from frostmark.comparison.page import Section
         from frostmark.figures.comparison import draw_similarity
-        from frostmark.report.page import Section
 
         self.progress("comparing: similarity of the layers")
         found = similarities(self.group.runs[:SIMILAR_MOST], self.store)
