@@ -20,6 +20,7 @@ from frostmark.reducers.pca import PCA
 from frostmark.reducers.reducer import Reducer
 from frostmark.reducers.tsne import TSNE
 from frostmark.stats.neighbours import Graph, unit_rows
+from frostmark.stats.sampling import THUMBNAIL
 from frostmark.tracking.memory import MemoryTracker
 
 DIGITS = load_digits()
@@ -153,4 +154,8 @@ def test_a_map_is_put_down_in_pictures_numbers_and_points(tmp_path: Path) -> Non
             "trustworthiness", "continuity", "knn_preservation", "distance_correlation", "knn_accuracy",
             "knn_accuracy_excess", "stability", "variance_intra", "variance_inter",
         }  # fmt: skip
+    kept = np.load(tracker.files["maps/thumbnails.npz"])
+    assert kept["train/index"].tolist() == found.splits[0].images.tolist()  # of so few images all are kept
+    np.testing.assert_array_equal(kept["test/images"], pictures("test", found.splits[1].images.tolist(), THUMBNAIL))
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["thumbnails.npz"]
     assert {"cost/map_seconds", "cost/badge_seconds", "train/map/seed_disparity"} <= set(ledger.values)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from frostmark.figures.interactive import InteractiveView, interactive_map
 from frostmark.figures.maps import MapView, draw_maps
 from frostmark.lit.callbacks.findings import Thumbnails
@@ -17,6 +19,9 @@ from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
 from frostmark.metrics.variance import MapVariance
 from frostmark.reducers.reducer import Reducer
 from frostmark.report.tables import write_parquet
+from frostmark.stats.moments import Array
+from frostmark.stats.sampling import THUMBNAIL as SHOWN_THUMBNAIL
+from frostmark.stats.sampling import shown_sample
 
 ARTIFACTS = ("map.png", "map_train.png", "map_test.png", "map.html", "embedding.parquet")
 FAINT = "The fainter a point, the fewer of the ten images nearest to it in the features are near it in the map."
@@ -63,6 +68,7 @@ class MapFindings:
         self._draw(made)
         self._write_page(made)
         self._write_points(made)
+        self._keep_thumbnails(made)
         self._ledger.add_scores(_scores(made))
         self._ledger.add_scores(self._variances(made.splits), space="map")
 
@@ -124,6 +130,21 @@ class MapFindings:
             for name, cells in found.items():
                 columns[name].extend(cells)
         self._ledger.add_file(write_parquet(self._ledger.folder / "embedding.parquet", columns))
+
+    def _keep_thumbnails(self, made: Made) -> None:
+        """``maps/thumbnails.npz``: a comparison shows these images where it has neither data set nor network."""
+        arrays: dict[str, Array] = {}
+        for of in made.splits:
+            positions = of.images[shown_sample(of.labels, of.split)]
+            arrays[f"{of.split}/index"] = positions.astype(np.int64)
+            arrays[f"{of.split}/images"] = self._thumbnails(of.split, positions.tolist(), SHOWN_THUMBNAIL)
+        path = self._ledger.folder / "maps" / "thumbnails.npz"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}")
+        with temporary.open("wb") as file:  # a name without the suffix would be given one
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        temporary.replace(path)
+        self._ledger.tracker.log_file(path, "maps")
 
     def _variances(self, maps: list[Mapped]) -> Scores:
         coordinates, labels = {of.split: of.coordinates for of in maps}, {of.split: of.labels for of in maps}
