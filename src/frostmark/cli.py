@@ -19,6 +19,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,7 +31,7 @@ from frostmark.tracking.tracker import without_secrets
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from frostmark.comparison.comparison import Compared
+    from frostmark.comparison.compared import Compared
     from frostmark.experiment import Result
     from frostmark.features.store import FeatureStore
     from frostmark.sweep import Finished
@@ -281,8 +282,9 @@ def _ui(arguments: list[str]) -> int:
 
 def _compare(arguments: list[str]) -> int:
     """Set finished runs side by side: comparison.html, .png, .csv and .md, and the verdict."""
-    from frostmark.comparison.named import compare_recorded
+    from frostmark.comparison.named import compare_named
     from frostmark.config import Config, Paths, Tracking
+    from frostmark.experiment import open_existing_store
     from frostmark.report.progress import Progress
 
     parser = _Parser(prog=f"{_program()} compare", description=_compare.__doc__)
@@ -301,7 +303,8 @@ def _compare(arguments: list[str]) -> int:
     tracking = Tracking(kind="server" if uri else "local", uri=uri)
     mlruns = Config(paths=Paths(keys.get("paths.root", "."))).mlruns
     with Progress() as progress:
-        compared, folder, link = compare_recorded(names, mlruns, tracking, progress)
+        opened = partial(open_existing_store, tracking, mlruns)
+        compared, folder, link = compare_named(names, mlruns, opened, progress)
     _print_comparison(compared)
     print(visible(f"Files: {folder}"))
     if link is not None:

@@ -32,7 +32,7 @@ from frostmark.outcome import Outcome, Record, outcomes, unfinished
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
-    from frostmark.comparison.comparison import Compared
+    from frostmark.comparison.compared import Compared
     from frostmark.tracking.mlflow import MlflowStore
 
 PARENT = "FROSTMARK_PARENT_RUN"
@@ -264,7 +264,7 @@ def finish(stopped: BaseException | None) -> Finished | None:
         note = f"`{sweep.choices}`\n\n{jobs}"
         try:
             if compared is not None:
-                from frostmark.comparison.comparison import log_comparison
+                from frostmark.comparison.tracked import log_comparison
 
                 log_comparison(sweep.store, sweep.run_id, compared)
                 note = f"{compared.markdown}\n\n{note}"
@@ -284,9 +284,10 @@ def _forget_secrets(file: Path) -> None:
 
 def _compare(sweep: _UnderWay, ended: Sequence[Outcome]) -> tuple[Compared | None, str]:
     """The comparison of the jobs that finished, or why there is none."""
-    from frostmark.comparison.comparison import compare_links, compare_runs
+    from frostmark.comparison.about import About
+    from frostmark.comparison.compared import compare_runs
     from frostmark.comparison.runs import Run
-    from frostmark.comparison.tables import About
+    from frostmark.comparison.tracked import compare_links
     from frostmark.features.store import FeatureStore
     from frostmark.report.progress import Progress
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from frostmark.comparison.runs import Group, Run, comparable, differences
+from frostmark.comparison.groups import Group, comparable, differences
+from frostmark.comparison.runs import Run
 from frostmark.comparison.verdict import judge
 from simulated import KNN, TAGS, hits_of, run_of
 

@@ -35,10 +35,13 @@ from conftest import Program
 from driving import chromium
 from faults.tally import tally
 from frostmark import cli
-from frostmark.comparison.comparison import depth_keys
+from frostmark.comparison.about import About
+from frostmark.comparison.groups import Group
+from frostmark.comparison.markdown import comparison_markdown
 from frostmark.comparison.page import PageTable, Section, comparison_page
-from frostmark.comparison.runs import Group, Run
-from frostmark.comparison.tables import About, all_runs, comparison_markdown, ranking_table
+from frostmark.comparison.runs import Run
+from frostmark.comparison.tables import all_runs, ranking_table
+from frostmark.comparison.tracked import depth_keys
 from frostmark.comparison.verdict import judge
 from frostmark.data.folder import ImageFolder
 from frostmark.data.given import GivenImages
