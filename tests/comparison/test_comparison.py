@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
@@ -177,12 +179,18 @@ class Store:
     def __init__(self, folder: Path, ids: list[str], parent: str | None) -> None:
         self.folder, self.ids, self.parent = folder, ids, parent
         self.told: list[tuple[object, ...]] = []
+        self.fetched: list[str] = []
 
     def finished(self, name: str) -> tuple[list[str], str | None]:
         return self.ids, self.parent
 
-    def fetch(self, run_id: str, names: object, into: Path) -> Path:
-        return self.folder / run_id
+    def fetch(self, run_id: str, names: Sequence[str], into: Path) -> Path:
+        for name in names:
+            self.fetched.append(f"{run_id}/{name}")
+            if (self.folder / run_id / name).is_file():
+                (into / run_id / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self.folder / run_id / name, into / run_id / name)
+        return into / run_id
 
     def compare_link(self, run_ids: object) -> str:
         return "#/compare"
@@ -220,6 +228,7 @@ def recorded(folder: Path) -> None:
 @pytest.mark.parametrize("parent", [None, "sweep"])
 def test_runs_of_a_store_are_compared_and_the_comparison_is_kept_with_them(parent: str | None, tmp_path: Path) -> None:
     recorded(tmp_path / "kept")
+    (tmp_path / "kept" / "0" / THUMBNAILS).unlink()
     store = Store(tmp_path / "kept", ["0", "1", "2"], parent)
     compared, folder, link = compare_named(["some name"], tmp_path / "mlruns", lambda: store, lambda text: None)
     run_id = parent or "new"
@@ -230,6 +239,9 @@ def test_runs_of_a_store_are_compared_and_the_comparison_is_kept_with_them(paren
     own = [("start", "comparison · some name"), *kept, ("finish", "new", "FINISHED")]
     assert store.told == (own if parent is None else [*kept, ("tags", "sweep", "mlflow.note.content")])
     assert {path.name for path in folder.iterdir() if path.is_file()} == set(files)
+    # The first run is an older one; what the second kept are the images of the third, too.
+    assert [name for name in store.fetched if "thumbnails" in name] == [f"0/{THUMBNAILS}", f"1/{THUMBNAILS}"]
+    assert compared.parts[0].remarks == ()
     assert compared.parts[0].about.links == {"Compare in MLflow": "#/compare"}
     assert compared.parts[0].about.command == "compare some name"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from frostmark.comparison.about import About
 from frostmark.comparison.compared import Compared, compare_runs
-from frostmark.comparison.runs import FILE, FILES, Run
+from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, Run
 from frostmark.comparison.tracked import compare_links, log_comparison
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
@@ -98,7 +98,19 @@ def _of_store(tracked: RunStore, name: str, into: Path) -> _Named:
             left_out.append(f"left out: {problem.problem}")
     if not runs and left_out:
         raise DataError(left_out[0], fix="run the benchmarks again; what is in the store is not extracted anew")
+    _fetch_thumbnails(tracked, runs, into)
     return _Named(runs, left_out=left_out, parent=parent)
+
+
+def _fetch_thumbnails(tracked: RunStore, runs: Sequence[Run], into: Path) -> None:
+    """Of the runs whose maps show the same images, the first that kept thumbnails gives them to all."""
+    there: set[tuple[str, ...]] = set()
+    for run in runs:
+        numbers = [split + of.index.tobytes().hex() for split, of in run.shown().items()]
+        images = (run.tags.get("dataset_fingerprint", ""), *numbers)
+        if run.run_id is not None and numbers and images not in there:
+            folder = tracked.fetch(run.run_id, [THUMBNAILS], into)
+            there |= {images} if (folder / THUMBNAILS).is_file() else set()
 
 
 def _keep(tracked: RunStore, parent: str | None, names: Sequence[str], compared: Compared) -> str:

@@ -25,10 +25,10 @@ FILE = "metrics.json"
 """Numbers, tags and classes of a run."""
 
 THUMBNAILS = "maps/thumbnails.npz"
-"""Small pictures of the images that a comparison shows."""
+"""Small pictures of the images that a comparison shows: megabytes, of which one run of several is enough."""
 
-FILES = (FILE, "draws.npz", "embedding.parquet", "pair_variance.csv", THUMBNAILS)
-"""What a comparison reads of a run."""
+FILES = (FILE, "draws.npz", "embedding.parquet", "pair_variance.csv")
+"""What a comparison reads of every run."""
 
 MAX_MATRIX_CLASSES = 60
 """Classes up to which the matrix of the pairs is read: their table grows with the square."""
