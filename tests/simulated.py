@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from frostmark.report.runs import Run
-from frostmark.report.verdicts import HEADLINES
+from frostmark.comparison.runs import Run
+from frostmark.comparison.verdict import HEADLINES
 from frostmark.stats.bootstrap import Resamples, interval
 
 KNN = HEADLINES[0].key

@@ -30,6 +30,11 @@ ROOMS = {
         {"stats"},
     ),
     "figures": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich"}, {"stats"}),
+    "comparison": (
+        {"numpy", "matplotlib", "bokeh", "jinja2", "rich", "pyarrow"},
+        # outcome: how the jobs of a sweep ended, to be read in the sweep's folder.
+        {"stats", "metrics", "figures", "features", "report", "tracking.tracker", "outcome"},
+    ),
     "report": ({"numpy", "matplotlib", "bokeh", "jinja2", "rich", "pyarrow"}, {"stats"}),
     "backbones": (
         {"torch", "torchvision", "timm", "huggingface_hub", "PIL", "safetensors", "filelock"},

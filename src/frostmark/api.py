@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frostmark.benchmark.run import Result, run_benchmark
 from frostmark.benchmark.subject import Given
+from frostmark.benchmark.tracked import open_existing_store
 from frostmark.config import Config, Layer, compose, conf_dir
 from frostmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from frostmark.side_by_side import Compared
+    from frostmark.comparison.compared import Compared
 
 
 def benchmark(
@@ -75,14 +77,14 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -
     Raises:
         ConfigError: if no two of them may be compared; it says what they differ in.
     """
+    from frostmark.comparison.named import compare_named
     from frostmark.config import Paths, Tracking
-    from frostmark.recorded import compare_recorded
     from frostmark.results.progress import ProgressLine
 
     names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]
     mlruns = Config(paths=Paths(str(root))).mlruns
     with ProgressLine() as progress:
-        compared, _, _ = compare_recorded(names, mlruns, Tracking(), progress)
+        compared, _, _ = compare_named(names, mlruns, partial(open_existing_store, Tracking(), mlruns), progress)
     return compared
 
 

@@ -19,6 +19,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from frostmark.benchmark.run import Result
+    from frostmark.comparison.compared import Compared
     from frostmark.features.store import FeatureStore
-    from frostmark.side_by_side import Compared
     from frostmark.sweep import Finished
 
 OVERRIDE_MARKS = ("=", "~", "+")
@@ -192,8 +193,8 @@ def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
 
 def _still_holds(config: DictConfig, folder: Path) -> bool:
     from frostmark.benchmark.labels import identity
+    from frostmark.comparison.runs import Run
     from frostmark.config import typed
-    from frostmark.report.runs import Run
     from frostmark.shown import shown
 
     with suppress(Exception):  # whatever is wrong with it is told when the job is done again
@@ -276,8 +277,9 @@ def _ui(arguments: list[str]) -> int:
 
 def _compare(arguments: list[str]) -> int:
     """Set finished runs side by side: comparison.html, .png, .csv and .md, and the verdict."""
+    from frostmark.benchmark.tracked import open_existing_store
+    from frostmark.comparison.named import compare_named
     from frostmark.config import Config, Paths, Tracking
-    from frostmark.recorded import compare_recorded
     from frostmark.results.progress import ProgressLine
 
     parser = _Parser(prog=f"{_program()} compare", description=_compare.__doc__)
@@ -296,7 +298,8 @@ def _compare(arguments: list[str]) -> int:
     tracking = Tracking(kind="server" if uri else "local", uri=uri)
     mlruns = Config(paths=Paths(keys.get("paths.root", "."))).mlruns
     with ProgressLine() as progress:
-        compared, folder, link = compare_recorded(names, mlruns, tracking, progress)
+        opened = partial(open_existing_store, tracking, mlruns)
+        compared, folder, link = compare_named(names, mlruns, opened, progress)
     _print_comparison(compared)
     print(visible(f"Files: {folder}"))
     if link is not None:
@@ -466,7 +469,7 @@ def _print_sweep(finished: Finished) -> None:
 
 
 def _print_comparison(compared: Compared) -> None:
-    from frostmark.report.comparison import ranking_table
+    from frostmark.comparison.tables import ranking_table
     from frostmark.results.terminal import cell
 
     console = _console()

@@ -32,7 +32,7 @@ from frostmark.outcome import Outcome, Record, outcomes, unfinished
 from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
-    from frostmark.side_by_side import Compared
+    from frostmark.comparison.compared import Compared
     from frostmark.tracking.mlflow import MlflowStore
 
 PARENT = "FROSTMARK_PARENT_RUN"
@@ -264,7 +264,7 @@ def finish(stopped: BaseException | None) -> Finished | None:
         note = f"`{sweep.choices}`\n\n{jobs}"
         try:
             if compared is not None:
-                from frostmark.side_by_side import log_comparison
+                from frostmark.comparison.tracked import log_comparison
 
                 log_comparison(sweep.store, sweep.run_id, compared)
                 note = f"{compared.markdown}\n\n{note}"
@@ -284,11 +284,12 @@ def _forget_secrets(file: Path) -> None:
 
 def _compare(sweep: _UnderWay, ended: Sequence[Outcome]) -> tuple[Compared | None, str]:
     """The comparison of the jobs that finished, or why there is none."""
+    from frostmark.comparison.about import About
+    from frostmark.comparison.compared import compare_runs
+    from frostmark.comparison.runs import Run
+    from frostmark.comparison.tracked import compare_links
     from frostmark.features.store import FeatureStore
-    from frostmark.report.comparison import About
-    from frostmark.report.runs import Run
     from frostmark.results.progress import ProgressLine
-    from frostmark.side_by_side import compare_links, compare_runs
 
     folders = [(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]
     if len(folders) < 2:

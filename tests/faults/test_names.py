@@ -36,6 +36,14 @@ from driving import chromium
 from faults.tally import tally
 from frostmark import cli
 from frostmark.benchmark.run import Result
+from frostmark.comparison.about import About
+from frostmark.comparison.groups import Group
+from frostmark.comparison.markdown import comparison_markdown
+from frostmark.comparison.page import PageTable, Section, comparison_page
+from frostmark.comparison.runs import Run
+from frostmark.comparison.tables import all_runs, ranking_table
+from frostmark.comparison.tracked import depth_keys
+from frostmark.comparison.verdict import judge
 from frostmark.data.folder import ImageFolder
 from frostmark.data.given import GivenImages
 from frostmark.errors import DataError
@@ -60,15 +68,10 @@ from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
 from frostmark.report.cache import cache_table
-from frostmark.report.comparison import About, all_runs, comparison_markdown, ranking_table
 from frostmark.report.layers import layers_table
-from frostmark.report.page import PageTable, Section, comparison_page
-from frostmark.report.runs import Group, Run
-from frostmark.report.verdicts import judge
 from frostmark.results.progress import ProgressLine
 from frostmark.results.summary import Findings, summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
-from frostmark.side_by_side import depth_keys
 from frostmark.tracking.mlflow import MlflowStore
 from reading import TINY, Tracked
 from simulated import KNN, TAGS

@@ -12,8 +12,8 @@ import pytest
 
 from driving import Place, Screen, around, chromium, click_class, listed, rings
 from driving import linked_places as places
+from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.figures.linked import LinkedImages, LinkedMap, LinkedPieces, _lines, linked_maps
-from frostmark.report.page import PageTable, Section, comparison_page
 from opening import FRAME, SCREEN, Opened, opening
 
 if TYPE_CHECKING:

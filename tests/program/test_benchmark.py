@@ -116,7 +116,7 @@ def test_quickstart_artifacts_stand_at_the_root_of_the_run(quickstart: tuple[Pat
     root, _ = quickstart
     tracked = Tracked(root)
     files = tracked.artifacts(tracked.only())
-    assert set(files) == ARTIFACTS | {"images"}
+    assert set(files) == ARTIFACTS | {"images", "maps"}
     for name in ARTIFACTS:
         if name.endswith(".png"):
             with Image.open(files[name]) as picture:

@@ -15,6 +15,7 @@ from frostmark.analysis.maps import MapMaking
 from frostmark.analysis.observed import Setting
 from frostmark.reducers.pca import PCA
 from frostmark.results.record import Record
+from frostmark.stats.sampling import THUMBNAIL
 from frostmark.tracking.memory import MemoryTracker
 
 DIGITS = load_digits()
@@ -62,3 +63,7 @@ def test_a_map_is_put_down_in_pictures_numbers_and_points(tmp_path: Path) -> Non
             "knn_accuracy_excess", "stability", "variance_intra", "variance_inter",
         }  # fmt: skip
     assert {"cost/map_seconds", "cost/badge_seconds", "train/map/seed_disparity"} <= set(kept.values)
+    shown = np.load(tracker.files["maps/thumbnails.npz"])
+    assert shown["train/index"].tolist() == maps.splits[0].images.tolist()  # of so few images all are kept
+    np.testing.assert_array_equal(shown["test/images"], pictures("test", maps.splits[1].images.tolist(), THUMBNAIL))
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["thumbnails.npz"]

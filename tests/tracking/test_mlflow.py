@@ -43,6 +43,18 @@ def test_what_goes_in_comes_out(store: MlflowStore, tmp_path: Path) -> None:
     assert str(run.info.artifact_uri).startswith((store.folder / "artifacts").as_uri())  # type: ignore[operator]
 
 
+def test_files_are_kept_in_folders_and_fetched_from_them(store: MlflowStore, tmp_path: Path) -> None:
+    for name in ("metrics.json", "thumbnails.npz"):
+        (tmp_path / name).write_text(name)
+    with store.run("x", parent=None) as tracker:
+        tracker.log_file(tmp_path / "metrics.json")
+        tracker.log_file(tmp_path / "thumbnails.npz", "maps")
+    wanted = ("metrics.json", "draws.npz", "maps/thumbnails.npz", "maps/other.npz", "elsewhere/x.npz")
+    fetched = store.fetch(str(tracker.run_id), wanted, tmp_path / "into")
+    there = {str(path.relative_to(fetched)): path.read_text() for path in fetched.rglob("*") if path.is_file()}
+    assert there == {"metrics.json": "metrics.json", "maps/thumbnails.npz": "thumbnails.npz"}
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [(None, "FINISHED"), (ValueError("x"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (Terminated(), "KILLED")],

@@ -16,7 +16,7 @@ class Breaking(MemoryTracker):
 
     asked = 0
 
-    def log_file(self, path: Path) -> None:
+    def log_file(self, path: Path, folder: str = "") -> None:
         self.asked += 1
         raise TrackingError("the store is gone", fix="start it")
 

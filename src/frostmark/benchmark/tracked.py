@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from frostmark.config import Tracking
+from frostmark.errors import ConfigError
 from frostmark.tracking.mlflow import MlflowStore
 
 
@@ -18,3 +19,21 @@ def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
     if tracking.uri:
         return MlflowStore(tracking.uri, tracking.experiment)
     return MlflowStore.local(mlruns, tracking.experiment)
+
+
+def open_existing_store(tracking: Tracking, mlruns: Path) -> MlflowStore:
+    """The tracking store with the runs that are there, connected.
+
+    Raises:
+        ConfigError: if there is no store: nothing was tracked below ``mlruns``.
+        TrackingError: if it does not answer.
+    """
+    if not tracking.uri and not (mlruns / "mlflow.db").is_file():
+        raise ConfigError(
+            f"there are no tracked runs in {mlruns}",
+            fix="paths.root=<folder that holds mlruns/>, tracking.uri=<server>, or the folder of a sweep",
+        )
+    store = open_store(tracking, mlruns)
+    assert store is not None
+    store.connect()
+    return store

@@ -2,11 +2,13 @@
 
 save(figure, Path("map.png"))
 save_vector(figure, Path("map.svg"))        # for papers
+svg(figure)                     # the same as text, for pages
 pixels(figure)                  # (H, W, 3) uint8, for trackers that show images in a grid
 """
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +28,15 @@ def save(figure: Figure, path: Path) -> Path:
 
 def save_vector(figure: Figure, path: Path) -> Path:
     """Write ``figure`` as SVG; the same figure gives the same bytes."""
-    with rc_context({"svg.hashsalt": "frostmark"}):
-        figure.savefig(path, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
+    path.write_text(svg(figure), encoding="utf-8")
     return path
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG document, for pages; the same figure gives the same text."""
+    with rc_context({"svg.hashsalt": "frostmark"}), BytesIO() as file:
+        figure.savefig(file, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
+        return file.getvalue().decode()
 
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from frostmark.figures.interactive import InteractiveView, interactive_map
 from frostmark.figures.maps import MapView, draw_maps
 from frostmark.metrics.maps import MapSet, SplitMap
 from frostmark.results.pictures import Picture, Thumbnails
+from frostmark.stats.moments import Array
+from frostmark.stats.sampling import THUMBNAIL, shown_sample
 
 ARTIFACTS = ("map.png", "map_train.png", "map_test.png", "map.html", "embedding.parquet")
 """What a run without maps does not have."""
@@ -103,3 +107,17 @@ def _view(of: SplitMap) -> MapView:
     if of.badge is None:
         return MapView(of.split, of.coordinates, of.labels)
     return MapView(of.split, of.coordinates, of.labels, of.badge.kept, of.badge.words, of.badge.warning)
+
+
+def shown_thumbnails(maps: MapSet, thumbnails: Thumbnails) -> dict[str, Array]:
+    """Arrays of ``maps/thumbnails.npz``: a comparison shows these images where it has neither data set nor network.
+
+    Returns:
+        ``<split>/index`` (n,) int64, the numbers of the images in the split, and ``<split>/images`` (n, h, w, 3) uint8.
+    """
+    arrays: dict[str, Array] = {}
+    for of in maps.splits:
+        positions = of.images[shown_sample(of.labels, of.split)]
+        arrays[f"{of.split}/index"] = positions.astype(np.int64)
+        arrays[f"{of.split}/images"] = thumbnails(of.split, positions.tolist(), THUMBNAIL)
+    return arrays

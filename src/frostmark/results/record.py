@@ -23,7 +23,7 @@ from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined
-from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points
+from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
 from frostmark.results.pictures import Picture, Thumbnails, metric_pictures
 from frostmark.results.summary import Findings
 from frostmark.results.tables import write_csv, write_parquet
@@ -99,6 +99,7 @@ class Record:
         self.add_text("map.html", map_page(maps, self.classes, self.title, self.about, self.thumbnails))
         points = map_points(maps, self.classes)
         self.tracker.log_file(write_parquet(self.folder / "embedding.parquet", points))
+        self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails))
         self.add_scores(map_scores(maps))
         self.add_scores(map_variances(maps, self.classes), space="map")
 
@@ -194,6 +195,14 @@ class Record:
         arrays = {f"draws/{key}": draws for key, draws in self.draws.items()}
         arrays |= {f"outcomes/{name}": of_images for name, of_images in self.outcomes.items()}
         if arrays:
-            path = self.folder / "draws.npz"
-            np.savez_compressed(path, allow_pickle=False, **arrays)
-            self.tracker.log_file(path)
+            self._keep("draws.npz", arrays)
+
+    def _keep(self, name: str, arrays: Mapping[str, Array]) -> None:
+        """Save arrays as artifact ``name``, whole or not at all."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}")
+        with temporary.open("wb") as file:  # a name without the suffix would be given one
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        temporary.replace(path)
+        self.tracker.log_file(path, name.rpartition("/")[0])

@@ -1,6 +1,7 @@
 """Which rows are shown when there are too many: the same images for every backbone.
 
 chosen = stratified(labels, most=10_000, rng=seeded(0, fingerprint, "train"))
+shown = shown_sample(labels[chosen], "train")           # those of a map that a comparison shows
 """
 
 from __future__ import annotations
@@ -11,6 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.stats.moments import Array
+
+MAX_SHOWN = 3_000
+"""Images per split whose thumbnails a run keeps, and which a comparison shows in its linked maps."""
+
+THUMBNAIL = 48
+"""Pixels per side of these thumbnails, at most."""
+
+
+def shown_sample(labels: Array, split: str) -> NDArray[np.int64]:
+    """Indices, ascending, of the points of a map that a comparison shows: at most :data:`MAX_SHOWN`, stratified.
+
+    They depend on the ``labels`` (N,) of the map's points and on the name of the split alone: a run can keep the
+    thumbnails of these images long before anybody knows what the run will be compared with.
+    """
+    return stratified(labels, MAX_SHOWN, seeded(0, "comparison", split))
 
 
 def seeded(seed: int, *context: str) -> np.random.Generator:

@@ -49,8 +49,8 @@ class MemoryTracker:
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         self.metrics |= metrics
 
-    def log_file(self, path: Path) -> None:
-        self.files[path.name] = path
+    def log_file(self, path: Path, folder: str = "") -> None:
+        self.files[f"{folder}/{path.name}" if folder else path.name] = path
 
     def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
         self.datasets[split] = digest

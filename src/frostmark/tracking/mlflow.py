@@ -251,15 +251,24 @@ class MlflowStore:
                 return found
 
     def fetch(self, run_id: str, names: Sequence[str], into: Path) -> Path:
-        """A folder below ``into`` with the artifacts ``names`` of a run, as far as it has them."""
+        """A folder below ``into`` with the artifacts ``names`` of a run, as far as the run has them.
+
+        Args:
+            names: at the root of the run, or in one of its folders: ``maps/thumbnails.npz``.
+        """
         with self._explained():
             client = self._client()
             there = {artifact.path for artifact in client.list_artifacts(run_id)}
+            for within in {name.rpartition("/")[0] for name in names} & there:
+                there |= {artifact.path for artifact in client.list_artifacts(run_id, within)}
             folder = into / run_id
             folder.mkdir(parents=True, exist_ok=True)
             for name in names:
                 if name in there:
-                    client.download_artifacts(run_id, name, str(folder))
+                    target = folder / name
+                    target.parent.mkdir(exist_ok=True)
+                    got = Path(client.download_artifacts(run_id, name, str(target.parent)))
+                    got.replace(target)  # some stores repeat the folder of the run below the one that they are given
         return folder
 
     def compare_link(self, run_ids: Sequence[str]) -> str:
@@ -396,9 +405,9 @@ class MlflowTracker:
         with self._store._explained(what):
             self._client.log_batch(self.run_id, **{what: entities})  # MLflow's client cuts it into calls
 
-    def log_file(self, path: Path) -> None:
+    def log_file(self, path: Path, folder: str = "") -> None:
         with self._store._explained("file"):
-            self._client.log_artifact(self.run_id, str(path))
+            self._client.log_artifact(self.run_id, str(path), folder or None)
 
     def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag

@@ -64,8 +64,8 @@ class Steady:
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         self._send(lambda: self._inner.log_metrics(metrics))
 
-    def log_file(self, path: Path) -> None:
-        self._send(lambda: self._inner.log_file(path))
+    def log_file(self, path: Path, folder: str = "") -> None:
+        self._send(lambda: self._inner.log_file(path, folder))
 
     def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
         self._send(lambda: self._inner.log_dataset(name, split, digest, images))

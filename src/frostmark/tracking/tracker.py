@@ -9,7 +9,7 @@ with tracker:                                    # FINISHED, FAILED or KILLED wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self
@@ -53,8 +53,8 @@ class Tracker(Protocol):
         """Write down finite numbers."""
         ...
 
-    def log_file(self, path: Path) -> None:
-        """Keep a file at the root of the run, under its own name."""
+    def log_file(self, path: Path, folder: str = "") -> None:
+        """Keep a file under its own name, at the root of the run or in a ``folder`` of it."""
         ...
 
     def log_dataset(self, name: str, split: str, digest: str, images: int) -> None:
@@ -63,6 +63,49 @@ class Tracker(Protocol):
 
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         """Keep an image (H, W, 3) for grids of images."""
+        ...
+
+
+class RunStore(Protocol):
+    """All that a comparison asks of a tracking store: finished runs are read, and the comparison is kept with one.
+
+    Every method raises a ``TrackingError`` if the store does not answer.
+    """
+
+    def finished(self, name: str) -> tuple[list[str], str | None]:
+        """The finished benchmarks that a name stands for, oldest first, and the run that is their parent."""
+        ...
+
+    def fetch(self, run_id: str, names: Sequence[str], into: Path) -> Path:
+        """A folder below ``into`` with the files ``names`` of a run, as far as the run has them."""
+        ...
+
+    def compare_link(self, run_ids: Sequence[str]) -> str:
+        """The place in the store's pages where the runs are side by side."""
+        ...
+
+    def link(self, run_id: str) -> str:
+        """The run's place in the store's pages."""
+        ...
+
+    def start(self, name: str, tags: Mapping[str, str]) -> str:
+        """Create a run and return its identifier."""
+        ...
+
+    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
+        """Keep files at the root of a run."""
+        ...
+
+    def add_metrics(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
+        """Write (key, value, step) into a run."""
+        ...
+
+    def add_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Write tags of a run."""
+        ...
+
+    def finish(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
+        """Close a run and write its last tags."""
         ...
 
 

@@ -17,7 +17,8 @@ from itertools import combinations
 
 import numpy as np
 
-from frostmark.report.runs import Group, Run
+from frostmark.comparison.groups import Group
+from frostmark.comparison.runs import Run
 from frostmark.stats.paired import Difference, agreement, difference, groups, holm, mcnemar
 
 LEVEL = 0.05
@@ -92,7 +93,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedDifference:
     """Two contenders by one metric.
 
     Attributes:
@@ -139,11 +140,11 @@ class Verdict:
 
     sentence: str
     contenders: tuple[Contender, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairedDifference, ...]
     agreement: Mapping[str, float]
     decides: Headline | None
 
-    def pair(self, one: str, other: str, headline: Headline) -> Pair | None:
+    def pair(self, one: str, other: str, headline: Headline) -> PairedDifference | None:
         """Two contenders by one metric, if they were compared."""
         wanted = {one, other}
         return next((p for p in self.pairs if {p.first, p.second} == wanted and p.headline == headline), None)
@@ -156,7 +157,7 @@ def judge(group: Group) -> Verdict:
         none = f"the runs have none of {', '.join(h.words for h in HEADLINES)} in common, with their uncertainty"
         return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
     first, *more = shared
-    chosen = sorted(_chosen(group), key=lambda found: -found[1].values[first.key])
+    chosen = sorted(_chosen(group), key=lambda choice: -choice[1].values[first.key])
     decisive = _pairs(chosen, [first])
     pairs = (*decisive, *_pairs(chosen, more))
     told = {frozenset((p.first, p.second)) for p in decisive if p.told}
@@ -184,21 +185,21 @@ def _chosen(group: Group) -> list[tuple[str, Run, int]]:
 def train_score(run: Run) -> float:
     """What a layer is chosen by: k-NN accuracy on train, each image left out of its own neighbours."""
     for headline in HEADLINES:
-        found = run.values.get(headline.key.replace("test/", "train/"))
-        if found is not None:
-            return found
+        score = run.values.get(headline.key.replace("test/", "train/"))
+        if score is not None:
+            return score
     return -np.inf
 
 
-def _pairs(chosen: Sequence[tuple[str, Run, int]], headlines: Sequence[Headline]) -> list[Pair]:
+def _pairs(chosen: Sequence[tuple[str, Run, int]], headlines: Sequence[Headline]) -> list[PairedDifference]:
     """All pairs by all ``headlines``: one family, adjusted together."""
-    found = [
+    compared = [
         (a, b, headline, _apart(one, other, headline))
         for headline in headlines
         for (a, one, _), (b, other, _) in combinations(chosen, 2)
     ]
-    adjusted = holm([apart.p for *_, apart in found])
-    return [Pair(*pair, p) for pair, p in zip(found, adjusted, strict=True)]
+    adjusted = holm([apart.p for *_, apart in compared])
+    return [PairedDifference(*pair, p) for pair, p in zip(compared, adjusted, strict=True)]
 
 
 def _apart(one: Run, other: Run, headline: Headline) -> Difference:
@@ -218,20 +219,20 @@ def _agreement(group: Group, first: Headline) -> dict[str, float]:
     """How far each other metric puts all runs in the same order."""
     of_first = np.array([run.values[first.key] for run in group.runs])
     names = {h.key: h.words for h in HEADLINES if h != first} | OTHERS
-    found = {}
+    taus = {}
     for key, words in names.items():
         if all(key in run.values for run in group.runs):
             sign = -1 if key.endswith(_LESS_IS_MORE) else 1
             tau = agreement(of_first, np.array([sign * run.values[key] for run in group.runs]))
             if tau is not None:
-                found[words] = tau
-    return found
+                taus[words] = tau
+    return taus
 
 
 # ---------------------------------------------------------------- words
 
 
-def _sentence(contenders: Sequence[Contender], pairs: Sequence[Pair], first: Headline) -> str:
+def _sentence(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], first: Headline) -> str:
     best, *others = contenders
     shown = f"{best.name} ({first.words} {first.shown(best.run.values[first.key])})"
     if not others:
@@ -257,11 +258,11 @@ def _sentence(contenders: Sequence[Contender], pairs: Sequence[Pair], first: Hea
     return f"{said}."
 
 
-def _of(pairs: Sequence[Pair], one: str, other: str, headline: Headline) -> Pair:
+def _of(pairs: Sequence[PairedDifference], one: str, other: str, headline: Headline) -> PairedDifference:
     return next(p for p in pairs if (p.first, p.second, p.headline) == (one, other, headline))
 
 
-def _told(pairs: Sequence[Pair], one: str, other: str, first: Headline) -> tuple[list[str], list[str]]:
+def _told(pairs: Sequence[PairedDifference], one: str, other: str, first: Headline) -> tuple[list[str], list[str]]:
     """By what else the first of two is better, and by what it is worse."""
     more = [p for p in pairs if (p.first, p.second) == (one, other) and p.headline != first and p.told]
     words = [(p.difference.mean > 0, f"{p.headline.words} ({p.amount})") for p in more]

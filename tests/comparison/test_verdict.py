@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from frostmark.report.runs import Group, Run, comparable, differences
-from frostmark.report.verdicts import judge
+from frostmark.comparison.groups import Group, comparable, differences
+from frostmark.comparison.runs import Run
+from frostmark.comparison.verdict import judge
 from simulated import KNN, TAGS, hits_of, run_of
 
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
-import pytest
-from pyarrow import parquet, table
 from rich.console import Console
 
-from frostmark.errors import DataError
-from frostmark.report.comparison import (
-    About,
-    all_runs,
-    class_differences,
-    comparison_markdown,
-    layers,
-    provenance,
-    ranking,
-    ranking_table,
-)
-from frostmark.report.runs import Group, Run, comparable
-from frostmark.report.verdicts import judge
+from frostmark.comparison.about import About
+from frostmark.comparison.classes import separates_better
+from frostmark.comparison.groups import Group, comparable
+from frostmark.comparison.markdown import comparison_markdown
+from frostmark.comparison.runs import Run
+from frostmark.comparison.tables import all_runs, layers, provenance, ranking, ranking_table
+from frostmark.comparison.verdict import judge
 from frostmark.results.tables import write_csv
-from simulated import TAGS, hits_of, run_of
+from simulated import hits_of, run_of
 
 HOSTILE = "=cmd() | <script>alert(1)</script> [x](y) `z`"
 
@@ -42,11 +33,11 @@ def group_of(*names: str, **tags: str) -> Group:
 def test_the_classes_that_each_separates_better_are_named_with_how_much() -> None:
     first = np.array([[np.nan, 8, 1, 1], [8, np.nan, 1, 1], [1, 1, np.nan, 0.01], [1, 1, 0.01, np.nan]])
     second = np.array([[np.nan, 2, 3, 1], [2, np.nan, 1, 1], [3, 1, np.nan, 0.1], [1, 1, 0.1, np.nan]])
-    said = class_differences(first, second, ("A", "B"), ("coat", "shirt", "shoe", "bag"))
+    said = separates_better(first, second, ("A", "B"), ("coat", "shirt", "shoe", "bag"))
     # Shoes and bags nobody confuses: that A tells them ten times better is nothing to tell.
     assert said == ["A separates better: coat / shoe (3.0×)", "B separates better: coat / shirt (4.0×)"]
-    assert class_differences(first, first, ("A", "B"), ("a", "b", "c", "d")) == []
-    assert class_differences(np.full((2, 2), np.nan), first[:2, :2], ("A", "B"), ("a", "b")) == []
+    assert separates_better(first, first, ("A", "B"), ("a", "b", "c", "d")) == []
+    assert separates_better(np.full((2, 2), np.nan), first[:2, :2], ("A", "B"), ("a", "b")) == []
 
 
 def test_the_ranking_begins_with_the_best_and_says_what_it_was_chosen_among() -> None:
@@ -106,55 +97,3 @@ def test_layers_stand_by_depth_and_versions_once() -> None:
     assert ["torch", "2.15.0"] in shared[1]
     assert ["seed", "0"] in shared[1]
     assert [line[0] for line in own[1]] == ["resnet18 · last_conv", "resnet18 · stage1"]
-
-
-# ---------------------------------------------------------------- files
-
-
-def a_folder(folder: Path) -> Path:
-    folder.mkdir()
-    found = {"title": "t", "run_id": None, "tags": TAGS, "classes": ["a", "b"], "values": {"x": 1.0}, "undefined": {}}
-    (folder / "metrics.json").write_text(json.dumps(found))
-    np.savez(folder / "draws.npz", **{"draws/test/x/y": np.arange(3.0), "outcomes/test/knn_hits": np.array([True])})
-    points = {
-        "split": ["train", "train", "test"], "index": [4, 7, 0], "label": [0, 1, 1], "class": ["a", "b", "b"],
-        "x": [0.0, 1.0, 2.0], "y": [3.0, 4.0, 5.0], "neighbours_kept": [None, 0.5, 1.0],
-    }  # fmt: skip
-    parquet.write_table(table(points), folder / "embedding.parquet")
-    pairs = [
-        "space,split,class_i,class_j,directional_cdnv",
-        "features,test,0,1,0.25",
-        "map,test,0,1,9",
-        "features,train,0,1,7",
-    ]
-    (folder / "pair_variance.csv").write_text("\n".join(pairs))
-    return folder
-
-
-def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
-    run = Run.read(a_folder(tmp_path / "run"), "id")
-    assert (run.run_id, run.classes, run.values) == ("id", ("a", "b"), {"x": 1.0})
-    assert run.draws["test/x/y"].tolist() == [0, 1, 2]
-    assert run.outcomes["test/knn_hits"].tolist() == [True]
-    points = run.points()
-    assert points["train"].index.tolist() == [4, 7]
-    assert points["test"].coordinates.tolist() == [[2.0, 5.0]]
-    assert np.isnan(points["train"].kept[0])
-    assert run.confusability is not None
-    np.testing.assert_equal(run.confusability, [[np.nan, 0.25], [0.25, np.nan]])
-
-
-@pytest.mark.parametrize("damage", ["missing", "no JSON", "of 0.1", "draws"])
-def test_a_damaged_run_is_named_with_the_way_out(damage: str, tmp_path: Path) -> None:
-    folder = a_folder(tmp_path / "run")
-    if damage == "missing":
-        (folder / "metrics.json").unlink()
-    elif damage == "no JSON":
-        (folder / "metrics.json").write_text("{")
-    elif damage == "of 0.1":
-        (folder / "metrics.json").write_text(json.dumps({"values": {}, "undefined": {}}))
-    else:
-        (folder / "draws.npz").write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match="cannot be compared") as told:
-        Run.read(folder)
-    assert str(folder) in str(told.value)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from driving import chromium
-from frostmark.report.page import PageTable, Section, comparison_page
+from frostmark.comparison.page import PageTable, Section, comparison_page
 
 NAUGHTY = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a & b &lt;", "{{ 7*7 }}{% raw %}",

@@ -1,58 +1,31 @@
-"""A comparison in words and tables: for the terminal, as Markdown, as CSV, and as sections of the page.
+"""A comparison in tables: for the terminal, as CSV, and as text for Markdown and for the page.
 
 console.print(ranking_table(group, verdict))
-text = comparison_markdown(group, verdict, about)
 write_csv(Path("comparison.csv"), all_runs(group))
+head, lines = ranking(group, verdict)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from rich import box
 from rich.table import Table
 
-from frostmark.names import visible_lines
-from frostmark.report.runs import Group, Run
-from frostmark.report.verdicts import HEADLINES, Headline, Verdict
-from frostmark.results.markdown import plain, table
+from frostmark.comparison.groups import Group
+from frostmark.comparison.runs import Run
+from frostmark.comparison.verdict import HEADLINES, Headline, Verdict
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
 from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
-from frostmark.stats.moments import Float
 
 Grid = tuple[list[str], list[list[str]]]
 """Head and lines of a table, all text."""
 
-TOLD_PAIRS = 3
-"""Pairs of classes that are named on each side."""
-
 _VERSIONS = "version."
 _SHARED_TAGS = ("dataset", "dataset_fingerprint", "label_digest", "preprocess", "image_size", "seed", "protocol")
 _OWN_TAGS = ("weights", "weights_digest", "weights_license", "node", "features", "precision", "device", "reducer")
-
-
-@dataclass(frozen=True)
-class About:
-    """What belongs to a comparison beside its numbers.
-
-    Attributes:
-        missing: jobs without a result, and why.
-        remarks: what a reader must know: runs left out, maps that could not be aligned.
-        links: words → place in MLflow's pages.
-        command: what was typed.
-    """
-
-    missing: Sequence[str] = ()
-    remarks: Sequence[str] = ()
-    links: Mapping[str, str] = field(default_factory=dict)
-    command: str = ""
-
-
-# ---------------------------------------------------------------- tables
 
 
 def ranking(group: Group, verdict: Verdict) -> Grid:
@@ -106,8 +79,8 @@ def provenance(group: Group) -> list[Grid]:
     shared = [[tag, first[tag]] for tag in _SHARED_TAGS if tag in first]
     versions = sorted({tag for run in runs for tag in run.tags if tag.startswith(_VERSIONS)})
     for tag in versions:
-        found = list(dict.fromkeys(run.tags.get(tag, "none") for run in runs))
-        shared.append([tag.removeprefix(_VERSIONS), " and ".join(found)])
+        of_runs = dict.fromkeys(run.tags.get(tag, "none") for run in runs)
+        shared.append([tag.removeprefix(_VERSIONS), " and ".join(of_runs)])
     own = [tag for tag in _OWN_TAGS if any(tag in run.tags for run in runs)]
     lines = [
         [title, *(run.tags.get(tag, "") for tag in own), run.run_id or ""]
@@ -116,10 +89,10 @@ def provenance(group: Group) -> list[Grid]:
     return [(["shared by all", "value"], shared), (["network · layer", *own, "run"], lines)]
 
 
-def all_runs(group: Group) -> dict[str, list[Any]]:
+def all_runs(group: Group) -> dict[str, Sequence[str | float]]:
     """Columns of ``comparison.csv``: one line a run, every metric that may be compared between networks."""
     keys = dict.fromkeys(key for run in group.runs for key in run.values if _comparable(key))
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Sequence[str | float]] = {
         "network": list(group.names),
         "layer": list(group.layers),
         "run_id": [run.run_id or "" for run in group.runs],
@@ -175,83 +148,3 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
         style = "bold" if c.place == 1 else None
         shown.add_row(str(c.place), cell(c.name), *values, *_costs(c.run)[:2], style=style)
     return shown
-
-
-# ---------------------------------------------------------------- words
-
-
-def class_differences(first: Float, second: Float, names: tuple[str, str], classes: Sequence[str]) -> list[str]:
-    """Which pairs of classes each of two layers separates better, the clearest first.
-
-    Args:
-        first, second: (C, C) directional CDNV, the larger the more confused.
-        names: of the layers.
-
-    Of pairs that hardly any layer confuses nothing is said: one of the two must rank in the upper half.
-    """
-    i, j = np.triu_indices(len(first), 1)
-    a, b = first[i, j], second[i, j]
-    known = np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)
-    if not known.any():
-        return []
-    worst = np.where(known, np.fmax(a, b), 0)
-    telling = known & (worst >= np.median(worst[known]))
-    ratio = np.zeros(len(a))
-    ratio[known] = np.log2(a[known] / b[known])
-    said = []
-    for name, sign in zip(names, (-1, 1), strict=True):
-        order = [n for n in np.argsort(-sign * ratio, kind="stable") if telling[n] and sign * ratio[n] > 0.1]
-        better = [f"{classes[i[n]]} / {classes[j[n]]} ({2 ** abs(ratio[n]):.1f}×)" for n in order[:TOLD_PAIRS]]
-        if better:
-            said.append(f"{name} separates better: {', '.join(better)}")
-    return said
-
-
-def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: Sequence[str] = ()) -> str:
-    """``comparison.md``: the answer first, then what it rests on.
-
-    Args:
-        classes: of :func:`class_differences`.
-    """
-    sections = [
-        f"# {plain(group.dataset)}: {len(group.runs)} layers of {len(set(group.names))} networks side by side",
-        f"**{plain(verdict.sentence)}**",
-        _markdown(ranking(group, verdict)) if verdict.contenders else "",
-        _listing("Missing", about.missing),
-        _listing("Note", about.remarks),
-        _listing("Classes", classes),
-        "\n".join(f"- [{words}]({link})" for words, link in about.links.items()),
-        f"Compared on {plain(group.setting)}. {HOW}",
-        "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
-        "## Every layer\n\n" + _markdown(layers(group)),
-        f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
-        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
-        _code(about.command) if about.command else "",
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
-
-
-HOW = (
-    "Of each network the layer with the best leave-one-out accuracy on train stands for it; the figures are of the "
-    "test images. Networks with one place cannot be told apart. Hits are compared by McNemar's exact test, other "
-    "metrics by the same bootstrap resamples, and p values are Holm's: the first metric's over all pairs, the others' "
-    "over all that explain."
-)
-AGREEMENT = (
-    "Kendall's τ between the order in which each metric puts all layers and that of the metric that decides: 1 is the "
-    "same order, 0 none, −1 the opposite."
-)
-
-
-def _markdown(grid: Grid) -> str:
-    head, lines = grid
-    return table(head, [[plain(cell) for cell in line] for line in lines])
-
-
-def _code(text: str) -> str:
-    """In one line: after an empty one Markdown would read on as text."""
-    return f"`{' '.join(visible_lines(text).replace('`', ' ').split())}`"
-
-
-def _listing(word: str, lines: Sequence[str]) -> str:
-    return "\n".join(f"- {word}: {plain(line)}" for line in lines)

@@ -1,0 +1,132 @@
+"""Which benchmarks may be compared with each other, and what sets each of them apart.
+
+    for group in comparable(runs):                  # the same images, labels, preprocessing, seed and settings
+        group.runs, group.titles, group.setting
+    differences(one, other)                         # ["seed: 0 and 1"]
+
+Numbers are compared only within a group: between groups they differ by more than the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from frostmark.comparison.runs import Run
+
+SAME = {
+    "dataset": "data set",
+    "dataset_fingerprint": "images",
+    "label_digest": "labels",
+    "train_images": "number of train images",
+    "test_images": "number of test images",
+    "preprocess": "preprocessing",
+    "seed": "seed",
+    "protocol": "settings of the metrics",
+}
+"""Tags that runs must share to be compared, and how a person calls them."""
+
+NAMING = ("backbone", "weights", "precision", "reducer")
+"""Tags that tell networks apart; of those, a name holds the ones that differ."""
+
+UNTRAINED = "untrained"
+"""What the tag ``weights`` says of a network with seeded initial weights."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that may be compared with each other.
+
+    Attributes:
+        names: of every run, what sets its network apart, without the layer: ``resnet18``.
+        layers: of every run, its layer, with the pool where these differ.
+    """
+
+    runs: tuple[Run, ...]
+    names: tuple[str, ...]
+    layers: tuple[str, ...]
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """Network and layer of every run."""
+        return tuple(f"{name} · {layer}" for name, layer in zip(self.names, self.layers, strict=True))
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name."""
+        return self.runs[0].tags.get("dataset", "")
+
+    @property
+    def setting(self) -> str:
+        """What all runs share, in words."""
+        tags = self.runs[0].tags
+        return (
+            f"{self.dataset}: {int(tags['train_images']):,} train and {int(tags['test_images']):,} test images, "
+            f"{tags['preprocess']} to {tags['image_size']} pixels, seed {tags['seed']}"
+        )
+
+
+def comparable(runs: Sequence[Run]) -> list[Group]:
+    """The runs in groups whose members may be compared; the largest group first, runs in their order.
+
+    Of several runs of the same node of the same network the last counts, under all the words it was asked for by: the
+    last stage of some networks is their ``last_conv``.
+    """
+    alike: dict[tuple[str, ...], dict[tuple[str, ...], list[Run]]] = {}
+    for run in runs:
+        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool"))
+        alike.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
+    groups = sorted((list(group.values()) for group in alike.values()), key=len, reverse=True)
+    return [
+        Group(tuple(same[-1] for same in group), _names([same[-1] for same in group]), _layers(group))
+        for group in groups
+    ]
+
+
+def differences(one: Run, other: Run) -> list[str]:
+    """What keeps two runs from being compared, in words: ``seed: 0 and 1``; empty if nothing does."""
+    first, second = _sameness(one), _sameness(other)
+    unlike = {tag: (first[tag], second[tag]) for tag in first if first[tag] != second[tag]}
+    if "dataset" in unlike:  # then the images differ, too
+        unlike = {"dataset": unlike["dataset"]}
+    return [f"{SAME[tag]}: {_short(tag, a)} and {_short(tag, b)}" for tag, (a, b) in unlike.items()]
+
+
+def _short(tag: str, value: str) -> str:
+    """A digest by its beginning, everything else whole."""
+    return (value[:8] if tag.endswith(("fingerprint", "digest")) else value) or "not known"
+
+
+def _sameness(run: Run) -> dict[str, str]:
+    shared = {tag: run.tags.get(tag, "") for tag in SAME}
+    if shared["preprocess"] != "official":  # there every network has its own size, as published
+        shared["preprocess"] += f" to {run.tags.get('image_size', '?')} pixels"
+    return shared
+
+
+def _names(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Of every run the tags that tell its network from the others', the backbone always among them.
+
+    Beside trained networks an untrained one is called so.
+    """
+    telling = [tag for tag in NAMING if tag == "backbone" or _differ_within_backbone(runs, tag)]
+    mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
+    names = []
+    for run in runs:
+        words = [run.tags[tag] for tag in telling if run.tags.get(tag)]
+        names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
+    return tuple(names)
+
+
+def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:
+    of_backbone: dict[str, set[str]] = {}
+    for run in runs:
+        of_backbone.setdefault(run.backbone, set()).add(run.tags.get(tag, ""))
+    return any(len(values) > 1 for values in of_backbone.values())
+
+
+def _layers(group: Sequence[Sequence[Run]]) -> tuple[str, ...]:
+    """Of every node the words it was asked for by, and its pool where these differ."""
+    words = [" = ".join(dict.fromkeys(run.layer for run in same)) for same in group]
+    pools = [same[-1].tags.get("pool", "") for same in group]
+    return tuple(words) if len(set(pools)) < 2 else tuple(map(" ".join, zip(words, pools, strict=True)))

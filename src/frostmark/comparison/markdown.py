@@ -1,0 +1,67 @@
+"""A comparison as Markdown: ``comparison.md``, and the description of the sweep's run.
+
+text = comparison_markdown(group, verdict, about, ["vgg16 · stage4 separates better: Shirt / Coat (1.8×)"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from frostmark.comparison.about import About
+from frostmark.comparison.groups import Group
+from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
+from frostmark.comparison.verdict import Verdict
+from frostmark.names import visible_lines
+from frostmark.results.markdown import plain, table
+
+HOW = (
+    "Of each network the layer with the best leave-one-out accuracy on train stands for it; the figures are of the "
+    "test images. Networks with one place cannot be told apart. Hits are compared by McNemar's exact test, other "
+    "metrics by the same bootstrap resamples, and p values are Holm's: the first metric's over all pairs, the others' "
+    "over all that explain."
+)
+"""How the verdict is reached."""
+
+AGREEMENT = (
+    "Kendall's τ between the order in which each metric puts all layers and that of the metric that decides: 1 is the "
+    "same order, 0 none, −1 the opposite."
+)
+"""What the table of the agreement shows."""
+
+
+def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: Sequence[str] = ()) -> str:
+    """``comparison.md``: the answer first, then what it rests on.
+
+    Args:
+        classes: which pairs of classes each of the best two layers separates better, in sentences.
+    """
+    sections = [
+        f"# {plain(group.dataset)}: {len(group.runs)} layers of {len(set(group.names))} networks side by side",
+        f"**{plain(verdict.sentence)}**",
+        _markdown(ranking(group, verdict)) if verdict.contenders else "",
+        _listing("Missing", about.missing),
+        _listing("Note", about.remarks),
+        _listing("Classes", classes),
+        "\n".join(f"- [{words}]({link})" for words, link in about.links.items()),
+        f"Compared on {plain(group.setting)}. {HOW}",
+        "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
+        "## Every layer\n\n" + _markdown(layers(group)),
+        f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
+        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
+        _code(about.command) if about.command else "",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _markdown(grid: Grid) -> str:
+    head, lines = grid
+    return table(head, [[plain(cell) for cell in line] for line in lines])
+
+
+def _code(text: str) -> str:
+    """In one line: after an empty one Markdown would read on as text."""
+    return f"`{' '.join(visible_lines(text).replace('`', ' ').split())}`"
+
+
+def _listing(word: str, lines: Sequence[str]) -> str:
+    return "\n".join(f"- {word}: {plain(line)}" for line in lines)

@@ -1,0 +1,125 @@
+"""Finished runs by the names a person has for them, compared once more.
+
+    compared, folder, link = compare_named(["3f0c…"], mlruns, partial(open_existing_store, tracking, mlruns), print)
+
+A name is the run of a sweep or its folder, runs or their folders, or an experiment. What a sweep's run holds is written
+anew; of other names the comparison gets a run of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from frostmark.comparison.about import About
+from frostmark.comparison.compared import Compared, compare_runs
+from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, Run
+from frostmark.comparison.tracked import compare_links, log_comparison
+from frostmark.errors import ConfigError, DataError
+from frostmark.features.store import FeatureStore
+from frostmark.outcome import outcomes
+from frostmark.tracking.tracker import RunStore
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What one name stands for.
+
+    Attributes:
+        missing: jobs without a result, and why.
+        left_out: runs that cannot be read, and why.
+        parent: the run of the sweep, if the name is one.
+    """
+
+    runs: list[Run]
+    missing: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    parent: str | None = None
+
+
+def compare_named(
+    names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore], progress: Callable[[str], None]
+) -> tuple[Compared, Path, str | None]:
+    """Compare the runs that ``names`` stand for; the comparison, its folder, and its place in the store's pages.
+
+    Args:
+        mlruns: where rows are, and where the comparison goes.
+        open_store: opens the tracking store; asked only if a name is not a folder.
+
+    Raises:
+        ConfigError: if a name stands for nothing, or no two of the runs may be compared.
+        TrackingError: if the store does not answer.
+    """
+    folder = mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+    tracked = None if all(Path(name).is_dir() for name in names) else open_store()
+    named: list[_Named] = []
+    for name in names:
+        progress(f"reading {name}")
+        if tracked is None or Path(name).is_dir():
+            named.append(_of_folder(Path(name)))
+        else:
+            named.append(_of_store(tracked, name, folder / "runs"))
+    runs = [run for of in named for run in of.runs]
+    about = About(
+        [line for of in named for line in of.missing],
+        [line for of in named for line in of.left_out],
+        compare_links(tracked, runs),
+        f"compare {' '.join(names)}",
+    )
+    compared = compare_runs(runs, folder, FeatureStore(mlruns / "features"), about, progress)
+    parent = named[0].parent if len(named) == 1 else None
+    return compared, folder, None if tracked is None else _keep(tracked, parent, names, compared)
+
+
+def _of_folder(folder: Path) -> _Named:
+    """The runs in the folder of a sweep or of one run, and the jobs without a result."""
+    if (folder / FILE).is_file():
+        return _Named([Run.read(folder)])
+    ended = outcomes(folder)
+    if not ended:
+        raise ConfigError(
+            f"{folder} holds no run and no sweep", fix="a folder below mlruns/_hydra/runs or mlruns/_hydra/sweeps"
+        )
+    runs = [Run.read(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder]
+    return _Named(runs, missing=[f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
+
+
+def _of_store(tracked: RunStore, name: str, into: Path) -> _Named:
+    """The runs, those that cannot be read (of an earlier version, or without their files), and their parent."""
+    ids, parent = tracked.finished(name)
+    runs: list[Run] = []
+    left_out: list[str] = []
+    for run_id in ids:
+        try:
+            runs.append(Run.read(tracked.fetch(run_id, FILES, into), run_id))
+        except DataError as problem:
+            left_out.append(f"left out: {problem.problem}")
+    if not runs and left_out:
+        raise DataError(left_out[0], fix="run the benchmarks again; what is in the store is not extracted anew")
+    _fetch_thumbnails(tracked, runs, into)
+    return _Named(runs, left_out=left_out, parent=parent)
+
+
+def _fetch_thumbnails(tracked: RunStore, runs: Sequence[Run], into: Path) -> None:
+    """Of the runs whose maps show the same images, the first that kept thumbnails gives them to all."""
+    there: set[tuple[str, ...]] = set()
+    for run in runs:
+        numbers = [split + of.index.tobytes().hex() for split, of in run.shown().items()]
+        images = (run.tags.get("dataset_fingerprint", ""), *numbers)
+        if run.run_id is not None and numbers and images not in there:
+            folder = tracked.fetch(run.run_id, [THUMBNAILS], into)
+            there |= {images} if (folder / THUMBNAILS).is_file() else set()
+
+
+def _keep(tracked: RunStore, parent: str | None, names: Sequence[str], compared: Compared) -> str:
+    """Log the comparison with the sweep's run, or with one of its own."""
+    note, words = {"mlflow.note.content": compared.markdown}, " ".join(names)
+    run_id = parent or tracked.start(f"comparison · {words}"[:250], {"compares": words})
+    log_comparison(tracked, run_id, compared)
+    if parent is not None:
+        tracked.add_tags(run_id, note)
+    else:
+        tracked.finish(run_id, "FINISHED", note)
+    return tracked.link(run_id)
