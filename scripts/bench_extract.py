@@ -35,7 +35,8 @@ from torchvision.datasets import FashionMNIST
 
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.load import TorchvisionBackbone
-from frostmark.config import compose, conf_dir
+from frostmark.config.compose import compose
+from frostmark.config.words import conf_dir
 from frostmark.data.preprocess import Resize
 from frostmark.data.source import TensorImages
 from frostmark.experiment import run_benchmark
@@ -196,7 +197,7 @@ class Bench:
             (root / run).mkdir()
             start = time.perf_counter()
             with contextlib.redirect_stderr(io.StringIO()):
-                result = run_benchmark(config, root / run, "", {})
+                result = run_benchmark(config, root / run)
             assert result is not None
             work = result.values["cost/geometry_seconds"]
             spent, forwarded = time.perf_counter() - start - work, result.values["cost/images_forwarded"]

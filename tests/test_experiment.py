@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frostmark.config import compose
+from frostmark.config.compose import compose
 from frostmark.experiment import run_benchmark
 from frostmark.reducers.pca import PCA
 from harness import REPOSITORY
@@ -18,7 +18,7 @@ CONF = REPOSITORY / "conf"
 
 def test_a_benchmark_without_a_tracker_leaves_its_files(tmp_path: Path) -> None:
     config = compose(CONF, [*TINY, "tracking=none", "metrics=[separability]", f"paths.root={tmp_path}"])
-    result = run_benchmark(config, tmp_path, "seed: 0\n", {}, parent=None)
+    result = run_benchmark(config, tmp_path)
     assert result is not None
     assert result.title == "squeezenet1_0 · last_conv · synthetic"
     assert (result.run_id, result.link) == (None, None)
@@ -34,7 +34,7 @@ def test_what_was_found_before_something_went_wrong_is_kept(tmp_path: Path, monk
 
     monkeypatch.setattr(PCA, "fit", fail)
     with pytest.raises(RuntimeError, match="no map today"):
-        run_benchmark(compose(CONF, [*TINY, "tracking=none", f"paths.root={tmp_path}"]), tmp_path, "", {}, parent=None)
+        run_benchmark(compose(CONF, [*TINY, "tracking=none", f"paths.root={tmp_path}"]), tmp_path)
     kept = json.loads((tmp_path / "metrics.json").read_text())["values"]
     assert "test/neighbours/knn_accuracy" in kept
     assert (tmp_path / "class_variance.csv").is_file()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from frostmark.config import Layer, compose
+from frostmark.config.compose import compose
+from frostmark.config.schema import Layer
 from frostmark.experiment import Result, run_benchmark
 from harness import REPOSITORY
 from reading import TINY, rows_in
@@ -24,7 +25,7 @@ def run(root: Path, *words: str, layers: tuple[Layer, ...] = ()) -> Result:
     folder.mkdir(parents=True)
     few = () if any(word.startswith("metrics=") for word in words) else ("metrics=[neighbours,variance]",)
     config = compose(REPOSITORY / "conf", [*QUICK, f"paths.root={root}", *few, *words])
-    result = run_benchmark(config, folder, "", {}, layers=layers)
+    result = run_benchmark(config, folder, layers=layers)
     assert result is not None
     return result
 

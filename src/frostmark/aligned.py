@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from frostmark.config import Config, build, typed
+from frostmark.config.build import build
+from frostmark.config.compose import typed
+from frostmark.config.schema import Config
 from frostmark.errors import ConfigError
 from frostmark.report.runs import Group, Points, Run
 from frostmark.stats.moments import Array
@@ -143,17 +145,20 @@ def pictures(run: Run, index: Mapping[str, Array]) -> dict[str, Array]:
     Raises:
         FrostmarkError: if they are not where they were, or are other ones.
     """
+    from frostmark.backbones.backbone import Backbone
     from frostmark.data.fingerprint import combined, fingerprint
     from frostmark.data.pixels import thumbnails
-    from frostmark.data.source import SPLITS, limited
+    from frostmark.data.preprocess import Preprocess
+    from frostmark.data.source import SPLITS, Source, limited
 
     config = _config(run)
     dataset = {**config.dataset, **({"download": False} if "download" in config.dataset else {})}
-    source = build(dataset, "dataset")
+    source = build(dataset, "dataset", Source)
     splits = {split: limited(source.split(split), split, source.limit) for split in SPLITS}
     if combined(*map(fingerprint, splits.values())) != run.tags.get("dataset_fingerprint"):
         raise ConfigError(f"the images of {source.name} are not those of the run", fix="run it again")
-    pipeline = build(config.preprocess, "preprocess").pipeline(build(config.backbone, "backbone").preset)
+    backbone = build(config.backbone, "backbone", Backbone)
+    pipeline = build(config.preprocess, "preprocess", Preprocess).pipeline(backbone.preset)
     for images in splits.values():
         images.geometry = images.geometry or pipeline.geometry
     return {split: thumbnails(splits[split], index[split].tolist(), THUMBNAIL).numpy() for split in SPLITS}

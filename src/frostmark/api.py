@@ -10,12 +10,13 @@ compare(results).sentence
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frostmark.config import Config, Layer, compose, conf_dir
+from frostmark.config.compose import compose
+from frostmark.config.schema import Config, Layer, Paths, Tracking
+from frostmark.config.words import conf_dir, known_words
 from frostmark.errors import ConfigError
 from frostmark.experiment import Given, Result, run_benchmark
 
@@ -75,7 +76,6 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -
     Raises:
         ConfigError: if no two of them may be compared; it says what they differ in.
     """
-    from frostmark.config import Paths, Tracking
     from frostmark.recorded import compare_recorded
     from frostmark.report.progress import Progress
 
@@ -87,14 +87,9 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -
 
 
 def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:
-    from omegaconf import OmegaConf
-
-    from frostmark.config import flattened
-
     folder = config.mlruns / "_hydra" / "runs" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
     folder.mkdir(parents=True)
-    shown = OmegaConf.create({**asdict(config), **given.described})
-    result = run_benchmark(config, folder, OmegaConf.to_yaml(shown), flattened(shown), None, layers, given)
+    result = run_benchmark(config, folder, None, layers, given)
     assert result is not None, "one process alone"
     return result
 
@@ -128,5 +123,6 @@ def _dataset_words(dataset: Any) -> list[str]:
 
 
 def _layer_words(word: str) -> list[str]:
-    known = (conf_dir() / "layer" / f"{word}.yaml").is_file()
-    return [f"layer={word}"] if known and word != "node" else ["layer=node", f"layer.node='{word}'"]
+    return (
+        [f"layer={word}"] if word in known_words("layer") and word != "node" else ["layer=node", f"layer.node='{word}'"]
+    )

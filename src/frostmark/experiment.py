@@ -1,6 +1,6 @@
 """The composition root: a configuration becomes objects, a pass over the images, numbers, pictures and a run.
 
-result = run_benchmark(config, folder=Path("runs/1"), yaml=OmegaConf.to_yaml(cfg), params={}, parent=None)
+result = run_benchmark(config, folder=Path("runs/1"))
 result.values["test/neighbours/knn_accuracy"]
 """
 
@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import frostmark
-from frostmark.config import Config, Layer, Tracking, build
+from frostmark.config.build import build
+from frostmark.config.schema import Config, Layer, Tracking
+from frostmark.config.shown import shown
 from frostmark.errors import ConfigError, DataError, FrostmarkError
 
 if TYPE_CHECKING:
@@ -123,8 +125,6 @@ class _Subject:
 def run_benchmark(
     config: Config,
     folder: Path,
-    yaml: str,
-    params: Mapping[str, str],
     parent: str | None = None,
     layers: Sequence[Layer] = (),
     given: Given | None = None,
@@ -134,8 +134,6 @@ def run_benchmark(
     Args:
         config: what to do.
         folder: an empty folder for the files of the run.
-        yaml: the resolved configuration as text, kept as ``config.yaml``.
-        params: the same, flattened.
         parent: the tracked run of the sweep that this one belongs to.
         layers: what the other jobs of the sweep read of the same backbone and images: one pass stores it for all.
         given: parts that are there already.
@@ -146,12 +144,17 @@ def run_benchmark(
     Raises:
         FrostmarkError: if something is wrong that the user can mend.
     """
-    subject = _resolve(config, given or Given())
+    from frostmark.metrics.metric import Metric
+    from frostmark.reducers.reducer import Reducer
+
+    given = given or Given()
+    kept = shown(config, given.described)
+    subject = _resolve(config, given)
     chosen = config.reducer or {}
     reducer = (
-        build(chosen, "reducer") if chosen.get("_target_") else None
+        build(chosen, "reducer", Reducer) if chosen.get("_target_") else None
     )  # reducer=none leaves what an experiment adds to it
-    families = {name: build(node, f"metrics.{name}") for name, node in config.metrics.items()}
+    families = {name: build(node, f"metrics.{name}", Metric) for name, node in config.metrics.items()}
     splits = _read(subject.source, subject.backbone, config.mlruns, folder)
     size = 4 * subject.tap.width * sum(len(images) for images in splits.values())
     subject = replace(subject, wide=too_wide(subject.tap.width, size > config.features.max_bytes))
@@ -169,9 +172,9 @@ def run_benchmark(
         store.connect()
     inner: Tracker = MemoryTracker() if store is None else store.run(subject.title, parent)
     with Steady(inner, folder, to_stderr) as tracker, Progress() as progress:
-        tracker.log_params(params)
+        tracker.log_params(kept.params)
         work = _Work(config, subject, splits, model, reducer, families, layers, folder, tracker, progress)
-        ledger = work.run(yaml)
+        ledger = work.run(kept.yaml)
     if ledger is None:
         return None
     run_id = tracker.run_id
@@ -213,11 +216,14 @@ def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
 
 
 def _resolve(config: Config, given: Given) -> _Subject:
+    from frostmark.backbones.backbone import Backbone
     from frostmark.backbones.extractor import Tap
+    from frostmark.data.preprocess import Preprocess
+    from frostmark.data.source import Source
 
-    backbone: Backbone = given.backbone or build(config.backbone, "backbone")
-    preprocess = build(config.preprocess, "preprocess")
-    source: Source = given.source or build(config.dataset, "dataset")
+    backbone: Backbone = given.backbone or build(config.backbone, "backbone", Backbone)
+    preprocess = build(config.preprocess, "preprocess", Preprocess)
+    source: Source = given.source or build(config.dataset, "dataset", Source)
     pipeline: Pipeline = preprocess.pipeline(backbone.preset)
     word = config.layer.node or config.layer.tap or ""
     backbone.check_layer(word)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from frostmark.config import AUTO, TrainerChoice
+from frostmark.config.schema import AUTO, TrainerChoice
 from frostmark.features.entry import SHARD, row_bytes
 
 if TYPE_CHECKING:

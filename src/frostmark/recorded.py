@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frostmark.config import Tracking
+from frostmark.cli.outcome import outcomes
+from frostmark.config.schema import Tracking
 from frostmark.errors import ConfigError, DataError
 from frostmark.experiment import open_store
-from frostmark.outcome import outcomes
 from frostmark.report.comparison import About
 from frostmark.report.runs import FILE, FILES, Run
 from frostmark.side_by_side import Compared, compare_links, compare_runs, log_comparison

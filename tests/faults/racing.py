@@ -29,7 +29,7 @@ import torch
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.weights import weights_digest
-from frostmark.config import TrainerChoice
+from frostmark.config.schema import TrainerChoice
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.preprocess import Resize
 from frostmark.data.synthetic import Synthetic

@@ -34,7 +34,9 @@ from rich.console import Console
 from conftest import Program
 from driving import chromium
 from faults.tally import tally
-from frostmark import cli
+from frostmark.cli import console, problems
+from frostmark.cli.commands.cache import cache_table
+from frostmark.cli.commands.layers import layers_table
 from frostmark.data.folder import ImageFolder
 from frostmark.data.given import GivenImages
 from frostmark.errors import DataError
@@ -59,9 +61,7 @@ from frostmark.figures.maps import MapView, draw_maps
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
-from frostmark.report.cache import cache_table
 from frostmark.report.comparison import About, all_runs, comparison_markdown, ranking_table
-from frostmark.report.layers import layers_table
 from frostmark.report.page import PageTable, Section, comparison_page
 from frostmark.report.progress import Progress
 from frostmark.report.runs import Group, Run
@@ -661,20 +661,20 @@ def result_of(name: str) -> Result:
 
 def say_result(name: str) -> None:
     config = SimpleNamespace(tracking=SimpleNamespace(uri=None), paths=SimpleNamespace(root="."))
-    cli._print_result(result_of(name), config)  # type: ignore[arg-type]
+    console.print_result(result_of(name), config)  # type: ignore[arg-type]
 
 
 def say_comparison(name: str) -> None:
     group = group_of([name, "other"])
     part = SimpleNamespace(group=group, verdict=judge(group), remarks=[name])
-    cli._print_comparison(SimpleNamespace(parts=[part]))  # type: ignore[arg-type]
+    console.print_comparison(SimpleNamespace(parts=[part]))  # type: ignore[arg-type]
 
 
 def say_sweep(name: str) -> None:
-    from frostmark.outcome import Outcome
+    from frostmark.cli.outcome import Outcome
 
     outcomes = [Outcome(f"dataset.root={name}", name, 3, name), Outcome("b=1", "b", 0, "", None, 0.5)]
-    cli._print_sweep(
+    console.print_sweep(
         SimpleNamespace(
             outcomes=outcomes,
             compared=None,
@@ -689,17 +689,17 @@ def say_sweep(name: str) -> None:
 
 
 def say_error(name: str) -> None:
-    def fail() -> None:
+    def fail() -> int:
         raise DataError(f"no {name}", fix=name)
 
-    cli._guarded(fail)
+    problems.exit_code(fail)
 
 
 def say_bug(name: str) -> None:
-    def fail() -> None:
+    def fail() -> int:
         raise KeyError(name)
 
-    cli._guarded(fail)
+    problems.exit_code(fail)
     print(visible(name))  # Python shows a key in its own way
 
 
