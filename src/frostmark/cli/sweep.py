@@ -127,7 +127,6 @@ def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
         stopped: what ended the sweep before its time, if anything did.
     """
     withdraw()
-    _forget_secrets(sweep.folder / "multirun.yaml")
     ended = outcomes(sweep.folder)
     code = max((1 if o.code is None else o.code for o in ended), default=0)
     interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
@@ -152,12 +151,6 @@ def _close_parent(sweep: Sweep, status: Status, ended: Sequence[Outcome], compar
         note = f"{compared.markdown}\n\n{note}"
     sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": note})
     return sweep.store.link(sweep.run_id)
-
-
-def _forget_secrets(file: Path) -> None:
-    """Hydra writes down the configuration as it was typed, with what a tracking address may carry."""
-    if file.is_file():
-        file.write_text(without_secrets(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, str]:
