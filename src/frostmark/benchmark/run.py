@@ -22,7 +22,8 @@ from frostmark.benchmark.labels import setting, tags
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
-from frostmark.config import Config, Layer
+from frostmark.config.schema import Config, Layer
+from frostmark.config.shown import Shown, shown
 from frostmark.features.entry import to_stderr
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
@@ -31,7 +32,6 @@ from frostmark.metrics.maps import SplitMap
 from frostmark.results.progress import ProgressLine
 from frostmark.results.record import Record
 from frostmark.results.summary import summarise
-from frostmark.shown import Shown, shown
 from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.steady import Steady
