@@ -71,7 +71,7 @@ TABLE = {
 FRAMEWORKS = {"pytorch_lightning": "lit", "lightning_fabric": "lit", "mlflow": "tracking", "timm": "backbones"}
 """They touch the code in one room."""
 
-TRACKING_WITHOUT_MLFLOW = {"tracking/__init__.py", "tracking/tracker.py", "tracking/steady.py"}
+TRACKING_WITHOUT_MLFLOW = {f"tracking/{name}.py" for name in ("__init__", "tracker", "steady", "memory")}
 """What the other rooms use of tracking: it works where MLflow is not installed."""
 
 DOORS = ("cli/commands/*", "cli/main.py", "cli/job.py", "api.py", "__init__.py", "__main__.py")

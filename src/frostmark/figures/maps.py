@@ -1,6 +1,7 @@
 """Pictures of maps: every image a point, coloured by its class, the class named at its cluster.
 
-figure = draw_maps([MapView("train", coordinates, labels)], classes, title="resnet18 · last_conv · digits", note="")
+view = MapView("train", coordinates, labels)
+figure = draw_maps([view], classes, title="resnet18 · last_conv · digits", note="", shared=True)
 """
 
 from __future__ import annotations
