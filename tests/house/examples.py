@@ -63,9 +63,7 @@ def public() -> dict[str, object]:
 def problems(module: ModuleType) -> list[str]:
     """What does not fit in the example of a module."""
     known: Known = {}
-    return [
-        problem for text, statement in example_of(module) for problem in _of_statement(module, text, statement, known)
-    ]
+    return [problem for statement in example_of(module) for problem in _of_statement(module, statement, known)]
 
 
 def calls(module: ModuleType) -> int:
