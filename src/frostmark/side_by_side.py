@@ -24,7 +24,7 @@ from frostmark.stats.moments import Array, Float
 
 if TYPE_CHECKING:
     from frostmark.features.store import FeatureStore
-    from frostmark.figures.comparison import CostPoint
+    from frostmark.figures.costs import CostPoint
     from frostmark.figures.depth import Stop
     from frostmark.report.comparison import About
     from frostmark.report.page import Section
@@ -232,7 +232,7 @@ class _Work:
 
     @cached_property
     def _costs(self) -> list[CostPoint]:
-        from frostmark.figures.comparison import CostPoint
+        from frostmark.figures.costs import CostPoint
 
         headline = self.verdict.decides
         if headline is None:
@@ -301,7 +301,7 @@ class _Work:
         return path
 
     def _sections(self, about: About) -> Iterator[Section]:
-        from frostmark.figures.comparison import draw_costs
+        from frostmark.figures.costs import draw_costs
         from frostmark.figures.depth import draw_depth
         from frostmark.report import comparison as words
         from frostmark.report.page import PageTable, Section
@@ -356,7 +356,7 @@ class _Work:
         return class_differences(one.confusability, other.confusability, names, one.classes)
 
     def _class_section(self) -> Iterator[Section]:
-        from frostmark.figures.comparison import draw_confusion_difference
+        from frostmark.figures.heat import draw_confusion_difference
         from frostmark.metrics.confusability import similarity_order
         from frostmark.report.page import Section
 
@@ -372,7 +372,7 @@ class _Work:
     # ------------------------------------------------------------ similarity
 
     def _similarity_section(self) -> Iterator[Section]:
-        from frostmark.figures.comparison import draw_similarity
+        from frostmark.figures.heat import draw_similarity
         from frostmark.report.page import Section
 
         self.progress("comparing: similarity of the layers")

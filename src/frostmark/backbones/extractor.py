@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from frostmark.backbones.nodes import Node
 from frostmark.backbones.pooling import check_pool, pool_rows, row_width
-from frostmark.backbones.taps import Node
 from frostmark.backbones.tracing import trace, without_inplace
 from frostmark.backbones.winograd import WinogradConv2d, suits
 

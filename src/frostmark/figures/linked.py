@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 IMAGE_BYTES = 6_000_000
 """For all images of a page; base64 makes eight megabytes of them."""
 
-NAMED_MOST = 3
+MAX_NAMED = 3
 """Maps side by side up to which classes are named at their clusters; narrower maps have no room."""
 
-LIVE_MOST = 6_000
+MAX_LIVE = 6_000
 """Dots of all maps together up to which a selection is shown while it is drawn."""
 
 SIDE = 360
@@ -124,7 +124,7 @@ def linked_maps(maps: Sequence[LinkedMap], images: LinkedImages, classes: Sequen
         "views": [view_of(s, images.labels[s], images.index[s], of) for s, of in zip(splits, sprites, strict=True)],
         "maps": [_described(of, splits) for of in maps],
     }
-    plots = _plots(maps, images, splits, classes, named=columns <= NAMED_MOST)
+    plots = _plots(maps, images, splits, classes, named=columns <= MAX_NAMED)
     bars = sum(any(shares is not None for shares in of.kept.values()) for of in maps)
     return LinkedPieces(
         style=resource("pieces.css") + resource("linked.css") + sheet_rules(sprites),
@@ -162,7 +162,7 @@ def _plots(
 
     sources = [_source(maps, images.labels[split], split, len(classes)) for split in splits]
     filters = [BooleanFilter() for _ in splits]
-    live = max(map(len, images.labels.values())) * len(maps) <= LIVE_MOST
+    live = max(map(len, images.labels.values())) * len(maps) <= MAX_LIVE
     plots = []
     for m, of in enumerate(maps):
         plot = frame(*square([of.coordinates[splits[0]]]), live)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.figures.maps import FAINTEST, FULL, LEGEND_MOST, NAMED_FROM, densest, moved_apart, shown
+from frostmark.figures.maps import FAINTEST, FULL, MAX_LEGEND, NAMED_FROM, densest, moved_apart, shown
 from frostmark.figures.palette import class_styles
 from frostmark.figures.sprites import COLUMNS, GUTTER, PER_SHEET, Sprites, make_sprites
 from frostmark.stats.moments import Array
@@ -107,7 +107,7 @@ def add_names(
     from bokeh.models import BooleanFilter, CDSView, ColumnDataSource, Text
 
     present = np.unique(labels)
-    if len(present) > LEGEND_MOST or len(labels) < NAMED_FROM * len(present):
+    if len(present) > MAX_LEGEND or len(labels) < NAMED_FROM * len(present):
         return
     coordinates = np.asarray(coordinates, np.float64)
     low, high = square([coordinates])
@@ -175,7 +175,7 @@ def view_of(split: str, labels: Labels, index: Labels, sprites: Sprites | None) 
 
 def program(script: str, page: dict[str, Any], plots: Sequence[Plot]) -> dict[str, Any]:
     """Values for ``scripts.html``: Bokeh, what the page holds, the plots, and ``script`` behind ``pieces.js``."""
-    fixed = {"searchable": LEGEND_MOST, "sheet": {"columns": COLUMNS, "holds": PER_SHEET, "gutter": GUTTER}}
+    fixed = {"searchable": MAX_LEGEND, "sheet": {"columns": COLUMNS, "holds": PER_SHEET, "gutter": GUTTER}}
     return {
         "library": _library(),
         "page": page | fixed,
