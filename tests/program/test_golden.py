@@ -7,8 +7,9 @@ A change that moves code changes none of them. A change that corrects a formula 
 name, so that the change of every other number is noticed. The first golden is of the commit 2f7d4eb.
 
 Why 1e-5, relative: rows are float32 (six to seven digits), and the order in which a convolution adds depends on the
-processor and its number of threads. With the instruction sets from SSE 4 to AVX-512 and one or two threads the numbers
-that are compared agree within about 3e-6 on one machine. Bit for bit, on one machine: `scripts/same_numbers.py`.
+processor and on the number of threads. Measured on one machine with one or two threads and with the instruction sets
+SSE 4.1, AVX2 and AVX-512, what is compared differs by 6.6e-6 at most; numbers next to zero by 2e-7 absolute, which is
+allowed beside it. Bit for bit, on one machine: `scripts/same_numbers.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from reading import TINY, metrics_of
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
-TOLERANCE = 1e-5
+TOLERANCE, NEAR_ZERO = 1e-5, 2e-7
+"""Relative and absolute; the larger counts."""
 
 RUNS = {
     "synthetic": (*TINY, "layer=stage3"),
@@ -39,9 +41,13 @@ RUNS = {
 """Deterministic runs of seconds. Their maps are PCA's: a t-SNE map is chaotic, its last digits grow to whole points."""
 
 LEFT_OUT = (
-    "cost/*seconds", "cost/images_per_second", "cost/peak_memory*",  # of this machine, now
+    # Of this machine, now.
+    "cost/*seconds", "cost/images_per_second", "cost/peak_memory*",
+    # Not steady within 1e-5 between processors: a value less the mean of almost equal ones (z), ratios of the distances
+    # to the two nearest neighbours, ranks of distances between points.
+    "*_z", "*/intrinsic_dimension*", "*/map/distance_correlation",
 )  # fmt: skip
-"""Keys that are no property of the code."""
+"""Keys that are not a property of the code alone."""
 
 
 def kept(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -58,7 +64,7 @@ def test_no_number_changed_that_was_not_renewed(program: Program, tmp_path: Path
     changed = {
         key: (old.get(key), new.get(key))
         for key in {**old, **new}
-        if key not in old or key not in new or not isclose(old[key], new[key], rel_tol=TOLERANCE, abs_tol=1e-9)
+        if key not in old or key not in new or not isclose(old[key], new[key], rel_tol=TOLERANCE, abs_tol=NEAR_ZERO)
     }
     renew = " ".join(f"'{key}'" for key in changed)
     assert not changed, f"if they should: python tests/program/renew_golden.py --run {run} {renew}"

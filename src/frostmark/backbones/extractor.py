@@ -9,9 +9,8 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -143,7 +142,7 @@ def _forbid_inplace(graph: fx.Graph) -> None:
             node.target = node.target.rstrip("_")
 
 
-_NOT_INPLACE: dict[Any, Any] = {
+_NOT_INPLACE: dict[object, Callable[..., object]] = {
     operator.iadd: operator.add,
     operator.isub: operator.sub,
     operator.imul: operator.mul,

@@ -36,6 +36,8 @@ from frostmark.faults import point
 from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.names import visible_lines
 
+Array = NDArray[Any]
+
 SHARD = 256
 """Rows of a shard: what an interrupted extraction loses at most."""
 
@@ -129,7 +131,7 @@ class Entry:
         content = save({"rows": np.ascontiguousarray(rows)}, _metadata(self.key.digest(), number))
         self._write(f"rows-{number:06d}-{digest_of(content)}.safetensors", content)
 
-    def commit(self, about: Mapping[str, Any]) -> None:
+    def commit(self, about: Mapping[str, object]) -> None:
         """Declare the entry complete.
 
         Args:
@@ -170,7 +172,7 @@ class Entry:
         ]
         return np.concatenate(pieces)
 
-    def derived(self, name: str, compute: Callable[[], Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
+    def derived(self, name: str, compute: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
         """Arrays that follow from the rows, kept beside them: computed the first time, read and verified afterwards.
 
         Args:
@@ -184,7 +186,7 @@ class Entry:
         for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
             named = _DERIVED_NAME.fullmatch(path.name)
             if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):
-                found: Mapping[str, NDArray[Any]] = load(path.read_bytes())
+                found: Mapping[str, Array] = load(path.read_bytes())
                 return found
         arrays = compute()
         content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _metadata(self.key.digest(), name))
@@ -276,7 +278,7 @@ def _metadata(key: str, number: int | str) -> dict[str, str]:
     return {"place": f"{key}/{number}"}
 
 
-def _sealed(body: Mapping[str, Any]) -> bytes:
+def _sealed(body: Mapping[str, object]) -> bytes:
     return canonical({"body": body, "digest": digest_of(canonical(body))})
 
 

@@ -38,7 +38,8 @@ from frostmark.figures.sprites import Sprites
 from frostmark.stats.moments import Array
 
 if TYPE_CHECKING:
-    from bokeh.models import ColumnDataSource, Plot
+    from bokeh.models import ColumnDataSource, Plot, Scatter
+    from bokeh.models.renderers import GlyphRenderer
 
 IMAGE_BYTES = 9_000_000
 """For all images of a page; base64 makes twelve megabytes of them. MLflow shows pages up to fifty."""
@@ -62,9 +63,9 @@ class InteractiveView:
 
     split: str
     coordinates: Array
-    labels: NDArray[np.integer[Any]]
-    index: NDArray[np.integer[Any]]
-    neighbours: NDArray[np.integer[Any]]
+    labels: NDArray[np.integer]
+    index: NDArray[np.integer]
+    neighbours: NDArray[np.integer]
     neighbours_split: str
     kept: Array | None = None
     thumbnails: NDArray[np.uint8] | None = None
@@ -120,7 +121,9 @@ def _plot(views: Sequence[tuple[int, InteractiveView]], classes: Sequence[str]) 
     return plot
 
 
-def _add_points(plot: Plot, number: int, view: InteractiveView, classes: int, points: int, edged: bool) -> Any:
+def _add_points(
+    plot: Plot, number: int, view: InteractiveView, classes: int, points: int, edged: bool
+) -> GlyphRenderer[Scatter]:
     from bokeh.models import BooleanFilter, CDSView, Scatter
 
     # Few points get a rim, so that neighbours stay apart.
@@ -147,7 +150,7 @@ def _source(view: InteractiveView, classes: int) -> ColumnDataSource:
     return ColumnDataSource({"x": x, "y": y, "alpha": alpha} | looks(view.labels, classes))
 
 
-def _described(views: Sequence[InteractiveView], number: int, sprites: Sprites | None) -> dict[str, Any]:
+def _described(views: Sequence[InteractiveView], number: int, sprites: Sprites | None) -> dict[str, object]:
     view = views[number]
     return view_of(view.split, view.labels, view.index, sprites) | {
         "kept": None if view.kept is None else packed(view.kept, "<f4"),

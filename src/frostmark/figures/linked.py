@@ -40,7 +40,8 @@ from frostmark.figures.pieces import (
 from frostmark.stats.moments import Array
 
 if TYPE_CHECKING:
-    from bokeh.models import BooleanFilter, ColumnDataSource, Plot
+    from bokeh.models import BooleanFilter, ColumnDataSource, Plot, Scatter
+    from bokeh.models.renderers import GlyphRenderer
 
 IMAGE_BYTES = 6_000_000
 """For all images of a page; base64 makes eight megabytes of them."""
@@ -178,14 +179,14 @@ def _source(maps: Sequence[LinkedMap], labels: Labels, split: str, classes: int)
     """One table for all maps of a split: map m has the columns ``x<m>``, ``y<m>`` and ``alpha<m>``."""
     from bokeh.models import ColumnDataSource
 
-    columns: dict[str, Any] = dict(looks(labels, classes))
+    columns: dict[str, Sequence[str] | Array] = dict(looks(labels, classes))
     for m, of in enumerate(maps):
         columns[f"x{m}"], columns[f"y{m}"] = np.asarray(of.coordinates[split], np.float32).T.copy()
         columns[f"alpha{m}"] = opacity(of.kept[split], len(labels))
     return ColumnDataSource(columns)
 
 
-def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: BooleanFilter) -> Any:
+def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: BooleanFilter) -> GlyphRenderer[Scatter]:
     from bokeh.models import CDSView, Scatter
 
     size = 0.8 * point_size(len(source.data[f"x{m}"]))  # the maps are small
@@ -203,7 +204,7 @@ def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: Bo
     )
 
 
-def _described(of: LinkedMap, splits: Sequence[str]) -> dict[str, Any]:
+def _described(of: LinkedMap, splits: Sequence[str]) -> dict[str, object]:
     """What ``linked.js`` knows of a map, a value a split; ``frames`` are the ends of the axes."""
     kept = [of.kept[split] for split in splits]
     frames = [list(zip(*square([of.coordinates[split]]), strict=True)) for split in splits]

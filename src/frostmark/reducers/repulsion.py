@@ -13,14 +13,17 @@ forth and three fields back, not four and four; single precision then suffices, 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy import fft
+
+_Loop = TypeVar("_Loop", bound=Callable[..., object])
 
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -146,9 +149,9 @@ def _blur(frequency: Float) -> Float:
     return (2 + np.cos(2 * np.pi * frequency)) / 3
 
 
-def compiled(function: Any) -> Any:
+def compiled(function: _Loop) -> _Loop:
     """Compiled by numba, once a machine; loops over points and nodes have no fast counterpart in numpy."""
-    return njit(nogil=True, cache=True)(function)
+    return cast(_Loop, njit(nogil=True, cache=True)(function))
 
 
 @compiled
