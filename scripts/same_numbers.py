@@ -249,6 +249,16 @@ def checkout(commit: str, folder: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
+def resolved(commit: str) -> str:
+    """The commit that a name means now: branches may move while the runs take their minutes."""
+    asked = ["git", "-C", str(REPOSITORY), "rev-parse", "--short", "--verify", f"{commit}^{{commit}}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"there is no commit '{commit}' in {REPOSITORY}", file=sys.stderr)
+        raise SystemExit(2)
+    return done.stdout.strip()
+
+
 def run(tree: Path, words: Sequence[str], folder: Path) -> None:
     """Run the program of a tree in a folder, or end with exit code 2 and what it said."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -302,7 +312,8 @@ def main(words: Sequence[str]) -> int:
             sides = [Path(chosen.old), Path(chosen.new)]
         else:
             scenes = scenes_of(chosen.data, chosen.weights)
-            for commit, side in zip((chosen.old, chosen.new), sides, strict=True):
+            commits = [resolved(commit) for commit in (chosen.old, chosen.new)]
+            for commit, side in zip(commits, sides, strict=True):
                 produce(commit, Path(temporary) / f"tree-{side.name}", side, scenes)
         rows = compared(sides[0], sides[1], chosen.expect_changed, chosen.keys)
     print(table(rows))

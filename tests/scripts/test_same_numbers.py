@@ -112,3 +112,14 @@ def test_what_one_side_lacks_differs(compare: Compare, tmp_path: Path) -> None:
     code, said = compare(old, new)
     assert code == 1
     assert "0123/rows-000000: only in the old commit" in said
+
+
+def test_a_commit_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
+    script = importlib.import_module("same_numbers")
+    with pytest.raises(SystemExit) as stop:
+        script.main(["no-such-commit"])
+    assert stop.value.code == 2
+    assert "no commit 'no-such-commit'" in capsys.readouterr().err

@@ -37,6 +37,8 @@ from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.names import visible_lines
 
 Array = NDArray[Any]
+Manifest = dict[str, Any]
+"""JSON: key, width, shards, created, about."""
 
 SHARD = 256
 """Rows of a shard: what an interrupted extraction loses at most."""
@@ -152,7 +154,7 @@ class Entry:
         }
         self._write(MANIFEST, _sealed(body))
 
-    def about(self) -> Mapping[str, Any]:
+    def about(self) -> Manifest:
         """What a person should know of it; empty while the entry is unfinished."""
         manifest = read_manifest(self.folder / MANIFEST)
         return {} if manifest is None else manifest["about"]
@@ -282,11 +284,11 @@ def _sealed(body: Mapping[str, object]) -> bytes:
     return canonical({"body": body, "digest": digest_of(canonical(body))})
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Manifest | None:
     """The body of a manifest; None if it is not, to the byte, what was written."""
     try:
         content = path.read_bytes()
-        body: dict[str, Any] = json.loads(content)["body"]
+        body: Manifest = json.loads(content)["body"]
         return body if isinstance(body, dict) and _sealed(body) == content else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.figures.pieces import (
     UNSELECTED,
+    Look,
     add_names,
     frame,
     images_of,
@@ -129,7 +130,7 @@ def _add_points(
     # Few points get a rim, so that neighbours stay apart.
     size = point_size(points)
     rim = "#222222" if edged else "#ffffff" if size > 6 else None
-    look: dict[str, Any] = {
+    look: Look = {
         "x": "x", "y": "y", "marker": "mark", "fill_color": "colour",
         "size": size, "line_color": rim, "line_width": 0.9 if edged else 0.5,
     }  # fmt: skip

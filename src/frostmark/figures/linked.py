@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from frostmark.figures.pieces import (
     UNSELECTED,
     Labels,
+    Look,
     add_names,
     frame,
     images_of,
@@ -190,7 +191,7 @@ def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: Bo
     from bokeh.models import CDSView, Scatter
 
     size = 0.8 * point_size(len(source.data[f"x{m}"]))  # the maps are small
-    look: dict[str, Any] = {
+    look: Look = {
         "x": f"x{m}", "y": f"y{m}", "marker": "mark", "fill_color": "colour", "size": size, "line_width": 0.4,
     }  # fmt: skip
     return plot.add_glyph(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from bokeh.models.renderers import GlyphRenderer
 
 Labels = NDArray[np.integer]
+Look = dict[str, Any]
+"""Properties of a glyph of Bokeh: each takes values of its own."""
 
 MARKS = {
     "o": "circle", "^": "triangle", "s": "square", "X": "square_pin", "D": "diamond", "P": "plus",
@@ -117,7 +119,7 @@ def add_names(
     extent = np.array([[0.017 * len(word) * unit, 0.045 * unit] for word in names])
     places = np.stack([densest(coordinates[labels == c]) for c in present])
     x, y = moved_apart(places, extent).T.tolist()
-    look: dict[str, Any] = {
+    look: Look = {
         "text_align": "center", "text_baseline": "middle", "text_color": "#111111", "text_font_size": "12px",
         "text_font": {"value": "system-ui, sans-serif"}, "text_font_style": "bold",
         "background_fill_color": "#ffffff", "background_fill_alpha": 0.72, "padding": 2, "border_radius": 4,
