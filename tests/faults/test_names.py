@@ -52,17 +52,12 @@ from frostmark.errors import DataError
 from frostmark.features.entry import to_stderr
 from frostmark.figures import interactive, pieces
 from frostmark.figures import linked as linked_module
-from frostmark.figures.comparison import (
-    CostPoint,
-    GridMap,
-    draw_comparison,
-    draw_confusion_difference,
-    draw_costs,
-    draw_similarity,
-)
+from frostmark.figures.comparison import GridMap, draw_comparison
+from frostmark.figures.costs import CostPoint, draw_costs
 from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import draw_image_pairs
 from frostmark.figures.files import save_vector
+from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 from frostmark.figures.interactive import InteractiveView, interactive_map
 from frostmark.figures.linked import LinkedImages, LinkedMap, linked_maps
 from frostmark.figures.maps import MapView, draw_maps
