@@ -74,7 +74,7 @@ FRAMEWORKS = {"pytorch_lightning": "lit", "lightning_fabric": "lit", "mlflow": "
 TRACKING_WITHOUT_MLFLOW = {f"tracking/{name}.py" for name in ("__init__", "tracker", "steady", "memory")}
 """What the other rooms use of tracking: it works where MLflow is not installed."""
 
-DOORS = ("cli/commands/*", "cli/main.py", "cli/job.py", "api.py", "__init__.py", "__main__.py")
+DOORS = ("cli/commands/*", "cli/main.py", "cli/entry.py", "cli/problems.py", "__init__.py")
 """Files that import modules of ours inside functions, so that the command line starts within a second."""
 
 FRAMEWORK_DOORS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from frostmark.config import compose
+from frostmark.config.compose import compose
 from harness import REPOSITORY
 from house.examples import calls, problems
 from house.source import CONF, SOURCE, File, files

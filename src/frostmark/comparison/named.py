@@ -1,6 +1,6 @@
 """Finished runs by the names a person has for them, compared once more.
 
-    compared, folder, link = compare_named(["3f0c…"], mlruns, partial(open_existing_store, tracking, mlruns))
+    compared, folder, link = compare_named(["3f0c…"], mlruns, open_store)
 
 A name is the run of a sweep or its folder, runs or their folders, or an experiment. What a sweep's run holds is written
 anew; of other names the comparison gets a run of its own.

@@ -1,6 +1,6 @@
 """What an object lacks of the protocol that it must fulfil.
 
-breaches(Flowers(), Source)     # ["lacks 'limit'", "split() cannot take (split)"]; empty if it fulfils it
+breaches(flowers, Source)       # ["lacks 'limit'", "split() cannot take (split)"]; empty if it fulfils it
 abstract(Halves)                # ["lacks 'fit'"]: what a class must define before it can be made
 
 Properties are not evaluated: a backbone's may read files.

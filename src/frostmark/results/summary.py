@@ -1,6 +1,6 @@
 """The findings of one run in words: what the report said of its pictures, with what has to be said beside it.
 
-text = summarise(title, classes, tables, values, undefined, setting)
+text = summarise(title, setting, record.findings)
 """
 
 from __future__ import annotations

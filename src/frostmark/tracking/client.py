@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -150,3 +150,18 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def fetched(client: MlflowClient, run_id: str, names: Sequence[str], folder: Path) -> Path:
+    """``folder`` with the artifacts ``names`` of a run, as far as the run has them."""
+    there = {artifact.path for artifact in client.list_artifacts(run_id)}
+    for within in {name.rpartition("/")[0] for name in names} & there:
+        there |= {artifact.path for artifact in client.list_artifacts(run_id, within)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if name in there:
+            target = folder / name
+            target.parent.mkdir(exist_ok=True)
+            got = Path(client.download_artifacts(run_id, name, str(target.parent)))
+            got.replace(target)  # some stores repeat the folder of the run below the one that they are given
+    return folder

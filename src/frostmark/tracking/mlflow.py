@@ -39,6 +39,7 @@ from frostmark.tracking.client import (
     client_of,
     environment,
     explained,
+    fetched,
     fitting,
     run_of,
 )
@@ -207,19 +208,7 @@ class MlflowStore:
             names: at the root of the run, or in one of its folders: ``maps/thumbnails.npz``.
         """
         with self._explained():
-            client = self._client()
-            there = {artifact.path for artifact in client.list_artifacts(run_id)}
-            for within in {name.rpartition("/")[0] for name in names} & there:
-                there |= {artifact.path for artifact in client.list_artifacts(run_id, within)}
-            folder = into / run_id
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in names:
-                if name in there:
-                    target = folder / name
-                    target.parent.mkdir(exist_ok=True)
-                    got = Path(client.download_artifacts(run_id, name, str(target.parent)))
-                    got.replace(target)  # some stores repeat the folder of the run below the one that they are given
-        return folder
+            return fetched(self._client(), run_id, names, into / run_id)
 
     def compare_link(self, run_ids: Sequence[str]) -> str:
         """The place in MLflow's pages where the runs are side by side."""
