@@ -306,7 +306,7 @@ def test_the_family_logs_every_key_of_both_splits() -> None:
 
 
 def test_a_large_test_split_is_sampled_by_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(geometry, "MOST_ROWS", 60)
+    monkeypatch.setattr(geometry, "MAX_ROWS", 60)
     train, test = features(90), features(300, seed=1)
     key = "test/geometry/intrinsic_dimension"
     whole, sampled = dimension(test), family(train, test, seed=0)[key]

@@ -32,7 +32,7 @@ PROJECTED = "the rows are a projection of the features, which has other zeros th
 FEW_DIRECTIONS = "fewer than 10 rows point in different directions"
 EQUALLY_FAR = "the two nearest neighbours of most rows are equally far"
 
-FEWEST = 10
+MIN_RATIOS = 10
 """Ratios below which TwoNN's line is not fitted."""
 
 FITTED = 0.9
@@ -42,7 +42,7 @@ scikit-dimension and DADApy."""
 DUPLICATE = float(np.finfo(np.float32).eps)
 """Rows of unit length at this distance or nearer are one: roundings of one direction to float32 stand so far apart."""
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 """Rows among which the intrinsic dimension of the test split is looked for."""
 
 _CLOSEST = 8
@@ -160,7 +160,7 @@ def two_nn_of_ratios(ratios: Float) -> float:
         ValueError: if there are fewer than 10.
         ZeroDivisionError: if at least half of them are 1 up to rounding.
     """
-    if len(ratios) < FEWEST:
+    if len(ratios) < MIN_RATIOS:
         raise ValueError(f"{len(ratios)} ratios: {FEW_DIRECTIONS}")
     if _equally_far(ratios):
         raise ZeroDivisionError(EQUALLY_FAR)
@@ -202,7 +202,7 @@ class Ratios:
         times of 100, by kin and recentred 92 to 96 (uniform on a torus of 2 to 20 dimensions, 100 and 1,000 rows).
         """
         groups = int(self.kin.max(initial=-1)) + 1
-        if groups < FEWEST:
+        if groups < MIN_RATIOS:
             return np.empty(0)
         order = np.argsort(self.values)
         ascending, kin = np.log(self.values[order]), self.kin[order]
@@ -306,11 +306,11 @@ def _add_sparsity(scores: Scores, split: Split, key: str) -> None:
 
 
 def _add_dimension(scores: Scores, split: Split, key: str) -> None:
-    if len(split.rows) < FEWEST:
+    if len(split.rows) < MIN_RATIOS:
         scores.add(key, Undefined(FEW_DIRECTIONS))
         return
     ratios = _split_ratios(split)
-    few = len(ratios.values) < FEWEST
+    few = len(ratios.values) < MIN_RATIOS
     reasons = {FEW_DIRECTIONS: few, EQUALLY_FAR: not few and _equally_far(ratios.values)}
     value = guarded(lambda: two_nn_of_ratios(ratios.values), reasons)
     if isinstance(value, Undefined):
@@ -322,8 +322,8 @@ def _add_dimension(scores: Scores, split: Split, key: str) -> None:
 
 def _split_ratios(split: Split) -> Ratios:
     """By the graph that metrics and maps share; of a test split of more than 10,000 rows a stratified sample."""
-    if split.name == "train" or len(split.rows) <= MOST_ROWS:
+    if split.name == "train" or len(split.rows) <= MAX_ROWS:
         return neighbour_ratios(split.rows, split.own(KEPT))
     rng = seeded(0, *split.permutations.context, "twonn", "rows")
-    rows = split.rows[stratified(split.labels, MOST_ROWS, rng)]
+    rows = split.rows[stratified(split.labels, MAX_ROWS, rng)]
     return neighbour_ratios(rows, Graph.of(rows, rows, KEPT, exclude_self=True))

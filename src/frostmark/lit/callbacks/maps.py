@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 
 from frostmark.metrics.alignment import Alignment
-from frostmark.metrics.faithfulness import FEWEST, Faithfulness, faithfulness, stability
+from frostmark.metrics.faithfulness import MIN_POINTS, Faithfulness, faithfulness, stability
 from frostmark.metrics.metric import Split, Splits
 from frostmark.reducers.reducer import Coordinates, Fitted, Points, Progress, Reducer, why_no_map
 from frostmark.stats.neighbours import KEPT, unit_rows
@@ -134,7 +134,7 @@ class Maps(pl.Callback):
         own = self._reducer.fit_on == "each" or name == "train"
         near = (shown.points if own else shown.among(train)).nearest(KEPT).index[:, :TOLD]
         badge, shared = None, None
-        if len(shown.images) >= FEWEST:
+        if len(shown.images) >= MIN_POINTS:
             rng = seeded(self._seed, self._fingerprints[name], name, "badge")
             nearest = shown.points.nearest(KEPT).index
             badge = faithfulness(unit_rows(shown.points.rows), nearest, maps[0], shown.labels, rng)
