@@ -498,6 +498,7 @@ class _Work:
     def _add_costs(self, ledger: Ledger, cost: Cost) -> None:
         from frostmark.backbones.extractor import parameters_used
         from frostmark.lit.probe import peak_memory_mb
+        from frostmark.metrics.cost import COST_KINDS
         from frostmark.metrics.metric import Scores, Undefined, Value
 
         node, survey = self.subject.tap.node, self.subject.survey
@@ -514,7 +515,10 @@ class _Work:
         }
         if cost.precision_error is not None:
             values["cost/precision_error"] = cost.precision_error
-        ledger.add_scores(Scores(values))
+        scores = Scores(COST_KINDS)
+        for key, value in values.items():
+            scores.add(key, value)
+        ledger.add_scores(scores)
         if cost.device is not None:
             ledger.add_tags({"device": cost.device, "batch_size": str(cost.batch_size)})
 

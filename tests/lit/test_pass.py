@@ -36,7 +36,9 @@ from frostmark.lit.datamodule import ImageModule, StoredRows
 from frostmark.lit.module import FeatureModule, ReplayModule, Rows
 from frostmark.lit.probe import SIZES, fastest_batch, precision_errors
 from frostmark.lit.trainer import make_trainer, predict
-from frostmark.metrics.metric import Scores, Split, Undefined, make_splits
+from frostmark.metrics.kinds import Across, Kind
+from frostmark.metrics.lookup import known_kinds
+from frostmark.metrics.metric import Scores, Split, Undefined, Value, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
 from frostmark.metrics.variance import Variance
@@ -157,10 +159,19 @@ def splits_of(rows: CollectRows, moments: StreamMoments, classes: tuple[str, ...
     )
 
 
+def scores_of(values: dict[str, Value]) -> Scores:
+    kinds = {f"a/{name}": Kind("a metric", "higher", Across.NETWORKS) for name in "bcd"}
+    scores = Scores({**known_kinds(), **kinds})
+    for key, value in values.items():
+        scores.add(key, value)
+    return scores
+
+
 def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     ledger = Ledger(tmp_path, tracker, print)
-    scores = Scores(outcomes={"test/knn_hits": np.array([True, False, True])})
+    scores = scores_of({})
+    scores.outcomes["test/knn_hits"] = np.array([True, False, True])
     scores.add("test/neighbours/knn_accuracy", 2 / 3, draws=np.array([0.3, 0.6, 0.9]), chance=0.1)
     scores.add("test/neighbours/ncm_accuracy", Undefined("one class only"), draws=np.zeros(3), chance=0.1)
     ledger.add_scores(scores)
@@ -178,12 +189,12 @@ def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
 def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     ledger = Ledger(tmp_path, tracker, print)
-    mine, theirs = Scores({"test/variance/intra": 9.0}), Scores({"test/variance/intra": 7.0})
+    mine, theirs = scores_of({"test/variance/intra": 9.0}), scores_of({"test/variance/intra": 7.0})
     mine.add("test/neighbours/knn_accuracy", 0.75, draws=np.array([0.7, 0.75, 0.8]))
     theirs.add("test/neighbours/knn_accuracy", 0.5, draws=np.array([0.5, 0.45, 0.55]))
     ledger.add_scores(mine)
     ledger.add_control("pixels", theirs)
-    ledger.add_control("pixels", Scores({"test/geometry/rankme": Undefined("all rows are zero")}))
+    ledger.add_control("pixels", scores_of({"test/geometry/rankme": Undefined("all rows are zero")}))
     ledger.compare()
     ledger.close()
     assert {k: v for k, v in tracker.metrics.items() if k.startswith("control/")} == {
@@ -246,9 +257,9 @@ def test_rows_that_are_no_numbers_end_the_pass(tap: Tap) -> None:
 def test_a_ledger_keeps_reasons_and_refuses_numbers_that_are_none(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     ledger = Ledger(tmp_path, tracker, print)
-    ledger.add_scores(Scores({"test/a/b": 1.0, "test/a/c": Undefined("one class only")}))
+    ledger.add_scores(scores_of({"test/a/b": 1.0, "test/a/c": Undefined("one class only")}))
     with pytest.raises(ArithmeticError, match="test/a/d"):
-        ledger.add_scores(Scores({"test/a/d": float("nan")}))
+        ledger.add_scores(scores_of({"test/a/d": float("nan")}))
     ledger.close()
     assert tracker.metrics == {"test/a/b": 1.0}
     assert tracker.tags == {"undefined.test/a/c": "one class only"}

@@ -15,7 +15,7 @@ from frostmark.metrics.class_ratios import (
 )
 from frostmark.metrics.class_tables import PAIRS_LISTED
 from frostmark.metrics.metric import ONE_CLASS, Scores, Undefined, make_splits
-from frostmark.metrics.separability import SMALLER_IS_BETTER, Separability
+from frostmark.metrics.separability import KINDS, Separability
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.permutation import Permutations, permuted_summaries
 from support.separability_cases import NAMES, blobs, every, scores
@@ -328,7 +328,7 @@ def test_every_measure_orders_the_settings_of_the_dial(size: int) -> None:
         for name in NAMES:
             key = f"{split}/separability/{name}"
             values = [float(v[key]) for v in found]  # type: ignore[arg-type]
-            better = np.diff(values) * (-1 if name in SMALLER_IS_BETTER else 1)
+            better = np.diff(values) * (-1 if KINDS[f"separability/{name}"].better == "lower" else 1)
             assert (better > 0).all(), (key, values)
             assert found[-1][f"{key}_p"] == 1 / 20
             if name != "nc1":  # the intervals of the two ends of the dial do not overlap

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 
+from frostmark.metrics.map_kinds import MAP_KINDS
 from frostmark.metrics.metric import Scores, Undefined, Value
 from frostmark.stats.moments import Array, Float
 
@@ -93,7 +94,10 @@ class Faithfulness:
             "knn_accuracy": self.knn_accuracy,
             "knn_accuracy_excess": self.knn_accuracy - self.feature_knn_accuracy,
         }
-        return Scores({f"{family}/{name}": value for name, value in values.items()})
+        scores = Scores(MAP_KINDS)
+        for name, value in values.items():
+            scores.add(f"{family}/{name}", value)
+        return scores
 
 
 def faithfulness(

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
 from frostmark.metrics.class_ratios import OF_SUMMARY, class_spreads
 from frostmark.metrics.class_tables import confused_table, separability_table, shift_table
 from frostmark.metrics.collapse import nc1, nc1_of_noise, triangular_root
+from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value, guarded, stacked
 from frostmark.metrics.silhouette import MAX_EXACT, MAX_NULL, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
@@ -27,15 +30,49 @@ from frostmark.stats.sampling import seeded, some_of_each
 _ROUNDING = 1e-24
 """Squared distances below this share of the squared lengths are the rounding of float64 streams."""
 
-SMALLER_IS_BETTER = frozenset({"davies_bouldin", "cdnv", "nc1"})
+_higher = partial(Kind, better="higher", across=Across.NETWORKS, range=(0, np.inf), pairs="draws")
+_lower = partial(_higher, better="lower")
+
+KINDS: Mapping[str, Kind] = {
+    "separability/fisher_ratio": _higher(
+        "Fisher ratio", meaning="variance between the classes over variance within the classes"
+    ),
+    "separability/eta_squared": _higher(
+        "η²", range=(0, 1), headline=4, meaning="share of the variance that the classes explain"
+    ),
+    "separability/omega_squared": _higher("ω²", range=(-np.inf, 1), meaning="η² less what chance adds"),
+    "separability/calinski_harabasz": _higher(
+        "Calinski–Harabasz", meaning="the Fisher ratio by degrees of freedom: it grows with the number of images"
+    ),
+    "separability/davies_bouldin": _lower(
+        "Davies–Bouldin", meaning="spread of two classes against their distance, worst partner of each class"
+    ),
+    "separability/cdnv": _lower(
+        "CDNV", meaning="variance of two classes against their squared distance, mean over pairs"
+    ),
+    "separability/nc1": _lower(
+        "NC1",
+        pairs=None,
+        meaning="variance within the classes along the directions between the class means: 0 once every class is a "
+        "point",
+    ),
+    "separability/silhouette": _higher(
+        "silhouette",
+        range=(-1, 1),
+        headline=3,
+        meaning="whether an image lies nearer to its own class than to the next one",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Separability:
     """The separability family of both splits, with the tables of classes and of the pairs confused most."""
 
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
+
     def __call__(self, splits: Splits) -> Scores:
-        scores, classes, pairs = Scores(), [], []
+        scores, classes, pairs = Scores(self.kinds), [], []
         for split in splits.values():
             of_rows = _with_spreads(split)
             exact = split.moments.summary if split.projected else of_rows
@@ -132,7 +169,7 @@ def _add_moment_measures(
         scores.add(key, value, draws=draws.get(name), chance=chance.get(name))
         if name in nulls and name in defined:
             # The null is one of the rows, in float32, and so is what it is compared with.
-            scores.add_null(key, float(nulls[name][0]), nulls[name][1:], higher=name not in SMALLER_IS_BETTER)
+            scores.add_null(key, float(nulls[name][0]), nulls[name][1:])
 
 
 def _draws(split: Split, values: Mapping[str, float]) -> dict[str, Float]:
@@ -168,7 +205,7 @@ def _add_silhouette(scores: Scores, split: Split, reasons: Mapping[str, bool]) -
         few, _, permutations = _sampled(split, MAX_NULL)
         scores.add_null(key, *permuted_silhouettes(split.rows[few], permutations))
     if len(sample) < len(split.labels):
-        scores.values[f"{key}_images"] = float(len(sample))
+        scores.add_end(key, "_images", float(len(sample)))
     outcomes = np.full(len(split.labels), np.nan)
     outcomes[sample] = found.values
     scores.outcomes[f"{split.name}/silhouette"] = outcomes

@@ -12,8 +12,10 @@ which lets a linear model tell them by heart and inflates the evidence. The form
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from frostmark.metrics.evidence import Evidence, mean_evidence
 from frostmark.metrics.gbc import GBC_COMPONENTS, gbc, spherical
 from frostmark.metrics.h_scores import explained, shrinkage_weights
+from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value
 from frostmark.metrics.nleep import NLEEP_COMPONENTS, NLEEP_ENERGY, NLEEP_ROWS, mixture_posterior, nleep, too_few
 from frostmark.metrics.spectrum import Spectrum, squared_lengths
@@ -34,6 +37,34 @@ FLAT_CLASS = "a class has no spread: one image only, or copies of one"
 _FLAT = 1e-20
 """A class whose variance is this share of the total has none: rounding of float64 leaves less."""
 
+_higher = partial(Kind, better="higher", across=Across.NETWORKS)
+
+KINDS: Mapping[str, Kind] = {
+    "transfer/logme": _higher(
+        "LogME", meaning="log evidence an image of a Bayesian linear model of the labels, at its exact maximum"
+    ),
+    "transfer/h_score": _higher(
+        "H-score",
+        range=(0, np.inf),
+        meaning="Pillai's trace, at most C − 1; undefined with as few images as features",
+    ),
+    "transfer/h_score_shrunk": _higher(
+        "H-score, shrunk",
+        range=(0, np.inf),
+        meaning="the same with a Ledoit–Wolf covariance: the one to read, beside its chance level",
+    ),
+    "transfer/gbc": _higher(
+        "GBC",
+        range=(-np.inf, 0),
+        meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 is none",
+    ),
+    "transfer/nleep": _higher(
+        "NLEEP",
+        range=(-np.inf, 0),
+        meaning="mean log of the label's probability by the Gaussians of a mixture that knows no labels",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -43,10 +74,12 @@ class Transfer:
         nleep: whether to fit NLEEP's Gaussian mixture, which takes longer than all the rest.
     """
 
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
+
     nleep: bool = False
 
     def __call__(self, splits: Splits) -> Scores:
-        scores = Scores()
+        scores = Scores(self.kinds)
         for name, split in splits.items():
             for key, (value, null, chance) in self._found(split).items():
                 scores.add(f"{name}/transfer/{key}", value, null=null, chance=chance)

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
-from frostmark.metrics.metric import Scores, Undefined
+from frostmark.metrics.metric import Scores, Undefined, Value
 from frostmark.reducers.reducer import Progress
 from frostmark.report.tables import write_csv
 from frostmark.stats.moments import Array
@@ -71,10 +71,7 @@ class Ledger:
     def add_scores(self, scores: Scores, space: str = "features") -> None:
         """Take in a family's values and tables."""
         for key, value in scores.values.items():
-            if isinstance(value, Undefined):
-                self.undefined[key] = value.reason
-            else:
-                self.add_value(key, value)
+            self._take(key, value)
         self.chance |= scores.chance
         self.draws |= scores.draws
         self.outcomes |= scores.outcomes
@@ -84,14 +81,21 @@ class Ledger:
             for column, cells in {"space": [space] * lines, **table}.items():
                 mine[column].extend(cells)
 
+    def _take(self, key: str, value: Value) -> None:
+        if isinstance(value, Undefined):
+            self.undefined[key] = value.reason
+        else:
+            self.add_value(key, value)
+
     def add_control(self, control: str, scores: Scores) -> None:
         """Take in what a family found in a control; see :mod:`frostmark.metrics.controls`."""
-        mine = self.controls.setdefault(control, Scores())
+        mine = self.controls.setdefault(control, Scores({}))
+        mine.kinds = {**mine.kinds, **scores.kinds}
         mine.values |= scores.values
         mine.draws |= scores.draws
         for key, value in scores.values.items():
-            if stands_beside(key):
-                self.add_scores(Scores({f"control/{control}/{key}": value}))
+            if stands_beside(key, scores.kinds):
+                self._take(f"control/{control}/{key}", value)
 
     def compare(self) -> None:
         """Set the values beside those of the controls, once all are in."""

@@ -13,7 +13,9 @@ from frostmark.figures.maps import MapView, draw_maps
 from frostmark.lit.callbacks.findings import Thumbnails
 from frostmark.lit.callbacks.ledger import Ledger
 from frostmark.lit.callbacks.maps import Made, Mapped
-from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
+from frostmark.metrics.cost import COST_KINDS
+from frostmark.metrics.map_kinds import MAP_KINDS
+from frostmark.metrics.metric import Scores, Undefined, make_splits
 from frostmark.metrics.variance import MapVariance
 from frostmark.reducers.reducer import Reducer
 from frostmark.report.tables import write_parquet
@@ -138,13 +140,19 @@ def _view(of: Mapped) -> MapView:
 
 def _scores(made: Made) -> Scores:
     """The badge of every map as metrics, and what the making took."""
-    values: dict[str, Value] = {f"cost/{name}_seconds": seconds for name, seconds in made.seconds.items()}
+    scores = Scores({**COST_KINDS, **MAP_KINDS})
+    for name, seconds in made.seconds.items():
+        scores.add(f"cost/{name}_seconds", seconds)
     for of in made.splits:
         family = f"{of.split}/map"
-        unknown: dict[str, Value] = {f"{family}/trustworthiness": Undefined(TOO_FEW)}
-        values |= unknown if of.badge is None else of.badge.scores(family).values
+        if of.badge is None:
+            scores.add(f"{family}/trustworthiness", Undefined(TOO_FEW))
+        else:
+            scores.take(of.badge.scores(family))
         if of.stability is not None:
-            values[f"{family}/stability"] = of.stability
-    values |= {f"{split}/map/kl_divergence": kl for split, kl in made.kl_divergence.items()}
-    values |= {f"{split}/map/seed_disparity": left for split, left in made.seed_disparity.items()}
-    return Scores(values)
+            scores.add(f"{family}/stability", of.stability)
+    for split, kl in made.kl_divergence.items():
+        scores.add(f"{split}/map/kl_divergence", kl)
+    for split, left in made.seed_disparity.items():
+        scores.add(f"{split}/map/seed_disparity", left)
+    return scores

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 import pytorch_lightning as pl
 
+from frostmark.metrics.contract import declared
+from frostmark.metrics.cost import COST_KINDS
 from frostmark.metrics.metric import Metric, Scores, Splits
 from frostmark.reducers.reducer import Progress
 
@@ -48,6 +50,8 @@ def measure(families: Mapping[str, Metric], splits: Splits, found: Found, progre
     for name, family in families.items():
         progress(f"metrics: {name}")
         start = time.perf_counter()
-        scores = family(splits)
-        scores.values[f"cost/{name}_seconds"] = time.perf_counter() - start
+        scores = declared(family(splits), name)
+        took = Scores(COST_KINDS)
+        took.add(f"cost/{name}_seconds", time.perf_counter() - start)
+        scores.take(took)
         found(scores, splits)
