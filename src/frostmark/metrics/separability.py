@@ -52,12 +52,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "separability/nc1": _lower(
         "NC1",
+        across=Across.EQUAL_WIDTH,
         pairs=None,
         meaning="variance within the classes along the directions between the class means: 0 once every class is a "
         "point",
     ),
     "separability/silhouette": _higher(
         "silhouette",
+        across=Across.EQUAL_WIDTH,  # below zero it rises with columns of noise
         range=(-1, 1),
         headline=3,
         meaning="whether an image lies nearer to its own class than to the next one",

@@ -38,27 +38,28 @@ _FLAT = 1e-20
 """A class whose variance is this share of the total has none: rounding of float64 leaves less."""
 
 _higher = partial(Kind, better="higher", across=Across.NETWORKS)
+_of_width = partial(_higher, across=Across.EQUAL_WIDTH)
 
 KINDS: Mapping[str, Kind] = {
     "transfer/logme": _higher(
         "LogME", meaning="log evidence an image of a Bayesian linear model of the labels, at its exact maximum"
     ),
-    "transfer/h_score": _higher(
+    "transfer/h_score": _of_width(
         "H-score",
         range=(0, np.inf),
         meaning="Pillai's trace, at most C − 1; undefined with as few images as features",
     ),
-    "transfer/h_score_shrunk": _higher(
+    "transfer/h_score_shrunk": _of_width(
         "H-score, shrunk",
         range=(0, np.inf),
         meaning="the same with a Ledoit–Wolf covariance: the one to read, beside its chance level",
     ),
-    "transfer/gbc": _higher(
+    "transfer/gbc": _of_width(
         "GBC",
         range=(-np.inf, 0),
         meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 is none",
     ),
-    "transfer/nleep": _higher(
+    "transfer/nleep": _of_width(
         "NLEEP",
         range=(-np.inf, 0),
         meaning="mean log of the label's probability by the Gaussians of a mixture that knows no labels",
