@@ -136,7 +136,7 @@ KINDS: Mapping[str, Kind] = {
         "effective rank", meaning="effective number of directions of the rows about their mean"
     ),
     "geometry/participation_ratio": _describes(
-        "participation ratio", meaning="the same, counting only the strongest directions"
+        "participation ratio", meaning="effective number of directions about the mean, counting only the strongest"
     ),
     "geometry/intrinsic_dimension": _describes(
         "intrinsic dimension", meaning="TwoNN: the dimension that the two nearest neighbours see"

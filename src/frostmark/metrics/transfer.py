@@ -42,7 +42,7 @@ _of_width = partial(_higher, across=Across.EQUAL_WIDTH)
 
 KINDS: Mapping[str, Kind] = {
     "transfer/logme": _higher(
-        "LogME", meaning="log evidence an image of a Bayesian linear model of the labels, at its exact maximum"
+        "LogME", meaning="log evidence per image of a Bayesian linear model of the labels, at its exact maximum"
     ),
     "transfer/h_score": _of_width(
         "H-score",
@@ -52,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "transfer/h_score_shrunk": _of_width(
         "H-score, shrunk",
         range=(0, np.inf),
-        meaning="the same with a Ledoit–Wolf covariance: the one to read, beside its chance level",
+        meaning="Pillai's trace with a Ledoit–Wolf covariance: the one to read, beside its chance level",
     ),
     "transfer/gbc": _of_width(
         "GBC",
