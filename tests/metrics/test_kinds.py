@@ -30,11 +30,10 @@ from frostmark.metrics.kinds import (
     split_of,
     words_of,
 )
-from frostmark.metrics.lookup import comparable, cost_keys, derived, headlines, known_kinds, own_keys, validity
+from frostmark.metrics.lookup import compares, cost_keys, derived, headlines, known_kinds, own_keys, validity
 from frostmark.metrics.metric import Metric, Scores, Splits, Undefined
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.transfer import Transfer
-from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
 from harness import REPOSITORY
 from support.metric_kit import Kit
 
@@ -234,7 +233,6 @@ def test_what_says_more_of_another_key() -> None:
     assert derived("test/dead/rate_lo", KINDS, among={"test/dead/rate"})
     assert not derived("test/dead/rate_lo", KINDS)
     assert not derived("test/dead/share", KINDS, among={"test/dead"})
-    assert DERIVED_ENDS == UNCERTAINTY_ENDS
 
 
 def test_splits_and_names() -> None:
@@ -285,7 +283,7 @@ def test_own_keys_are_the_metrics_of_the_run_in_their_order() -> None:
 )
 def test_what_compares_what(across: Across, same_run_width: bool, same_network: bool, wanted: bool) -> None:
     widths, networks = [512, 512 if same_run_width else 64], ["a", "a" if same_network else "b"]
-    assert comparable(replace(SHARE, across=across), widths, networks) is wanted
+    assert compares(replace(SHARE, across=across), widths, networks) is wanted
 
 
 def test_validity_in_words() -> None:

@@ -46,10 +46,10 @@ COST_KINDS: Mapping[str, Kind] = {
     "cost/gmacs_share": Kind(
         "share of compute",
         "lower",
-        Across.LAYERS,
+        Across.NETWORKS,
         share=True,
         range=(0, 1),
-        meaning="share of the whole network's multiply-accumulates",
+        meaning="depth of the layer: its share of the whole network's multiply-accumulates",
     ),
     "cost/params": Kind(
         "parameters", "lower", Across.NETWORKS, range=_POSITIVE, meaning="parameters used up to the layer"

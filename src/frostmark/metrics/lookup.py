@@ -2,7 +2,7 @@
 
     kinds = known_kinds()
     own_keys(run.values, kinds)                     # without intervals, classes and pairs
-    comparable(kinds["geometry/rankme"], widths=[512, 2048], networks=["resnet18", "resnet50"])     # False
+    compares(kinds["geometry/rankme"], widths=[512, 2048], networks=["resnet18", "resnet50"])     # False
 
 A family that is not among these, a plugin's, writes its kinds beside its values (:func:`kinds.kinds_to_dict`).
 """
@@ -75,7 +75,7 @@ def _placed(kinds: Mapping[str, Kind]) -> Iterator[tuple[str, Kind]]:
     return ((name, kind) for name, kind in kinds.items() if kind.headline is not None)
 
 
-def comparable(kind: Kind | None, widths: Iterable[object], networks: Iterable[object]) -> bool:
+def compares(kind: Kind | None, widths: Iterable[object], networks: Iterable[object]) -> bool:
     """Whether runs may be compared by a metric.
 
     Args:

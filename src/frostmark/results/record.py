@@ -83,7 +83,7 @@ class Record:
     @property
     def findings(self) -> Findings:
         """What the summary tells of."""
-        return Findings(self.values, self.undefined, self.tables, self.skipped, self.chance)
+        return Findings(self.values, self.undefined, self.tables, self.skipped, self.chance, self.kinds)
 
     def add_metrics(self, scores: Scores, splits: Splits) -> None:
         """Take in what a family says of ``splits``, and draw what its tables allow."""
