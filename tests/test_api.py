@@ -13,7 +13,7 @@ from conftest import Program
 from frostmark import benchmark, compare
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError, DataError
-from reading import TINY, metrics_of
+from support.runs import TINY, metrics_of
 
 SMALL = ("preprocess.size=32", "reducer=pca", "uncertainty.permutations=0", "uncertainty.resamples=100")
 

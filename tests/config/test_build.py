@@ -17,7 +17,7 @@ from frostmark.data.source import Source
 from frostmark.errors import ConfigError
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 from support.fixtures import SeePlugins
 from support.plugin import installed
 

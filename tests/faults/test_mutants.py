@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from faults.tally import tally
-from harness import REPOSITORY, environment
+from support.environment import REPOSITORY, environment
 
 STORE, DAMAGE = "tests/features/test_store.py", "tests/faults/test_damage.py"
 
