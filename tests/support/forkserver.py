@@ -29,7 +29,7 @@ from typing import Any, Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a program, too: it is one of its own
 
-from support.environment import REPOSITORY, environment  # noqa: E402
+from support.environment import REPOSITORY, environment
 
 PRELOADED = (
     "bokeh.embed", "faiss", "filelock", "hydra", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
