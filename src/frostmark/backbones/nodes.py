@@ -137,7 +137,7 @@ def with_prefixes(nodes: dict[str, Node], model: nn.Module) -> dict[str, Node]:
     )
     grids: set[int] = set()
     prefixed: dict[str, Node] = {}
-    for name, node in prefixed.items():
+    for name, node in nodes.items():
         if node.is_image:
             grids.add(node.resolution**2)
         fitting = [cells for cells in grids if cells <= node.shape[0]] if node.kind == "tokens" else []
