@@ -21,12 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-<<<<<<< HEAD
-from frostmark.cli.sweeper import Sweeper
-=======
-from frostmark.cli.outcome import Outcome, SweepRecord, outcomes
 from frostmark.cli.sweeper import BASIC
->>>>>>> cli
 from frostmark.cli.under_way import sweep_folder
 from frostmark.config.compose import typed
 from frostmark.config.schema import Config, Layer
