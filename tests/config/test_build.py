@@ -135,9 +135,10 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("group", "word"), CHOICES)
-def test_every_choice_of_ours_keeps_its_contract(group: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    named = {"timm": ["backbone.name=resnet18"], "torchvision": ["backbone.name=resnet18"]}.get(word, [])
-    config = compose(conf_dir(), [f"{group}={f'[{word}]' if group == 'metrics' else word}", *named])
+def test_every_choice_of_ours_keeps_its_contract(group: str, word: str) -> None:
+    named = ["backbone.name=resnet18"]
+    needed = {"timm": named, "torchvision": named, "folder": ["dataset.root=."]}
+    config = compose(conf_dir(), [f"{group}={f'[{word}]' if group == 'metrics' else word}", *needed.get(word, [])])
     nodes = config.metrics if group == "metrics" else {word: getattr(config, group)}
     for node in nodes.values():
         try:

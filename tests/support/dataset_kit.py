@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import torch
 
-from frostmark.data.contract import check_batch, check_labels, check_members, class_names, source_limit
+from frostmark.data.contract import CheckedImages, check_batch, check_labels, check_members, class_names, source_limit
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.preprocess import Resize
 from frostmark.data.source import SPLITS, ImageSet, Source, SplitName
-from frostmark.errors import FrostmarkError
+from frostmark.errors import FrostmarkError, foreign
 
 SIZE = 32
 
@@ -29,9 +29,11 @@ def problems(source: Source) -> list[str]:
 
 
 def _of_split(source: Source, split: SplitName, classes: int) -> Iterator[str]:
-    images = source.split(split)
-    check_members(source, images, split)
-    check_labels(source, images, split, classes)
+    with foreign(source, "dataset", f"split({split!r})"):
+        given = source.split(split)
+    check_members(source, given, split)
+    check_labels(source, given, split, classes)
+    images = CheckedImages(given, source, split)
     if len(images) < 2:
         yield f"{len(images)} images are too few for this kit"
         return
