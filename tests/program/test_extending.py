@@ -155,7 +155,7 @@ MISTAKES = (
         "nn.Linear(16, 10)",
         "nn.Linear(16, 10).apply(lambda layer: layer.weight.data.fill_(__import__('random').SystemRandom().random()))",
     ),
-    Mistake("`build` gives something else than a network", "backbone.py", "nn.Sequential(", "list("),
+    Mistake("`build` returns nothing", "backbone.py", "return nn.Sequential(", "nn.Sequential("),
 )
 
 
