@@ -24,7 +24,7 @@ MIN_CALLS = 200
 PLACEHOLDERS = {"<run>": "0" * 32, "<the sweep's run>": "0" * 32}
 """What pages write for what only the reader knows."""
 
-EXAMPLES_OF_PAGES = ("dead", "on_slurm", "convnext_atto.yaml")
+EXAMPLES_OF_PAGES = ("dead", "my_vgg", "on_slurm", "convnext_atto.yaml")
 """Choices of YAMLs that a page tells the reader to write."""
 
 

@@ -251,6 +251,7 @@ if __name__ == "__main__":
     asked = _serve(sys.argv[1])
     os.environ.clear()
     os.environ.update(asked["env"])
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))  # as of a program started afresh
     os.chdir(asked["cwd"])
     if asked["armed"]:
         _arm(asked["armed"])
