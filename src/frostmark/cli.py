@@ -469,6 +469,7 @@ def _print_sweep(finished: Finished) -> None:
 
 
 def _print_comparison(compared: Compared) -> None:
+    from frostmark.comparison.cards import card_sentence
     from frostmark.comparison.tables import ranking_table
     from frostmark.results.terminal import cell
 
@@ -478,6 +479,8 @@ def _print_comparison(compared: Compared) -> None:
         if part.verdict.contenders:
             console.print(ranking_table(part.group, part.verdict))
         console.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
+        if cards := card_sentence(part.group, part.verdict):
+            console.print(cell(cards), soft_wrap=True)
         for remark in part.remarks:
             console.print(cell(f"Note: {remark}"), soft_wrap=True)
     console.print()

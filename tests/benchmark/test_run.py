@@ -29,6 +29,10 @@ def test_a_benchmark_without_a_tracker_leaves_its_files(tmp_path: Path) -> None:
     assert not [k for k in result.values if "/variance/" in k]  # that family was not asked for
     assert {p.name for p in tmp_path.iterdir()} >= {"map.png", "summary.md", "config.yaml", "metrics.json"}
     assert not (tmp_path / "pair_variance.png").exists()
+    tags = json.loads((tmp_path / "metrics.json").read_text())["tags"]
+    assert tags["parameters"] == "1248424"  # of the whole network, as published; what the layer uses is cost/params
+    assert result.values["cost/params"] < 1_248_424
+    assert "imagenet_top1" not in tags  # of untrained weights
 
 
 def test_what_was_found_before_something_went_wrong_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
