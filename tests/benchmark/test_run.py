@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from frostmark.benchmark.run import run_benchmark
-from frostmark.config import compose
+from frostmark.config.compose import compose
 from frostmark.reducers.pca import PCA
 from harness import REPOSITORY
 from reading import TINY
