@@ -55,7 +55,8 @@ def main() -> None:
         parts = {"published": published.published_markdown()}
         if options.probe:
             settings = probe.Settings(options.data, options.weights, options.root, more=options.override)
-            parts["probe"] = probe.probe_markdown(probe.probed_rows(settings), settings)
+            rows = probe.probed_rows(settings)
+            parts |= {"probe": probe.probe_markdown(rows, settings), "depth": probe.depth_markdown(rows)}
     except FrostmarkError as problem:
         print(problem, file=sys.stderr)
         sys.exit(problem.code)

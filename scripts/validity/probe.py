@@ -2,7 +2,7 @@
 
 settings = Settings(data=Path("../shared/data"), weights=Path("../shared/weights"), root=Path("/tmp/validity"))
 rows = probed_rows(settings)            # one benchmark per network through the public API; rows from the store
-probe_markdown(rows)                    # the part of docs/validity.md that follows from them
+probe_markdown(rows, settings)          # the part of docs/validity.md that follows from them
 """
 
 from __future__ import annotations
@@ -51,11 +51,19 @@ SHOWN = {
     "test/neighbours/knn_accuracy": "k-NN",
     "test/linear/accuracy": "linear",
     "test/separability/eta_squared": "η²",
-    "test/separability/calinski_harabasz": "Caliński–Harabasz",
     "test/separability/cdnv": "CDNV",
     "test/separability/silhouette": "silhouette",
 }
 """Metrics that stand beside the probe in the table of the rows, as far as the runs have them."""
+
+
+_BY_DEPTH = {
+    "test/neighbours/knn_accuracy": "k-NN",
+    "test/separability/eta_squared": "η²",
+    "test/separability/fisher_ratio": "Fisher ratio",
+    "test/separability/calinski_harabasz": "Caliński–Harabasz",
+    "test/separability/cdnv": "CDNV (less is more)",
+}
 
 
 @dataclass(frozen=True)
@@ -205,6 +213,16 @@ def probe_markdown(rows: Sequence[Probed], settings: Settings) -> str:
             table(*_row_lines(rows)),
         ]
     )
+
+
+def depth_markdown(rows: Sequence[Probed]) -> str:
+    """The trained networks by depth: the probe beside what separability says."""
+    keys = [*_BY_DEPTH]
+    head = ["network · layer", "probe", *_BY_DEPTH.values()]
+    lines = [
+        [row.title, f"{row.probe:.3f}", *(_value(row.run.values, key) for key in keys)] for row in rows if row.trained
+    ]
+    return table(head, lines)
 
 
 def _tau_lines(rows: Sequence[Probed]) -> list[list[str]]:
