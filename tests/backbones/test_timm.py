@@ -272,6 +272,7 @@ def test_licence_and_source_of_published_weights_are_told() -> None:
     assert dino.provenance["weights_source"].startswith("hf-hub:timm/vit_small_patch14_dinov2.lvd142m")
     assert TimmBackbone("convnextv2_atto.fcmae").provenance["weights_license"] == "cc-by-nc-4.0"
     assert dino.untrained().provenance == {}
+    assert "imagenet_top1" not in TimmBackbone("resnet18.a1_in1k").provenance  # timm ships no accuracies
 
 
 def test_weights_of_another_network_are_refused_and_never_filled_up_at_random(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models import ResNet18_Weights, SqueezeNet1_0_Weights, WeightsEnum
+from torchvision import models
+from torchvision.models import ResNet18_Weights, SqueezeNet1_0_Weights, WeightsEnum, get_model_weights, list_models
 from torchvision.models._api import Weights
 
 from frostmark.backbones.load import TorchvisionBackbone
@@ -176,6 +177,17 @@ def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
     assert told.value.fix == "backbone.name=resnet18"
     with pytest.raises(ConfigError, match="IMAGENET1K_V1, IMAGENET1K_V2"):
         TorchvisionBackbone("resnet50", "IMAGENET1K_V7")
+
+
+def test_published_accuracy_is_told_where_torchvision_knows_it() -> None:
+    assert TorchvisionBackbone("resnet18", "DEFAULT").provenance["imagenet_top1"] == "69.758"
+    assert TorchvisionBackbone("resnet50", "IMAGENET1K_V2").provenance["imagenet_top1"] == "80.858"
+    assert "imagenet_top1" not in TorchvisionBackbone("vgg16", "IMAGENET1K_FEATURES").provenance  # it has no classifier
+    assert TorchvisionBackbone("resnet18", "untrained").provenance == {}
+    for name in list_models(module=models, exclude="quantized_*"):
+        for weights in get_model_weights(name):
+            top1 = TorchvisionBackbone(name, weights.name).provenance.get("imagenet_top1", "headless")
+            assert top1 == "headless" if weights.meta.get("categories") is None else 40 < float(top1) < 90
 
 
 def test_taps_of_the_classifier_are_refused_for_weights_without_one() -> None:

@@ -73,7 +73,10 @@ class Backbone(Protocol):
 
     @property
     def provenance(self) -> Mapping[str, str]:
-        """Tags: ``weights_source`` and ``weights_license`` of published weights, as far as they are known."""
+        """Tags of published weights, as far as they are known.
+
+        ``weights_source``, ``weights_license``, and ``imagenet_top1``: accuracy on ImageNet-1k in percent.
+        """
         ...
 
     @property

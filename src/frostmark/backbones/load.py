@@ -7,6 +7,7 @@ model = backbone.load(seed=0)            # eval mode, float32, on the CPU
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -84,8 +85,12 @@ class TorchvisionBackbone:
 
     @property
     def provenance(self) -> Mapping[str, str]:
-        """Where published weights come from; torchvision does not say under which licence."""
-        return {"weights_source": str(self.enum.url)} if self.weights in self._enum_names() else {}
+        """Where published weights come from, and their accuracy; torchvision does not say under which licence."""
+        if self.weights not in self._enum_names():
+            return {}
+        top1 = self.enum.meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1", math.nan)
+        known = {"imagenet_top1": f"{top1:g}"} if math.isfinite(top1) else {}  # none of VGG16's IMAGENET1K_FEATURES
+        return {"weights_source": str(self.enum.url), **known}
 
     def missing_weights(self) -> str | None:
         """Name, size and place of published weights that would have to be downloaded; None if none are."""

@@ -36,3 +36,8 @@ class Network:
     def weights(self) -> str:
         """Digest of the tensors: half a second of hashing for a large network."""
         return weights_digest(self.model)
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the whole network, its head included."""
+        return sum(p.numel() for p in self.model.parameters())

@@ -127,7 +127,7 @@ class TimmBackbone:
 
     @property
     def provenance(self) -> Mapping[str, str]:
-        """Source and licence of published weights, as timm states them."""
+        """Source and licence of published weights, as timm states them; it ships no accuracies."""
         if self.weights != PUBLISHED:
             return {}
         origin = f" ({self._cfg.origin_url})" if self._cfg.origin_url else ""

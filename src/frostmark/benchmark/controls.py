@@ -54,12 +54,11 @@ def untrained(subject: Subject, measurement: Measurement) -> Scores:
 
 
 def pixels(subject: Subject, measurement: Measurement) -> Scores | None:
-    """The images' own pixels; None in a process that only extracts for another one."""
+    """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one."""
     if not is_rank_zero():
         return None
-    sets = {split: subject.images(split) for split in subject.splits}
-    rows = {split: pixel_rows(images).numpy() for split, images in sets.items()}
-    labels = {split: images.labels.numpy() for split, images in sets.items()}
+    rows = {split: of_split.numpy() for split, of_split in pixel_rows(subject.splits).items()}
+    labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
     return joined(measurement.scores(subject.setting.splits(rows, labels)))
 
 

@@ -1,6 +1,6 @@
 """What a run is, in words: its tags, the settings that its numbers depend on, and the lines above its summary.
 
-tags(subject, weights_digest)["dataset_fingerprint"]
+tags(subject, network)["dataset_fingerprint"]
 identity(config)                        # by which the result of a configuration is known to hold still
 """
 
@@ -31,11 +31,11 @@ LIBRARIES = (
 """What can change a number."""
 
 
-def tags(subject: Subject, weights: str) -> dict[str, str]:
+def tags(subject: Subject, network: Network) -> dict[str, str]:
     """What the run is.
 
     Args:
-        weights: digest of the tensors of the network.
+        network: the backbone with its weights.
     """
     backbone, tap, config = subject.backbone, subject.tap, subject.config
     return {
@@ -47,7 +47,8 @@ def tags(subject: Subject, weights: str) -> dict[str, str]:
         "features": str(tap.width),
         **({"projection": subject.projection} if subject.wide else {}),
         "weights": backbone.weights_name,
-        "weights_digest": weights,
+        "weights_digest": network.weights,
+        "parameters": str(network.parameters),
         **backbone.provenance,
         "dataset": subject.source.name,
         "dataset_fingerprint": combined(*subject.fingerprints.values()),

@@ -144,7 +144,7 @@ def _recording(record: Record, subject: Subject, network: Network, config: Shown
         return
     tracker = record.tracker
     tracker.log_params(config.params)
-    record.add_tags(tags(subject, network.weights))
+    record.add_tags(tags(subject, network))
     record.add_text("config.yaml", config.yaml)
     for split, images in subject.splits.items():
         tracker.log_dataset(subject.source.name, split, subject.fingerprints[split], len(images))

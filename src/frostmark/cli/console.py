@@ -17,6 +17,7 @@ from rich.console import Console
 from frostmark.benchmark.run import Result
 from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
+from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.tables import ranking_table
 from frostmark.config.schema import Config
@@ -101,6 +102,8 @@ def print_comparison(compared: Compared) -> None:
         if part.verdict.contenders:
             terminal.print(ranking_table(part.group, part.verdict))
         terminal.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
+        if cards := card_sentence(part.group, part.verdict):
+            terminal.print(cell(cards), soft_wrap=True)
         for remark in part.remarks:
             terminal.print(cell(f"Note: {remark}"), soft_wrap=True)
     terminal.print()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from frostmark.comparison.about import About
+from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.groups import Group
 from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
 from frostmark.comparison.verdict import Verdict
@@ -39,6 +40,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         f"# {plain(group.dataset)}: {len(group.runs)} layers of {len(set(group.names))} networks side by side",
         f"**{plain(verdict.sentence)}**",
         _markdown(ranking(group, verdict)) if verdict.contenders else "",
+        plain(card_sentence(group, verdict)),
         _listing("Missing", about.missing),
         _listing("Note", about.remarks),
         _listing("Classes", classes),

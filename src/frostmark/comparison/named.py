@@ -61,14 +61,8 @@ def _compare(
     names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore], progress: Callable[[str], None]
 ) -> tuple[Compared, Path, str | None]:
     folder = mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
-    tracked = None if all(Path(name).is_dir() for name in names) else open_store()
-    named: list[_Named] = []
-    for name in names:
-        progress(f"reading {name}")
-        if tracked is None or Path(name).is_dir():
-            named.append(_of_folder(Path(name)))
-        else:
-            named.append(_of_store(tracked, name, folder / "runs"))
+    tracked = _asked(names, open_store)
+    named = _read(names, tracked, folder / "runs", progress)
     runs = [run for of in named for run in of.runs]
     about = About(
         [line for of in named for line in of.missing],
@@ -79,6 +73,36 @@ def _compare(
     compared = compare_runs(runs, folder, FeatureStore(mlruns / "features"), about, progress)
     parent = named[0].parent if len(named) == 1 else None
     return compared, folder, None if tracked is None else _keep(tracked, parent, names, compared)
+
+
+def read_runs(names: Sequence[str], open_store: Callable[[], RunStore], into: Path) -> list[Run]:
+    """The finished runs that ``names`` stand for, without comparing them.
+
+    Args:
+        open_store: opens the tracking store; asked only if a name is not a folder.
+        into: a folder for the files of runs that are elsewhere.
+
+    Raises:
+        ConfigError: if a name stands for nothing.
+        TrackingError: if the store does not answer.
+    """
+    with ProgressLine() as progress:
+        return [run for of in _read(names, _asked(names, open_store), into, progress) for run in of.runs]
+
+
+def _asked(names: Sequence[str], open_store: Callable[[], RunStore]) -> RunStore | None:
+    return None if all(Path(name).is_dir() for name in names) else open_store()
+
+
+def _read(names: Sequence[str], tracked: RunStore | None, into: Path, progress: Callable[[str], None]) -> list[_Named]:
+    named: list[_Named] = []
+    for name in names:
+        progress(f"reading {name}")
+        if tracked is None or Path(name).is_dir():
+            named.append(_of_folder(Path(name)))
+        else:
+            named.append(_of_store(tracked, name, into))
+    return named
 
 
 def _of_folder(folder: Path) -> _Named:

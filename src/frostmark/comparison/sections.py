@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from frostmark.comparison import pictures
+from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.comparison import Comparison
 from frostmark.comparison.maps import NOTE
 from frostmark.comparison.markdown import AGREEMENT, HOW
@@ -35,7 +36,9 @@ def _linked(comparison: Comparison) -> LinkedPieces | None:
 def _sections(comparison: Comparison) -> Iterator[Section]:
     group, verdict = comparison.group, comparison.verdict
     if verdict.contenders:
-        yield Section("Ranking", [f"Compared on {group.setting}.", HOW], _tables(ranking(group, verdict)))
+        cards = card_sentence(group, verdict)
+        text = [*([cards] if cards else []), f"Compared on {group.setting}.", HOW]
+        yield Section("Ranking", text, _tables(ranking(group, verdict)))
         yield Section("Every two", (), _tables(pairs(verdict)))
     curves = pictures.depth_curves(comparison, "accuracy by depth")
     yield Section("Every layer", (), _tables(layers(group)), _drawings(curves))

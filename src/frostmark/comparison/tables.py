@@ -13,6 +13,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from frostmark.comparison.cards import CARD_HEAD, TOP1, card_cells
 from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
 from frostmark.comparison.verdict import Headline, Verdict, headlines
@@ -25,7 +26,8 @@ Grid = tuple[list[str], list[list[str]]]
 
 _VERSIONS = "version."
 _SHARED_TAGS = ("dataset", "dataset_fingerprint", "label_digest", "preprocess", "image_size", "seed", "protocol")
-_OWN_TAGS = ("weights", "weights_digest", "weights_license", "node", "features", "precision", "device", "reducer")
+_CARD_TAGS = (TOP1, "parameters", "features")
+_OWN_TAGS = ("weights", "weights_digest", "weights_license", *_CARD_TAGS, "node", "precision", "device", "reducer")
 
 
 def ranking(group: Group, verdict: Verdict) -> Grid:
@@ -33,11 +35,12 @@ def ranking(group: Group, verdict: Verdict) -> Grid:
     shared = headlines(group)
     several = len(set(group.names)) > 1
     head = ["place", "network · layer", *(["chosen among"] if several else []), *(h.words for h in shared)]
-    head += ["GMACs", "parameters", "images/s"]
+    head += ["GMACs", "parameters used", "images/s", *CARD_HEAD]
     lines = []
     for c in verdict.contenders:
         among = [f"{c.of} layer{'s' if c.of > 1 else ''}"] if several else []
-        lines.append([str(c.place), c.name, *among, *(with_interval(c.run, h) for h in shared), *_costs(c.run)])
+        cells = [*(with_interval(c.run, h) for h in shared), *_costs(c.run), *card_cells(c.run)]
+        lines.append([str(c.place), c.name, *among, *cells])
     return head, lines
 
 
@@ -97,7 +100,7 @@ def all_runs(group: Group) -> dict[str, Sequence[str | float]]:
         "layer": list(group.layers),
         "run_id": [run.run_id or "" for run in group.runs],
     }
-    for tag in ("weights", "node", "features", "precision"):
+    for tag in ("weights", "node", *_CARD_TAGS, "precision"):
         columns[tag] = [run.tags.get(tag, "") for run in group.runs]
     return columns | {key: [run.values.get(key, float("nan")) for run in group.runs] for key in keys}
 
@@ -139,10 +142,10 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     shown.add_column("place", justify="right")
     shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", no_wrap=True)
     shown.add_column(f"{first.words} (95 %)", justify="right", no_wrap=True)
-    for column in (*(h.words for h in others), "GMACs", "parameters"):
+    for column in (*(h.words for h in others), "GMACs", *CARD_HEAD):
         shown.add_column(column, justify="right")
     for c in verdict.contenders:
         values = [with_interval(c.run, first), *(h.kind.shown(c.run.values[h.key]) for h in others)]
         style = "bold" if c.place == 1 else None
-        shown.add_row(str(c.place), cell(c.name), *values, *_costs(c.run)[:2], style=style)
+        shown.add_row(str(c.place), cell(c.name), *values, *_costs(c.run)[:1], *card_cells(c.run), style=style)
     return shown

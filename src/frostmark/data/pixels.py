@@ -1,12 +1,19 @@
 """Images as they are: their pixels as features, and small pictures for a person.
 
-rows = pixel_rows(images)                        # (N, 784) float32 of 28 × 28 grey images
-thumbnails(images, [3, 14])                      # (2, H, W, 3) uint8
+rows = pixel_rows({"train": images, "test": others})["train"]        # (N, 784) float32 of 28 × 28 grey images
+thumbnails(images, [3, 14])                                          # (2, H, W, 3) uint8
+
+Pixels as features are those of the files: no preprocessing has been at them, and a folder of lossless files gives, to
+the bit, what arrays of the same images give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,19 +25,83 @@ EDGE = 32
 """Larger images are reduced to so many pixels a side before their pixels are features."""
 
 _AT_ONCE = 256
+_MAX_THREADS = 8
 
 
-def pixel_rows(images: ImageSet) -> Tensor:
-    """(N, C·H·W) float32, the pixels of every image, 0 … 255; what any network must beat."""
-    batches = (range(i, min(i + _AT_ONCE, len(images))) for i in range(0, len(images), _AT_ONCE))
-    return torch.cat([_small(images.__getitems__(batch).images).flatten(1) for batch in batches])
+def pixel_rows(splits: Mapping[str, ImageSet]) -> dict[str, Tensor]:
+    """Split → (N, C·H·W) float32, the pixels of every image, 0 … 255; what any network must beat.
+
+    Images of one size of at most :data:`EDGE` pixels a side are their pixels. All others are brought to a square once
+    (bilinear, antialiased, as ``preprocess=resize`` does): of ``EDGE`` pixels, or of the longest side where none is
+    larger. One channel is kept where every image of both splits is grey, else three.
+    """
+    small = {split: list(_reduced_images(images)) for split, images in splits.items()}
+    layout = _Layout.of([image for images in small.values() for image in images])
+    return {split: torch.stack([layout.row(image) for image in images]) for split, images in small.items()}
 
 
-def _small(images: Tensor) -> Tensor:
-    smaller = images.to(torch.float32)
-    if max(images.shape[-2:]) > EDGE:
-        smaller = F.resize(smaller, [EDGE, EDGE], antialias=True)
-    return smaller
+@dataclass(frozen=True)
+class _Reduced:
+    """An image of at most :data:`EDGE` pixels a side.
+
+    Attributes:
+        size: height and width that it had.
+        pixels: (1 or 3, h, w) float32; one channel of a grey image.
+    """
+
+    size: tuple[int, int]
+    pixels: Tensor
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What all rows have in common, so that a feature is one place of the image in one channel."""
+
+    channels: int
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, images: Sequence[_Reduced]) -> _Layout:
+        sizes = {image.size for image in images}
+        longest = max(max(size) for size in sizes)
+        as_they_are = len(sizes) == 1 and longest <= EDGE
+        square = (min(EDGE, longest),) * 2
+        return cls(max(len(image.pixels) for image in images), images[0].size if as_they_are else square)
+
+    def row(self, image: _Reduced) -> Tensor:
+        return _resized(image.pixels, self.size).expand(self.channels, -1, -1).flatten()
+
+
+def _reduced_images(images: ImageSet) -> Iterator[_Reduced]:
+    """In their order, reduced one by one whether they come one by one or not: the same images give the same bits."""
+    if images.uniform:
+        batches = (range(i, min(i + _AT_ONCE, len(images))) for i in range(0, len(images), _AT_ONCE))
+        yield from (_reduced(image) for batch in batches for image in images.__getitems__(batch).images)
+        return
+    raw = copy(images)
+    raw.geometry = _unchanged
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:  # decoding leaves the interpreter
+        yield from pool.map(lambda position: _reduced(raw.__getitems__([position]).images[0]), range(len(raw)))
+
+
+def _unchanged(image: Tensor) -> Tensor:
+    return image
+
+
+def _reduced(image: Tensor) -> _Reduced:
+    height, width = image.shape[-2:]
+    grey = len(image) == 1 or bool(
+        (image[:1] == image).all()
+    )  # a file of grey pixels is decoded to three equal channels
+    pixels = (image[:1] if grey else image).to(torch.float32)
+    return _Reduced((height, width), _resized(pixels, (EDGE, EDGE)) if max(height, width) > EDGE else pixels)
+
+
+def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    if pixels.shape[-2:] == size:
+        return pixels
+    resized: Tensor = F.resize(pixels.contiguous(), list(size), antialias=True)
+    return resized
 
 
 def thumbnails(images: ImageSet, positions: Sequence[int], edge: int | None = None) -> Tensor:

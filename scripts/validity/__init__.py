@@ -1,0 +1,1 @@
+"""How well scores order networks: the parts of ``scripts/validate.py``."""
