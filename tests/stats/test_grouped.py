@@ -22,7 +22,7 @@ from frostmark.stats.grouped import (
 )
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.permutation import Permutations
-from stats.simulated_groups import QUICK, WHOLE, WORLDS, Counts, World, coverage
+from support.simulated_groups import QUICK, WHOLE, WORLDS, Counts, World, coverage
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)

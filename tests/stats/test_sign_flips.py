@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from frostmark.stats.paired import mcnemar
 from frostmark.stats.sign_flips import FLIPS, balanced_test, hits_test, sign_flip
-from stats.simulated_groups import QUICK, WHOLE, WORLDS, Counts, World, false_claims
+from support.simulated_groups import QUICK, WHOLE, WORLDS, Counts, World, false_claims
 
 
 def test_sign_flips_by_hand() -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from frostmark.comparison import pictures
 from frostmark.comparison.comparison import Comparison
 from frostmark.comparison.maps import NOTE
-from frostmark.comparison.markdown import AGREEMENT, HOW
+from frostmark.comparison.markdown import AGREEMENT, how
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
 from frostmark.figures.files import svg
@@ -35,7 +35,7 @@ def _linked(comparison: Comparison) -> LinkedPieces | None:
 def _sections(comparison: Comparison) -> Iterator[Section]:
     group, verdict = comparison.group, comparison.verdict
     if verdict.contenders:
-        yield Section("Ranking", [f"Compared on {group.setting}.", HOW], _tables(ranking(group, verdict)))
+        yield Section("Ranking", [f"Compared on {group.setting}.", how(group)], _tables(ranking(group, verdict)))
         yield Section("Every two", (), _tables(pairs(verdict)))
     curves = pictures.depth_curves(comparison, "accuracy by depth")
     yield Section("Every layer", (), _tables(layers(group)), _drawings(curves))

@@ -24,7 +24,7 @@ MIN_GROUPS = 6
 SAFE_GROUPS = 10
 """Fewer groups give intervals and p values that rest on too little to be relied on."""
 
-INDEPENDENT = "Intervals and p values take the images to be independent of each other."
+INDEPENDENT = "none: intervals take the images for independent of each other"
 """What has to be said once where no groups are known."""
 
 
@@ -70,6 +70,13 @@ def why_too_few(count: int) -> str:
         return ""
     groups = "1 group" if count == 1 else f"{count} groups"
     return f"{groups} cannot give p < 0.05: the smallest p is {smallest_p(count):.2g}"
+
+
+def few_groups(count: int) -> str:
+    """What must be said of answers from ``count`` groups; empty from 10 on."""
+    if count >= SAFE_GROUPS:
+        return ""
+    return why_too_few(count) or f"{count} groups are few: intervals and p values rest on little"
 
 
 def drawn_groups(count: int) -> int:
