@@ -58,8 +58,8 @@ def benchmark(
             hashable) where images are not independent of each other: the patient, the video, the site. Intervals,
             p values and comparisons are then those of whole groups. One id is one group in both splits.
 
-            ``files`` (optional): ``{"train": paths, "test": paths}``, one path per image, to name it by in tables;
-            the images are not read from there.
+            ``files`` (optional): ``{"train": paths, "test": paths}``, one path per image: names for tables, nothing is
+            read from there.
         layers: taps (``stage3``, ``last_conv``) or exact nodes (``layer4.1.relu``).
         overrides: anything else, as on the command line: ``["reducer=umap", "metrics=[neighbours]", "seed=1"]``.
         root: the folder that holds ``mlruns/``.

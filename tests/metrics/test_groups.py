@@ -1,4 +1,4 @@
-"""What the metric families make of images in groups: neighbours of other groups alone, draws and nulls of whole groups."""
+"""Images in groups, as the metric families take them: neighbours of other groups, draws and nulls of whole ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GROUPS, EACH, CLASSES, WIDTH = 24, 15, 3, 6
 
 
 def drawn(rng: np.random.Generator, *, nested: bool, alike: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, labels and groups: groups differ by ``alike`` times what images of one do, classes by the first features."""
+    """Rows, labels and groups, which differ by ``alike`` times what images of one do; classes by the first features."""
     groups = np.repeat(np.arange(GROUPS), EACH)
     labels = (groups if nested else rng.permutation(len(groups))) % CLASSES
     rows = rng.normal(size=(len(groups), WIDTH)) + alike * rng.normal(size=(GROUPS, WIDTH))[groups]
@@ -66,7 +66,7 @@ def test_intervals_of_images_that_are_alike_are_wider(family: str) -> None:
 
 
 def test_train_images_are_asked_of_other_groups_alone() -> None:
-    """Labels are one a group and mean nothing: who asks the images of its own group knows them, who does not is lost."""
+    """Labels are one a group and mean nothing: the own group's images know them, those of others do not."""
     rng = np.random.default_rng(3)
     rows, labels, groups = drawn(rng, nested=True, alike=6.0)
     rows[:, :CLASSES] -= np.eye(CLASSES)[labels]

@@ -24,7 +24,7 @@ from frostmark.stats.sign_flips import balanced_test, hits_test
 BY_IMAGE = (
     "Hits are compared by McNemar's exact test, balanced accuracies by random signs of the images that one network "
     "alone gets right, other metrics by the same bootstrap resamples. Intervals take the images for independent of "
-    "each other."
+    "each other, and the number of images per class for given."
 )
 
 
@@ -92,7 +92,7 @@ class Basis:
         warning = few_groups(self.groups)
         return (
             f"The test images come in {self.groups:,} groups: hits are compared by random signs of the groups' "
-            "differences, other metrics by the same bootstrap resamples of whole groups."
+            "differences, other metrics by the same bootstrap resamples of whole groups, whose classes vary with them."
             + (f" Note: {warning}." if warning else "")
         )
 

@@ -24,7 +24,9 @@ MIN_GROUPS = 6
 SAFE_GROUPS = 10
 """Fewer groups give intervals and p values that rest on too little to be relied on."""
 
-INDEPENDENT = "none: intervals take the images for independent of each other"
+INDEPENDENT = (
+    "none: intervals take the images for independent of each other, and the number of images per class for given"
+)
 """What has to be said once where no groups are known."""
 
 

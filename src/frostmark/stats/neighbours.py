@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array
+from frostmark.stats.permutation import in_threads
 from frostmark.stats.selfjoin import nearest_among
 
-_CELLS = 1 << 24
-"""Cosines that are held at once."""
+_CELLS = 1 << 22
+"""Cosines that a thread holds at once."""
 
 KEPT = 90
 """Neighbours that a graph has: three times t-SNE's usual perplexity, more than anything else asks for."""
@@ -92,18 +93,19 @@ def _search_other_groups(
     unit: NDArray[np.float32], groups: Codes, queries: NDArray[np.intp], k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """(M, k) the nearest rows of other groups to the rows ``queries``, nearest first, by exhaustive search."""
-    index, similarity = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
     step = max(1, _CELLS // len(unit))
-    for start in range(0, len(queries), step):
-        part, some = slice(start, start + step), queries[start : start + step]
-        cosines = unit[some] @ unit.T
-        cosines[groups[some][:, None] == groups] = -np.inf
-        best = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        of_best = np.take_along_axis(cosines, best, axis=1)
-        order = np.argsort(-of_best, axis=1, kind="stable")
-        index[part] = np.take_along_axis(best, order, axis=1)
-        similarity[part] = np.take_along_axis(of_best, order, axis=1)
-    return index, similarity
+
+    def nearest(some: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        apart = -(unit[some] @ unit.T)
+        apart[groups[some][:, None] == groups] = np.inf
+        best = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        of_best = np.take_along_axis(apart, best, axis=1)
+        order = np.argsort(of_best, axis=1, kind="stable")
+        index = np.take_along_axis(best, order, axis=1).astype(np.int32)
+        return index, -np.take_along_axis(of_best, order, axis=1)
+
+    blocks = in_threads(nearest, (queries[start : start + step] for start in range(0, len(queries), step)))
+    return np.concatenate([index for index, _ in blocks]), np.concatenate([similarity for _, similarity in blocks])
 
 
 def nearest_rows(
