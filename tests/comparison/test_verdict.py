@@ -223,7 +223,7 @@ def test_fewer_than_six_groups_tell_nothing_and_why() -> None:
     runs = [run_of(np.ones(100, bool)), run_of(np.arange(100) % 2 == 0, backbone="vgg16")]
     verdict = judge(grouped(runs, np.arange(100) % 5))
     assert not verdict.pairs[0].told
-    assert "(5 groups cannot give p < 0.05: the smallest p is 0.062)" in verdict.sentence
+    assert "(5 groups cannot give p < 0.05: the smallest p is 0.06)" in verdict.sentence
     assert "nan" not in verdict.sentence
     assert all("nan" not in cell for line in pairs(verdict)[1] for cell in line)
 

@@ -118,7 +118,7 @@ def test_few_groups_and_groups_in_both_splits_are_told_of(tmp_path: Path) -> Non
     assert few.remarks[1] == "test: 8 groups are few: intervals and p values rest on little"
     assert few.remarks[2].startswith("1 group has images in train and in test")
     (fewer,) = run(tmp_path, digits(5))
-    assert fewer.remarks[1] == "test: 5 groups cannot give p < 0.05: the smallest p is 0.062"
+    assert fewer.remarks[1] == "test: 5 groups cannot give p < 0.05: the smallest p is 0.06"
     assert "test/neighbours/knn_accuracy_lo" not in fewer.values
     assert "train/neighbours/knn_accuracy_lo" in fewer.values
 

@@ -47,8 +47,8 @@ def test_ids_out_of_arrays_and_tensors_are_what_they_hold() -> None:
 
 
 def test_fewer_than_six_groups_cannot_tell() -> None:
-    assert why_too_few(5) == "5 groups cannot give p < 0.05: the smallest p is 0.062"
-    assert why_too_few(1) == "1 group cannot give p < 0.05: the smallest p is 1"
+    assert why_too_few(5) == "5 groups cannot give p < 0.05: the smallest p is 0.06"
+    assert why_too_few(1) == "1 group cannot give p < 0.05: the smallest p is 1.00"
     assert why_too_few(MIN_GROUPS) == ""
     assert smallest_p(MIN_GROUPS) < 0.05 < smallest_p(MIN_GROUPS - 1)
 

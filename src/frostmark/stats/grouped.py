@@ -71,7 +71,7 @@ def why_too_few(count: int) -> str:
     if count >= MIN_GROUPS:
         return ""
     groups = "1 group" if count == 1 else f"{count} groups"
-    return f"{groups} cannot give p < 0.05: the smallest p is {smallest_p(count):.2g}"
+    return f"{groups} cannot give p < 0.05: the smallest p is {smallest_p(count):.2f}"
 
 
 def few_groups(count: int) -> str:
