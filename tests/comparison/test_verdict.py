@@ -19,8 +19,8 @@ from frostmark.comparison.tables import pairs
 from frostmark.comparison.verdict import Headline, judge
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.stats.bootstrap import Resamples
-from simulated import KNN, TAGS, hits_of, run_of
 from support.simulated_groups import World, drawn, groups_of
+from support.simulated_runs import KNN, TAGS, hits_of, run_of
 
 
 def two(hits: list[np.ndarray]) -> Group:

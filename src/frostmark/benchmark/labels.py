@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 import frostmark
-from frostmark.backbones.weights import weights_digest
+from frostmark.backbones.network import Network
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, group_digest, label_digest
@@ -131,7 +131,7 @@ def identity(config: Config) -> dict[str, str]:
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
         **({} if subject.groups is None else {"group_digest": group_digest(subject.groups.values())}),
-        "weights_digest": weights_digest(subject.backbone.load(config.seed)),
+        "weights_digest": Network.loaded(subject.backbone, config.seed).weights,
         **versions(),
     }
 

@@ -79,11 +79,11 @@ class Resamples:
         values = outcomes.astype(np.float64)
         if self.groups is not None:
             return self._means_of_groups(self.groups, values)
-        found = np.zeros(self.draws)
+        sums = np.zeros(self.draws)
         by_class = {int(c): values[self.labels == c] for c in np.unique(self.labels)}
         for part, counts in self.blocks():
-            found[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
-        return found / max(len(self.labels), 1)
+            sums[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
+        return sums / max(len(self.labels), 1)
 
     def class_means(self, outcomes: Array) -> Float:
         """(B, C) mean of ``outcomes`` (N,) of every class that has rows: of hits, its recall.
@@ -92,11 +92,11 @@ class Resamples:
         """
         classes = np.unique(self.labels)
         values = {int(c): outcomes[self.labels == c].astype(np.float64) for c in classes}
-        found = np.zeros((self.draws, len(classes)))
+        means = np.zeros((self.draws, len(classes)))
         for part, counts in self.blocks():
             for i, (c, of_class) in enumerate(values.items()):
-                found[part, i] = (counts[c] @ of_class) / counts[c].sum(1, dtype=np.float64)
-        return found
+                means[part, i] = (counts[c] @ of_class) / counts[c].sum(1, dtype=np.float64)
+        return means
 
     def balanced_means(self, outcomes: Array) -> Float:
         """(B,) unweighted mean of :meth:`class_means`: of hits, the balanced accuracy."""
@@ -116,10 +116,10 @@ class Resamples:
     def _means_of_groups(self, groups: Codes, values: Float) -> Float:
         own = np.unique(groups, return_inverse=True)[1]
         sums, sizes = np.bincount(own, values), np.bincount(own)
-        found = np.zeros(self.draws)
+        means = np.zeros(self.draws)
         for part, drawn in self._drawn(len(sizes), 1):
-            found[part] = (drawn @ sums) / (drawn @ sizes)
-        return found
+            means[part] = (drawn @ sums) / (drawn @ sizes)
+        return means
 
     def _blocks_of_groups(self, groups: Codes, cells_per_draw: int) -> Iterator[tuple[slice, Counts]]:
         own = np.unique(groups, return_inverse=True)[1]
@@ -229,12 +229,12 @@ def measured_draws(
         with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
             return [measure(piece) for measure in measures.values()]
 
-    found = [
+    blocks = [
         np.concatenate(values, axis=1)
         for _, summary in resampled_summaries(rows, moments, resamples, spread=spread)
         for values in [in_threads(measured, summary.pieces())]
     ]
-    return dict(zip(measures, np.concatenate(found, axis=1), strict=True))
+    return dict(zip(measures, np.concatenate(blocks, axis=1), strict=True))
 
 
 def recentred(draws: Float, estimate: float) -> Float:
