@@ -27,6 +27,9 @@ from frostmark.config.words import conf_dir, known_words
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError
 
+GIVEN_KEYS = ("train", "test", "classes", "groups", "files")
+"""Keys of images that are handed over."""
+
 
 def benchmark(
     backbone: Any = "resnet18",
@@ -43,9 +46,20 @@ def benchmark(
 
     Args:
         backbone: a word of ``backbone=`` (``vgg16``), or any ``torch.nn.Module``: it is copied, never changed.
-        dataset: a word of ``dataset=`` (``fashion_mnist``), a folder with one folder a class, or the images
-            themselves: ``{"train": (images, labels), "test": (images, labels), "classes": names}``, images uint8 of
-            shape (N, H, W), (N, H, W, C) or (N, C, H, W); instead of a pair also a dataset as PyTorch knows it.
+        dataset: a word of ``dataset=`` (``fashion_mnist``), a folder with one folder per class, or the images
+            themselves, as a mapping with the keys
+
+            ``train``, ``test``: (images, labels) each; images uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W),
+            labels (N,) whole numbers from 0. Instead of a pair also a dataset as PyTorch knows it.
+
+            ``classes`` (optional): the names of the classes in the order of their labels.
+
+            ``groups`` (optional): ``{"train": ids, "test": ids}``, one id per image (a number, a text, anything
+            hashable) where images are not independent of each other: the patient, the video, the site. Intervals,
+            p values and comparisons are then those of whole groups. One id is one group in both splits.
+
+            ``files`` (optional): ``{"train": paths, "test": paths}``, one path per image: names for tables, nothing is
+            read from there.
         layers: taps (``stage3``, ``last_conv``) or exact nodes (``layer4.1.relu``).
         overrides: anything else, as on the command line: ``["reducer=umap", "metrics=[neighbours]", "seed=1"]``.
         root: the folder that holds ``mlruns/``.
@@ -102,11 +116,26 @@ def _given(backbone: Any, dataset: Any, name: str | None, preset: Mapping[str, A
     elif preset:
         raise ConfigError(f"{', '.join(preset)} belong to a module", fix="overrides=['preprocess.size=224', …]")
     if isinstance(dataset, Mapping):
-        try:
-            source = GivenImages(name or "given", dataset["train"], dataset["test"], dataset.get("classes"))
-        except KeyError as problem:
-            raise ConfigError(f"the images given have no {problem}", fix="{'train': …, 'test': …}") from problem
+        source = _given_images(dataset, name)
     return Given(network, source)
+
+
+def _given_images(dataset: Mapping[str, Any], name: str | None) -> GivenImages:
+    fix = "{'train': (images, labels), 'test': (images, labels), 'classes': names, 'groups': {…}}"
+    if unknown := [key for key in dataset if key not in GIVEN_KEYS]:
+        raise ConfigError(f"the images given have the unknown key {unknown[0]!r}", fix=fix)
+    try:
+        train, test = dataset["train"], dataset["test"]
+    except KeyError as problem:
+        raise ConfigError(f"the images given have no {problem}", fix=fix) from problem
+    return GivenImages(
+        name or "given",
+        train,
+        test,
+        dataset.get("classes"),
+        groups=dataset.get("groups"),
+        files=dataset.get("files"),
+    )
 
 
 def _words(group: str, choice: Any) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -9,8 +12,14 @@ import pytest
 from scipy.optimize import brentq
 
 from frostmark.comparison.groups import Group, comparable, differences
+from frostmark.comparison.markdown import how
+from frostmark.comparison.paired import difference_of
 from frostmark.comparison.runs import Run
-from frostmark.comparison.verdict import judge
+from frostmark.comparison.tables import pairs
+from frostmark.comparison.verdict import Headline, judge
+from frostmark.metrics.kinds import Across, Kind
+from frostmark.stats.bootstrap import Resamples
+from support.simulated_groups import World, drawn, groups_of
 from support.simulated_runs import KNN, TAGS, hits_of, run_of
 
 
@@ -169,3 +178,81 @@ def test_metrics_that_order_the_layers_alike_agree() -> None:
         runs.append(Run(run.title, run.tags, run.classes, {**run.values, **more}, {}, run.draws, run.outcomes))
     (group,) = comparable(runs)
     assert judge(group).agreement == {"LogME": 1.0, "CDNV (negative)": -1.0}
+
+
+# Images in groups, and classes of unequal size
+
+
+def grouped(runs: Sequence[Run], groups: np.ndarray) -> Group:
+    """The runs with resamples of these groups."""
+    labels = np.arange(len(groups)) % 2
+    resamples = Resamples(labels, 200, ("0", "images", "test"), groups)
+    changed = []
+    for run in runs:
+        drawn = {KNN: resamples.means(run.outcomes["test/knn_hits"])} if resamples.draws else {}
+        tags = {**run.tags, "groups": "…", "group_digest": "c" * 32}
+        changed.append(replace(run, draws=drawn, groups={"test": groups}, tags=tags))
+    (group,) = comparable(changed)
+    return group
+
+
+def test_equal_networks_on_images_in_groups_are_told_apart_as_rarely_as_it_says() -> None:
+    world, told = World(20, 0.3, shared=False), np.zeros(2)
+    for draw in range(200):
+        one, other = drawn(world, np.random.default_rng((10, draw)))
+        runs = [run_of(one), run_of(other, backbone="vgg16")]
+        (alone,) = comparable(runs)
+        told += judge(grouped(runs, groups_of(world))).pairs[0].told, judge(alone).pairs[0].told
+    assert told[0] / 200 <= 0.06 + 2 * np.sqrt(0.06 * 0.94 / 200)
+    assert told[1] / 200 > 0.4
+
+
+def test_the_sentence_says_over_how_many_groups() -> None:
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(12), 40)
+    runs = [run_of(rng.random(480) < 0.9), run_of(rng.random(480) < 0.6, backbone="vgg16")]
+    verdict = judge(grouped(runs, groups))
+    assert verdict.pairs[0].told
+    assert re.search(r"p (=|<) 0\.\d+ over 12 groups\)", verdict.sentence)
+    assert "random signs of the groups' differences" in how(grouped(runs, groups))
+    assert "few" in how(grouped(runs, groups % 7))
+    assert "independent of each other" in how(two([run.outcomes["test/knn_hits"] for run in runs]))
+
+
+def test_fewer_than_six_groups_tell_nothing_and_why() -> None:
+    runs = [run_of(np.ones(100, bool)), run_of(np.arange(100) % 2 == 0, backbone="vgg16")]
+    verdict = judge(grouped(runs, np.arange(100) % 5))
+    assert not verdict.pairs[0].told
+    assert "(5 groups cannot give p < 0.05: the smallest p is 0.06)" in verdict.sentence
+    assert "nan" not in verdict.sentence
+    assert all("nan" not in cell for line in pairs(verdict)[1] for cell in line)
+
+
+def test_without_resamples_and_hits_there_is_a_sentence_without_numbers_that_are_not_known() -> None:
+    runs = [run_of(hits, backbone=name) for hits, name in ((np.ones(50, bool), "a"), (np.arange(50) % 2 == 0, "b"))]
+    (group,) = comparable([replace(run, draws={}) for run in runs])
+    assert "by +50.0 points (p < 0.001)" in judge(group).sentence
+
+
+def test_runs_with_other_groups_are_not_compared() -> None:
+    one, other = run_of(np.ones(20, bool)), run_of(np.ones(20, bool), backbone="vgg16")
+    assert len(comparable([replace(one, tags={**one.tags, "group_digest": "c" * 32}), other])) == 2
+    assert differences(replace(one, tags={**one.tags, "group_digest": "c" * 32}), other) == [
+        "groups of the images: cccccccc and none"
+    ]
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_balanced_accuracies_are_compared_class_by_class(by_group: bool) -> None:
+    """95:5: always the first class, against recalls of 0.96 and 0.8. Of accuracy nothing is told."""
+    rng, labels = np.random.default_rng(2), np.repeat([0, 1], [950, 50])
+    first, second = labels == 0, rng.random(1000) < np.array([0.96, 0.8])[labels]
+    balanced = Kind("balanced accuracy", "higher", Across.NETWORKS, share=True, pairs="knn_hits", balanced=True)
+    key, name = "test/x/balanced", "x/balanced"
+    more = {"groups": {"test": np.arange(1000) % 25}} if by_group else {}
+    runs = [
+        replace(run_of(hits), labels={"test": labels}, values={key: value, KNN: float(hits.mean())}, **more)
+        for hits, value in ((first, 0.5), (second, 0.88))
+    ]
+    assert difference_of(*runs, Headline(name, balanced)).p < 0.01
+    assert difference_of(*runs, Headline("neighbours/knn_accuracy", runs[0].kinds["neighbours/knn_accuracy"])).p > 0.05

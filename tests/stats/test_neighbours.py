@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from frostmark.stats.neighbours import MANY, Graph, nearest_rows, unit_rows
+from frostmark.stats.neighbours import MANY, Graph, nearest_of_other_groups, nearest_rows, unit_rows
 from frostmark.stats.sampling import seeded, stratified
 from frostmark.stats.selfjoin import nearest_among
 
@@ -149,3 +149,41 @@ def test_a_sample_keeps_the_proportions_and_depends_on_seed_and_context_alone() 
     assert not np.array_equal(chosen, stratified(labels, 100, seeded(0, "abd", "train")))
     assert np.array_equal(stratified(labels, None, seeded(0)), np.arange(1000))
     assert len(stratified(np.arange(7) % 3, 5, seeded(0))) == 5
+
+
+# Neighbours of other groups
+
+
+def nearest_apart(rows: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    """As one would write it down."""
+    cosines = unit_rows(rows) @ unit_rows(rows).T
+    cosines[groups[:, None] == groups] = -np.inf
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+
+
+@pytest.mark.parametrize("kept", [5, 20, 199])  # of most rows too few, of some, of none
+def test_neighbours_of_other_groups_are_those_of_a_masked_search(kept: int) -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.permutation(np.repeat(np.arange(12), [60, 30, *[11] * 10]))
+    rows = rng.standard_normal((200, 8)) + rng.standard_normal((12, 8))[groups]  # a group's images are alike
+    graph = nearest_of_other_groups(rows, groups, Graph.of(rows, rows, kept, exclude_self=True), 10)
+    assert np.array_equal(graph.index, nearest_apart(rows, groups, 10))
+    assert (groups[graph.index] != groups[:, None]).all()
+    own = np.einsum("nd,nkd->nk", unit_rows(rows), unit_rows(rows)[graph.index])
+    np.testing.assert_allclose(graph.similarity, own, atol=2e-6)
+    assert (graph.index.dtype, graph.similarity.dtype) == (np.int32, np.float32)
+
+
+def test_groups_of_one_are_no_groups() -> None:
+    rows = np.random.default_rng(1).standard_normal((50, 4))
+    near = Graph.of(rows, rows, 20, exclude_self=True)
+    assert np.array_equal(nearest_of_other_groups(rows, np.arange(50), near, 7).index, near.first(7).index)
+
+
+def test_as_many_neighbours_of_other_groups_as_all_rows_have() -> None:
+    rows = np.random.default_rng(1).standard_normal((50, 4))
+    groups = np.repeat([0, 1], [45, 5])
+    near = Graph.of(rows, rows, 20, exclude_self=True)
+    assert nearest_of_other_groups(rows, groups, near, 20).index.shape == (50, 5)
+    with pytest.raises(ValueError, match="one group"):
+        nearest_of_other_groups(rows, np.zeros(50, int), near, 20)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.metrics.metric import Keep, Splits, make_splits
+from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, ClassMoments
 from frostmark.stats.neighbours import Graph
 
@@ -56,6 +57,7 @@ class Setting:
         seed, fingerprints: what every random draw follows from: the seed of the run, and by split what identifies its
             images. With them alone, every backbone and layer draws the same images.
         resamples, permutations: how many; 0 for none.
+        groups: by split, which images (N,) are not independent of each other; None if all are taken to be.
         keep: builds the neighbour graphs, or finds them; see :data:`frostmark.metrics.metric.Keep`.
     """
 
@@ -64,6 +66,7 @@ class Setting:
     fingerprints: Mapping[str, str]
     resamples: int = 1000
     permutations: int = 100
+    groups: Mapping[str, Codes] | None = None
     keep: Keep = build_anew
 
     def splits(
@@ -82,6 +85,7 @@ class Setting:
             fingerprints=self.fingerprints,
             resamples=self.resamples,
             permutations=self.permutations,
+            groups=self.groups,
             keep=self.keep,
         )
 

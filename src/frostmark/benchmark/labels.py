@@ -7,14 +7,19 @@ identity(config)                        # by which the result of a configuration
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
 
 import frostmark
 from frostmark.backbones.network import Network
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
-from frostmark.data.fingerprint import combined, label_digest
+from frostmark.data.fingerprint import combined, group_digest, label_digest
 from frostmark.figures.palette import name_colour
+from frostmark.stats.grouped import INDEPENDENT, Codes, count_groups, few_groups, largest_share
 
 LIBRARIES = (
     "torch",
@@ -54,6 +59,7 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
         **{f"{split}_images": str(len(images)) for split, images in subject.splits.items()},
+        **group_tags(subject.groups),
         "preprocess": subject.preprocess,
         "image_size": str(subject.pipeline.size),
         "precision": config.trainer.precision + (" compiled" if config.trainer.compile else ""),
@@ -63,6 +69,33 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         "mlflow.runColor": name_colour(backbone.name),
         **versions(),
     }
+
+
+def group_tags(groups: Mapping[str, Codes] | None) -> dict[str, str]:
+    """How many groups each split has, and which images they hold; none of independent images."""
+    if groups is None:
+        return {}
+    return {"groups": _group_counts(groups), "group_digest": group_digest(groups.values())}
+
+
+def _group_counts(groups: Mapping[str, Codes]) -> str:
+    """``20 train (the largest 5.0 % of the images), 12 test (…)``."""
+    of_splits = (f"{count_groups(of):,} {split} (the largest {largest_share(of):.1%}" for split, of in groups.items())
+    return " of the images), ".join(of_splits) + " of the images)"
+
+
+def remarks(groups: Mapping[str, Codes] | None) -> list[str]:
+    """What must be said of the independence of the images: nothing where all are taken to be independent."""
+    if groups is None:
+        return []
+    said = [f"groups of images: {_group_counts(groups)}; intervals and p values are those of whole groups"]
+    for split, of in groups.items():
+        said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
+    shared = reduce(np.intersect1d, groups.values())
+    if len(shared):
+        many = "1 group has" if len(shared) == 1 else f"{len(shared):,} groups have"
+        said.append(f"{many} images in train and in test: a layer may recognise the group instead of the class")
+    return said
 
 
 def _map_tags(subject: Subject) -> dict[str, str]:
@@ -98,6 +131,7 @@ def identity(config: Config) -> dict[str, str]:
     return {
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
+        **({} if subject.groups is None else {"group_digest": group_digest(subject.groups.values())}),
         "weights_digest": Network.loaded(subject.backbone, config.seed).weights,
         **versions(),
     }
@@ -111,6 +145,7 @@ def setting(subject: Subject) -> dict[str, str]:
         f"{subject.tap.width:,} features)" + (f"; {subject.projection}" if subject.wide else ""),
         "Images": ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
         + f" of {subject.source.name}, {subject.preprocess} to {subject.pipeline.size} pixels",
+        **({"Groups": INDEPENDENT} if subject.groups is None else {}),
         "Map": "none"
         if subject.reducer is None
         else f"{type(subject.reducer).__name__}, fit on {subject.reducer.fit_on}",

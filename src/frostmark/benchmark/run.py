@@ -18,7 +18,7 @@ from frostmark.backbones.network import Network
 from frostmark.benchmark.controls import add_controls
 from frostmark.benchmark.costs import costs
 from frostmark.benchmark.extraction import extraction_of
-from frostmark.benchmark.labels import setting, tags
+from frostmark.benchmark.labels import remarks, setting, tags
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import network_of
 from frostmark.benchmark.subject import Given, Subject, resolve
@@ -54,6 +54,7 @@ class Result:
         kinds: what the metrics are: their words, direction and what they may be compared across.
         maps: one per split, with coordinates, labels and how far they may be believed; none if none could be made.
         figures: artifact → the picture as it was drawn, a matplotlib figure.
+        remarks: what must be said beside the metrics, such as how few groups the images come in.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Result:
     maps: Sequence[SplitMap] = ()
     figures: Mapping[str, object] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
 
 def run_benchmark(
@@ -159,7 +161,12 @@ def _recording(record: Record, subject: Subject, network: Network, config: Shown
 
 def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
     about = f"Weights: {subject.backbone.weights_name}."
-    return Record(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about)
+    return Record(
+        *(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about),
+        groups=dict(subject.groups or {}),
+        labels={split: images.labels.numpy() for split, images in subject.splits.items()},
+        remarks=remarks(subject.groups),
+    )
 
 
 def _mapping(subject: Subject, observed: Observed, record: Record) -> list[Maps]:
@@ -184,4 +191,5 @@ def _result(subject: Subject, record: Record, mapping: Sequence[Maps], run: _Tra
         [of for maps in mapping for of in maps.maps.splits],
         record.figures,
         record.kinds,
+        record.remarks,
     )

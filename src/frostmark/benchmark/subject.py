@@ -27,11 +27,12 @@ from frostmark.data.files import inspected
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
-from frostmark.data.source import SPLITS, ImageSet, Source
+from frostmark.data.source import SPLITS, ImageSet, Source, groups_of
 from frostmark.errors import DataError
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
+from frostmark.stats.grouped import Codes, group_codes
 from frostmark.stats.projection import PROJECTED_WIDTH, SparseProjection
 
 MAX_WIDTH = 4_096
@@ -102,6 +103,16 @@ class Subject:
         """By split, what identifies its images."""
         return {split: fingerprint(images) for split, images in self.splits.items()}
 
+    @cached_property
+    def groups(self) -> dict[str, Codes] | None:
+        """By split, the group of every image as a number; None if the images are taken to be independent."""
+        ids = {split: groups_of(images) for split, images in self.splits.items()}
+        known = {split: of for split, of in ids.items() if of is not None}
+        if len(known) not in (0, len(ids)):
+            told = f"{self.source.name} has groups of {', '.join(known)} alone"
+            raise DataError(told, fix="groups of both splits, or of neither: an image without others is its own group")
+        return group_codes(known) if known else None
+
     @property
     def too_large(self) -> bool:
         """Whether the rows take more bytes than are kept."""
@@ -127,7 +138,8 @@ class Subject:
     def setting(self) -> Setting:
         """What decides the analysis beside the rows."""
         counts = self.config.uncertainty
-        return Setting(self.classes, self.config.seed, self.fingerprints, counts.resamples, counts.permutations)
+        draws = (counts.resamples, counts.permutations)
+        return Setting(self.classes, self.config.seed, self.fingerprints, *draws, self.groups)
 
     def thumbnails(self, split: str, positions: Sequence[int], edge: int | None = None) -> NDArray[np.uint8]:
         """The images at ``positions`` as pictures (n, H, W, 3) for a person, their longer side at most ``edge``."""

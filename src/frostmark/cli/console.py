@@ -43,7 +43,7 @@ def print_result(result: Result, config: Config, with_link: bool = True) -> None
     terminal.print(cell(result.title), style="bold")
     terminal.print(cell(result.about), soft_wrap=True)
     terminal.print(metrics_table(result.values, result.undefined, result.chance, result.kinds))
-    for note in notes(result.values, result.undefined, result.kinds):
+    for note in [*notes(result.values, result.undefined, result.kinds), *result.remarks]:
         terminal.print(cell(note))
     print(visible(f"Files: {result.folder}"))
     if with_link:

@@ -21,6 +21,7 @@ SAME = {
     "dataset": "data set",
     "dataset_fingerprint": "images",
     "label_digest": "labels",
+    "group_digest": "groups of the images",
     "train_images": "number of train images",
     "test_images": "number of test images",
     "preprocess": "preprocessing",
@@ -108,7 +109,8 @@ def differences(one: Run, other: Run) -> list[str]:
 
 def _short(tag: str, value: str) -> str:
     """A digest by its beginning, everything else whole."""
-    return (value[:8] if tag.endswith(("fingerprint", "digest")) else value) or "not known"
+    absent = "none" if tag == "group_digest" else "not known"
+    return (value[:8] if tag.endswith(("fingerprint", "digest")) else value) or absent
 
 
 def _sameness(run: Run) -> dict[str, str]:

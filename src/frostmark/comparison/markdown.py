@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from frostmark.comparison.about import About
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.groups import Group
+from frostmark.comparison.paired import Basis
 from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
 from frostmark.comparison.verdict import Verdict
 from frostmark.names import visible_lines
@@ -17,17 +18,20 @@ from frostmark.results.markdown import plain, table
 
 HOW = (
     "Of each network the layer with the best leave-one-out accuracy on train stands for it; the figures are of the "
-    "test images. Networks with one place cannot be told apart. Hits are compared by McNemar's exact test, other "
-    "metrics by the same bootstrap resamples, and p values are Holm's: the first metric's over all pairs, the others' "
-    "over all that explain."
+    "test images. Networks with one place cannot be told apart. {tests} p values are Holm's: the first metric's over "
+    "all pairs, the others' over all that explain."
 )
-"""How the verdict is reached."""
 
 AGREEMENT = (
     "Kendall's τ between the order in which each metric puts all layers and that of the metric that decides: 1 is the "
     "same order, 0 none, −1 the opposite."
 )
 """What the table of the agreement shows."""
+
+
+def how(group: Group) -> str:
+    """How the verdict is reached."""
+    return HOW.format(tests=Basis.of(group.runs[0]).tests)
 
 
 def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: Sequence[str] = ()) -> str:
@@ -45,7 +49,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         _listing("Note", about.remarks),
         _listing("Classes", classes),
         "\n".join(f"- [{words}]({link})" for words, link in about.links.items()),
-        f"Compared on {plain(group.setting)}. {HOW}",
+        f"Compared on {plain(group.setting)}. {how(group)}",
         "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
         "## Every layer\n\n" + _markdown(layers(group)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",

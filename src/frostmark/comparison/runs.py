@@ -68,6 +68,8 @@ class Run:
         values, undefined: metric key → number, or why it has none.
         kinds: what the metrics are, by ``<family>/<name>``; those of this version where the run did not write any.
         draws, outcomes: metric key → (B,) bootstrap draws; name → (N,) one value an image.
+        groups: split → (N,) the group of every image; empty if the images are taken to be independent.
+        labels: split → (N,) the class of every image; empty of runs that did not write them.
         run_id: in the tracking store, if it is in one.
         folder: where its files are; None for a run that was never written.
     """
@@ -82,6 +84,8 @@ class Run:
     run_id: str | None = None
     folder: Path | None = None
     kinds: Mapping[str, Kind] = field(default_factory=known_kinds)
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    labels: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, run_id: str | None = None) -> Run:
@@ -92,18 +96,20 @@ class Run:
         """
         try:
             record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            draws, outcomes = _arrays(folder / "draws.npz")
+            arrays = _arrays(folder / "draws.npz")
             return cls(
                 record["title"],
                 record["tags"],
                 tuple(record["classes"]),
                 record["values"],
                 record["undefined"],
-                draws,
-                outcomes,
+                arrays["draws"],
+                arrays["outcomes"],
                 run_id or record["run_id"],
                 folder,
                 kinds_from_dict(record.get("kinds")) or known_kinds(),
+                arrays["groups"],
+                arrays["labels"],
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError, BadZipFile) as problem:
             raise DataError(
@@ -151,15 +157,15 @@ class Run:
         return matrix
 
 
-def _arrays(path: Path) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Draws and outcomes of ``draws.npz``; none where a run has no such file."""
-    kinds: dict[str, dict[str, Array]] = {"draws": {}, "outcomes": {}}
+def _arrays(path: Path) -> dict[str, dict[str, Array]]:
+    """What ``draws.npz`` holds, by the first word of each name; nothing where a run has no such file."""
+    kinds: dict[str, dict[str, Array]] = {"draws": {}, "outcomes": {}, "groups": {}, "labels": {}}
     if path.is_file():
         with np.load(path, allow_pickle=False) as arrays:
             for name in arrays.files:
                 kind, _, key = name.partition("/")
                 kinds[kind][key] = arrays[name]
-    return kinds["draws"], kinds["outcomes"]
+    return kinds
 
 
 def _shown(columns: Mapping[str, Array], mine: NDArray[np.bool_]) -> ShownImages:

@@ -13,7 +13,7 @@ from frostmark.comparison import pictures
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.comparison import Comparison
 from frostmark.comparison.maps import NOTE
-from frostmark.comparison.markdown import AGREEMENT, HOW
+from frostmark.comparison.markdown import AGREEMENT, how
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
 from frostmark.figures.files import svg
@@ -37,7 +37,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     group, verdict = comparison.group, comparison.verdict
     if verdict.contenders:
         cards = card_sentence(group, verdict)
-        text = [*([cards] if cards else []), f"Compared on {group.setting}.", HOW]
+        text = [*([cards] if cards else []), f"Compared on {group.setting}.", how(group)]
         yield Section("Ranking", text, _tables(ranking(group, verdict)))
         yield Section("Every two", (), _tables(pairs(verdict)))
     curves = pictures.depth_curves(comparison, "accuracy by depth")

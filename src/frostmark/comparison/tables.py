@@ -25,7 +25,16 @@ Grid = tuple[list[str], list[list[str]]]
 """Head and lines of a table, all text."""
 
 _VERSIONS = "version."
-_SHARED_TAGS = ("dataset", "dataset_fingerprint", "label_digest", "preprocess", "image_size", "seed", "protocol")
+_SHARED_TAGS = (
+    "dataset",
+    "dataset_fingerprint",
+    "label_digest",
+    "groups",
+    "preprocess",
+    "image_size",
+    "seed",
+    "protocol",
+)
 _CARD_TAGS = (TOP1, "parameters", "features")
 _OWN_TAGS = ("weights", "weights_digest", "weights_license", *_CARD_TAGS, "node", "precision", "device", "reducer")
 
@@ -66,7 +75,9 @@ def pairs(verdict: Verdict) -> Grid:
         d, change = p.difference, p.headline.kind.change
         ends = f"{change(d.low)} to {change(d.high)}" if np.isfinite(d.low) else ""
         told = "yes" if p.told else "no"
-        lines.append([p.first, p.second, p.headline.words, change(d.mean), ends, f"{p.p:.2g}", told])
+        lines.append(
+            [p.first, p.second, p.headline.words, change(d.mean), ends, "" if np.isnan(p.p) else f"{p.p:.2g}", told]
+        )
     return head, lines
 
 

@@ -6,7 +6,7 @@
 
 Of every network one layer stands for it: the best on train, by leave-one-out. What is reported of it comes from the
 test images, so that the best of many layers is not flattered. The first metric decides, all its pairs together
-(McNemar's exact test where there are hits, Holm over the pairs); the others explain, Holm over all that they compare.
+(:mod:`~frostmark.comparison.paired`, Holm over the pairs); the others explain, Holm over all that they compare.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from itertools import combinations
 import numpy as np
 
 from frostmark.comparison.groups import Group
+from frostmark.comparison.paired import INDEPENDENT, Basis, difference_of
 from frostmark.comparison.runs import Run
 from frostmark.metrics.kinds import Kind, kind_of, split_of, words_of
 from frostmark.metrics.lookup import headlines as placed
 from frostmark.metrics.lookup import own_keys
-from frostmark.stats.paired import Difference, agreement, difference, groups, holm, mcnemar
+from frostmark.stats.paired import Difference, agreement, groups, holm
 
 LEVEL = 0.05
 """Chance of any false claim among all pairs of one family."""
@@ -85,7 +86,8 @@ class PairedDifference:
 
     Attributes:
         difference: first less second, with its own p.
-        p: adjusted for all pairs of the family.
+        p: adjusted for all pairs of the family; NaN where there is none.
+        basis: what p rests on, or why there is none.
     """
 
     first: str
@@ -93,6 +95,7 @@ class PairedDifference:
     headline: Headline
     difference: Difference
     p: float
+    basis: Basis = INDEPENDENT
 
     @property
     def told(self) -> bool:
@@ -101,11 +104,11 @@ class PairedDifference:
 
     @property
     def words(self) -> str:
-        """``+2.9 points (95 %: +1.2 to +4.6; p = 0.003)``."""
-        d = self.difference
-        ends = f"{self.headline.kind.change(d.low)} to {self.headline.kind.change(d.high)}"
-        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}"
-        return f"{self.amount} (95 %: {ends}; {p})"
+        """``+2.9 points (95 %: +1.2 to +4.6; p = 0.003)``, without what is not known."""
+        d, change = self.difference, self.headline.kind.change
+        ends = f"95 %: {change(d.low)} to {change(d.high)}" if np.isfinite(d.low) else ""
+        known = "; ".join(part for part in (ends, self.basis.words(self.p)) if part)
+        return f"{self.amount} ({known})" if known else self.amount
 
     @property
     def amount(self) -> str:
@@ -182,25 +185,16 @@ def train_score(run: Run) -> float:
 def _pairs(chosen: Sequence[tuple[str, Run, int]], headlines: Sequence[Headline]) -> list[PairedDifference]:
     """All pairs by all ``headlines``: one family, adjusted together."""
     compared = [
-        (a, b, headline, _apart(one, other, headline))
+        (a, b, headline, difference_of(one, other, headline), Basis.of(one))
         for headline in headlines
         for (a, one, _), (b, other, _) in combinations(chosen, 2)
     ]
-    adjusted = holm([apart.p for *_, apart in compared])
-    return [PairedDifference(*pair, p) for pair, p in zip(compared, adjusted, strict=True)]
-
-
-def _apart(one: Run, other: Run, headline: Headline) -> Difference:
-    """The difference of two runs, on the same images: p of hits by McNemar, of other metrics by the draws."""
-    key, hits = headline.key, headline.hits
-    value = one.values[key] - other.values[key]
-    apart = Difference(value, np.nan, np.nan, np.nan)
-    if key in one.draws and key in other.draws:
-        by_draws = difference(one.draws[key], other.draws[key])
-        apart = Difference(value, by_draws.low, by_draws.high, by_draws.p)
-    if hits is not None and hits in one.outcomes and hits in other.outcomes:
-        apart = Difference(value, apart.low, apart.high, mcnemar(one.outcomes[hits], other.outcomes[hits]))
-    return apart
+    known = [number for number, (*_, apart, _) in enumerate(compared) if np.isfinite(apart.p)]
+    adjusted = dict(zip(known, holm([compared[number][3].p for number in known]), strict=True))
+    return [
+        PairedDifference(a, b, headline, apart, adjusted.get(number, np.nan), basis)
+        for number, (a, b, headline, apart, basis) in enumerate(compared)
+    ]
 
 
 def _agreement(group: Group, first: Headline) -> dict[str, float]:

@@ -13,7 +13,7 @@ import os
 import stat
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -57,6 +57,7 @@ class ImageFiles:
         skip_bad: whether files that are no readable image are left out instead of refused.
         skipped: names of those that were.
         digests: of every file as it was inspected; None before.
+        groups: of every image; None where none are known.
     """
 
     paths: list[Path]
@@ -67,6 +68,7 @@ class ImageFiles:
     skip_bad: bool = False
     skipped: tuple[str, ...] = ()
     digests: list[bytes] | None = None
+    groups: Sequence[Hashable] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -80,7 +82,8 @@ class ImageFiles:
 
     def take(self, count: int) -> ImageFiles:
         digests = None if self.digests is None else self.digests[:count]
-        return replace(self, paths=self.paths[:count], labels=self.labels[:count], digests=digests)
+        groups = None if self.groups is None else self.groups[:count]
+        return replace(self, paths=self.paths[:count], labels=self.labels[:count], digests=digests, groups=groups)
 
     def content(self) -> Sequence[bytes]:
         """Relative path and digest of every file, and the names of those that were skipped."""
@@ -104,6 +107,7 @@ class ImageFiles:
             labels=self.labels[kept],
             skipped=tuple(self.name(self.paths[i]) for i in sorted(bad)),
             digests=None if self.digests is None else [self.digests[i] for i in kept],
+            groups=None if self.groups is None else [self.groups[i] for i in kept],
         )
 
 

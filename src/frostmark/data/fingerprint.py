@@ -8,6 +8,10 @@ Paths of the machine, times and labels do not enter: moving or relabelling a dat
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from frostmark.data.source import ImageSet
 
@@ -25,6 +29,11 @@ def fingerprint(images: ImageSet) -> str:
 def combined(*digests: str) -> str:
     """One digest of several (the splits of a data set), in their order."""
     return hashlib.blake2b("/".join(digests).encode(), digest_size=16).hexdigest()
+
+
+def group_digest(codes: Iterable[NDArray[np.int64]]) -> str:
+    """BLAKE2b digest of which images are of one group, in all splits together, whatever the groups are called."""
+    return combined(*(hashlib.blake2b(np.ascontiguousarray(of).data, digest_size=16).hexdigest() for of in codes))
 
 
 def label_digest(images: ImageSet) -> str:

@@ -6,8 +6,8 @@ source = GivenImages("mine", train=torch_dataset, test=another)         # (image
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, SupportsInt
 
 import torch
@@ -45,6 +45,8 @@ class GivenImages:
         train, test: (images, labels), or a dataset with ``len`` and (image, label) by index; images are uint8 arrays,
             tensors or PIL images, all of one size.
         names: of the classes in the order of their labels; None: the datasets' own ``classes``, else the numbers.
+        groups: of every split one id an image, such as its patient; None if all images are independent.
+        files: of every split the path of every image.
 
     Raises:
         DataError: if what was given is nothing of the kind.
@@ -55,6 +57,8 @@ class GivenImages:
     test: Given
     names: Sequence[str] | None = None
     limit: Limits = field(default_factory=Limits)
+    groups: Mapping[str, Sequence[Hashable]] | None = None
+    files: Mapping[str, Sequence[object]] | None = None
 
     def __post_init__(self) -> None:
         self.name = storable(self.name)
@@ -67,12 +71,48 @@ class GivenImages:
         self._classes = tuple(storable(str(name)) for name in own)
         if highest >= len(self._classes):
             raise DataError(f"label {highest} has no name: there are {len(self._classes)} classes", fix=_FIX)
+        _check_lengths("groups", self.groups, self._splits)
+        _check_lengths("files", self.files, self._splits)
+        for split, ids in (self.groups or {}).items():
+            self._splits[split] = replace(self._splits[split], groups=_checked_ids(ids, split))
 
     def classes(self) -> tuple[str, ...]:
         return self._classes
 
     def split(self, split: SplitName) -> TensorImages:
         return self._splits[split]
+
+
+def _check_lengths(key: str, given: object, splits: Mapping[str, TensorImages]) -> None:
+    """Refuse what does not hold one entry for every image of both splits."""
+    if given is None:
+        return
+    fix = f"{{'{key}': {{'train': [one entry an image], 'test': [one entry an image]}}}}"
+    if not isinstance(given, Mapping) or set(given) != set(splits):
+        held = f"those of {', '.join(map(str, given)) or 'none'}" if isinstance(given, Mapping) else repr(given)[:60]
+        raise DataError(f"the {key} given must be those of {' and '.join(splits)}, and are {held}", fix=fix)
+    for split, entries in given.items():
+        if isinstance(entries, str) or not hasattr(entries, "__len__"):
+            raise DataError(f"the {key} of {split} are not a list: {entries!r:.60}", fix=fix)
+        if len(entries) != len(splits[split]):
+            told = f"{len(entries):,} {key} for {len(splits[split]):,} images of {split}"
+            raise DataError(f"there are {told}", fix=fix)
+
+
+def _checked_ids(ids: Sequence[Hashable], split: str) -> list[Hashable]:
+    """Group ids as they can be told apart: hashable, and equal to themselves, as NaN is not."""
+    checked: list[Hashable] = []
+    for position, one in enumerate(ids):
+        try:
+            plain = one.item() if hasattr(one, "item") else one  # out of arrays and tensors
+            hash(plain)
+        except (TypeError, ValueError, RuntimeError) as problem:
+            told = f"the group of image {position} of {split} cannot be used, {str(one)[:60]}: {problem}"
+            raise DataError(told, fix="numbers or texts as groups: [int(id), …] or [str(id), …]") from problem
+        if plain != plain:
+            raise DataError(f"image {position} of {split} has no group: {plain!r}", fix="one id for every image")
+        checked.append(plain)
+    return checked
 
 
 def _split(given: Given, split: str) -> TensorImages:

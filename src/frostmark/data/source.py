@@ -9,7 +9,7 @@ To add a data set, write one file with a class that has a :class:`Source`'s memb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -40,6 +40,8 @@ class Limits:
 
 class ImageSet(Protocol):
     """One split, in its own order; indices count from 0.
+
+    A set whose images come in groups also has ``groups``, one id an image; see :func:`groups_of`.
 
     Attributes:
         labels: (N,) int64.
@@ -86,12 +88,19 @@ class Source(Protocol):
 
 @dataclass
 class TensorImages:
-    """Images held in memory: ``images`` (N, C, H, W) uint8 with C of 1 or 3, ``labels`` (N,) int64."""
+    """Images held in memory.
+
+    Attributes:
+        images: (N, C, H, W) uint8 with C of 1 or 3.
+        labels: (N,) int64.
+        groups: N ids; None where no groups are known.
+    """
 
     images: Tensor
     labels: Tensor
     uniform: bool = True
     geometry: Callable[[Tensor], Tensor] | None = None
+    groups: Sequence[Hashable] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -101,10 +110,17 @@ class TensorImages:
         return Batch(index, self.images[index], self.labels[index])
 
     def take(self, count: int) -> TensorImages:
-        return TensorImages(self.images[:count], self.labels[:count])
+        groups = None if self.groups is None else self.groups[:count]
+        return TensorImages(self.images[:count], self.labels[:count], groups=groups)
 
     def content(self) -> Sequence[bytes | memoryview]:
         return [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().data]
+
+
+def groups_of(images: ImageSet) -> Sequence[Hashable] | None:
+    """The group of every image, such as its patient, video or site; None where the set knows of no groups."""
+    groups: Sequence[Hashable] | None = getattr(images, "groups", None)
+    return groups
 
 
 def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:

@@ -32,9 +32,10 @@ def omega_squared(summary: ClassSummary) -> Float:
 
     Hays, Statistics for Psychologists (1963).
     """
-    classes, n = len(summary.count), int(summary.count.sum())
+    classes, n = summary.count.shape[-1], summary.count.sum(-1)
     within_mean = summary.within / (n - classes)
-    return (summary.between - (classes - 1) * within_mean) / (summary.between + summary.within + within_mean)
+    total = summary.between + summary.within
+    return np.asarray((summary.between - (classes - 1) * within_mean) / (total + within_mean))
 
 
 def calinski_harabasz(summary: ClassSummary) -> Float:
@@ -42,8 +43,8 @@ def calinski_harabasz(summary: ClassSummary) -> Float:
 
     Caliński & Harabasz, Communications in Statistics 3 (1974).
     """
-    classes, n = len(summary.count), int(summary.count.sum())
-    return fisher_ratio(summary) * (n - classes) / (classes - 1)
+    classes, n = summary.count.shape[-1], summary.count.sum(-1)
+    return np.asarray(fisher_ratio(summary) * (n - classes) / (classes - 1))
 
 
 def cdnv(summary: ClassSummary) -> Float:
@@ -52,7 +53,7 @@ def cdnv(summary: ClassSummary) -> Float:
     Galanti et al., arXiv 2112.15121.
     """
     # Each σ_i² comes once with every other class: the sum over pairs is one over classes.
-    classes = len(summary.count)
+    classes = summary.count.shape[-1]
     nearby = summary.closeness.sum(-1, dtype=np.float64)
     return np.asarray((summary.variance * nearby).sum(-1) / (classes * (classes - 1)))
 

@@ -194,7 +194,9 @@ def _add_dimension(scores: Scores, split: Split, key: str) -> None:
 def _split_ratios(split: Split) -> Ratios:
     """By the graph that metrics and maps share; of a test split of more than 10,000 rows a stratified sample."""
     if split.name == "train" or len(split.rows) <= MAX_ROWS:
-        return neighbour_ratios(split.rows, split.own(KEPT))
+        return neighbour_ratios(split.rows, split.own(KEPT), split.groups)
     rng = seeded(0, *split.permutations.context, "twonn", "rows")
-    rows = split.rows[stratified(split.labels, MAX_ROWS, rng)]
-    return neighbour_ratios(rows, Graph.of(rows, rows, KEPT, exclude_self=True))
+    chosen = stratified(split.labels, MAX_ROWS, rng)
+    rows = split.rows[chosen]
+    groups = None if split.groups is None else split.groups[chosen]
+    return neighbour_ratios(rows, Graph.of(rows, rows, KEPT, exclude_self=True), groups)

@@ -69,6 +69,7 @@ class Kind:
         per: ``class`` or ``pair`` if there is one value for each: tables leave such metrics out.
         of_map: whether it is one of the map and not of the features.
         of_axes: whether it depends on the single features, so that turning the rows changes it.
+        balanced: whether it is the mean over the classes of what the outcomes in ``pairs`` give for each class.
         headline: place among the metrics that a verdict rests on: 1 decides, the others explain. None for the rest.
 
     Raises:
@@ -85,6 +86,7 @@ class Kind:
     per: Per | None = None
     of_map: bool = False
     of_axes: bool = False
+    balanced: bool = False
     headline: int | None = None
 
     def __post_init__(self) -> None:
@@ -135,6 +137,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "per": (str, type(None)),
     "of_map": bool,
     "of_axes": bool,
+    "balanced": bool,
     "headline": (int, type(None)),
 }
 

@@ -24,8 +24,9 @@ from frostmark.errors import ConfigError
 from frostmark.metrics.confusability import directional_cdnv
 from frostmark.metrics.kinds import DERIVED_ENDS, Kind, kind_of, name_of
 from frostmark.stats.bootstrap import Resamples, interval
+from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, ClassMoments, Float
-from frostmark.stats.neighbours import KEPT, Graph
+from frostmark.stats.neighbours import KEPT, Graph, nearest_of_other_groups
 from frostmark.stats.permutation import Permutations, p_value, z_score
 from frostmark.stats.scatter import total_scatter
 
@@ -66,6 +67,8 @@ class Split:
         nearest: k → the k nearest train rows of every row; a train row is no neighbour of itself.
         own: k → the k nearest other rows of the split itself.
         resamples, permutations: of this split, the same for every backbone and layer.
+        groups: (N,) int64, which images are not independent of each other; None if all are taken to be. One number is
+            one group in both splits. Train rows are then no neighbours of rows of their group in ``nearest``.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Split:
     own: Callable[[int], Graph]
     resamples: Resamples
     permutations: Permutations
+    groups: Codes | None = None
 
     @property
     def projected(self) -> bool:
@@ -254,6 +258,7 @@ def make_splits(
     fingerprints: Mapping[str, str] | None = None,
     resamples: int = 1000,
     permutations: int = 100,
+    groups: Mapping[str, Codes] | None = None,
     keep: Keep = lambda split, bank, k, build: build(),
 ) -> dict[str, Split]:
     """What metrics see, made of the rows of both splits.
@@ -264,8 +269,10 @@ def make_splits(
         moments: of the features where ``rows`` are a projection of them.
         seed, fingerprints: what the resamples and permutations are drawn from, with the split.
         resamples, permutations: how many; 0 for none.
+        groups: (N,) of each split, where images are not independent of each other.
         keep: builds the neighbour graphs, or finds them.
     """
+    of_groups = groups or {}
 
     @cache
     def graph(name: str, bank: str, k: int) -> Graph:
@@ -273,6 +280,10 @@ def make_splits(
 
     def nearest(name: str, bank: str, k: int) -> Graph:
         return graph(name, bank, max(k, KEPT)).first(k)
+
+    @cache
+    def apart(k: int) -> Graph:
+        return nearest_of_other_groups(rows["train"], of_groups["train"], nearest("train", "train", KEPT), k)
 
     def split(name: str) -> Split:
         context = (str(seed), (fingerprints or {}).get(name, ""), name)
@@ -283,10 +294,11 @@ def make_splits(
             mine,
             ClassMoments.of(rows[name], mine, len(classes)) if moments is None else moments[name],
             classes,
-            partial(nearest, name, "train"),
+            apart if name == "train" and of_groups else partial(nearest, name, "train"),
             partial(nearest, name, name),
-            Resamples(mine, resamples, context),
-            Permutations(mine, permutations, context),
+            Resamples(mine, resamples, context, of_groups.get(name)),
+            Permutations(mine, permutations, context, of_groups.get(name)),
+            of_groups.get(name),
         )
 
     return {name: split(name) for name in rows}

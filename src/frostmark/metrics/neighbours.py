@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Table, Undefined, columns, stacked
+from frostmark.stats.grouped import count_groups
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.neighbours import Graph
 from frostmark.stats.sampling import seeded, stratified
@@ -37,6 +38,8 @@ SHOT_QUERIES = 10_000
 SHOT_COMPARISONS = 2_000_000
 """Test rows times classes at most, where these are many: each of the curve's 100 points compares all of them. 2,000
 rows know an accuracy to a hundredth; how it spreads between the draws they know as well as more would."""
+
+ONE_GROUP = "all train images are of one group: none has neighbours of another"
 
 AUDITED = 100
 """Images in the label audit."""
@@ -119,7 +122,7 @@ def few_shot_means(rows: Array, labels: NDArray[np.int64], classes: int, shots: 
 class Neighbours:
     """k-NN, nearest class mean and the shots curve: test rows ask the train rows.
 
-    Train rows ask each other, themselves left out.
+    Train rows ask each other, themselves left out, and all images of their group.
 
     Args:
         k: neighbours that vote; fewer where the train split has fewer.
@@ -151,6 +154,9 @@ class Neighbours:
             return scores
         confusion, audit = [], []
         for split in splits.values():
+            if split.name == "train" and split.groups is not None and count_groups(split.groups) < 2:
+                scores.add("train/neighbours/knn_accuracy", Undefined(ONE_GROUP))
+                continue
             votes = knn_votes(split.nearest(self.k), train.labels, len(train.classes), self.temperature)
             predicted = votes.argmax(1)
             _add_accuracy(scores, split, train, "knn", predicted)

@@ -137,8 +137,9 @@ def _reasons(split: Split, summary: ClassSummary) -> dict[str, dict[str, bool]]:
 
 
 def _chance(split: Split) -> dict[str, float]:
+    """What independent images would give by chance; of images in groups the null alone knows."""
     n, classes = len(split.labels), len(split.moments.present)
-    if n <= classes:
+    if n <= classes or split.groups is not None:
         return {}
     return {
         "fisher_ratio": (classes - 1) / (n - classes),
@@ -219,9 +220,4 @@ def _sampled(split: Split, most: int) -> tuple[Array, Resamples, Permutations]:
         return np.arange(len(split.labels)), split.resamples, split.permutations
     context = (*split.resamples.context, f"silhouette {most}")
     sample = some_of_each(split.labels, most, 4, seeded(0, *context))
-    labels = split.labels[sample]
-    return (
-        sample,
-        replace(split.resamples, labels=labels, context=context),
-        replace(split.permutations, labels=labels, context=context),
-    )
+    return sample, split.resamples.among(sample, context), split.permutations.among(sample, context)

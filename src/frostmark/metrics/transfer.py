@@ -97,7 +97,8 @@ class Transfer:
         observed, refused = unlabelled.observed(own), unlabelled.refused(own)
         null = unlabelled.null(split.permutations, present)
         value = {name: Undefined(refused[name]) if name in refused else observed[name] for name in names}
-        return {name: (value[name], null.get(name), unlabelled.chance.get(name)) for name in names}
+        chance = unlabelled.chance if split.groups is None else {}  # of groups the null alone knows
+        return {name: (value[name], null.get(name), chance.get(name)) for name in names}
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,10 @@ class _Unlabelled:
     def _values(
         self, labels: NDArray[np.int64], z: Float, means: Float, variances: Float, *, by_products: bool = False
     ) -> dict[str, float]:
-        shares = explained(z, self.count)
+        count = np.bincount(labels, minlength=len(self.count))  # orders of whole groups change it
+        shares = explained(z, count)
         values = {
-            "logme": mean_evidence(self.evidence, z, self.count),
+            "logme": mean_evidence(self.evidence, z, count),
             "h_score": float(shares.sum()),
             "h_score_shrunk": float(shares @ self.shrunk),
             "gbc": gbc(means, np.maximum(variances, self._flat), squared_distances(means) if by_products else None),
@@ -190,8 +192,9 @@ class _Unlabelled:
 
     def _spherical(self, labels: NDArray[np.int64]) -> tuple[Float, Float]:
         """As :func:`spherical`, in one pass, for permuted labels: no class lies far from the centre of all."""
-        means = class_sums(self.points, labels, len(self.count)) / self.count[:, None]
-        second = np.bincount(labels, self.squares) / self.count
+        count = np.bincount(labels, minlength=len(self.count))
+        means = class_sums(self.points, labels, len(count)) / count[:, None]
+        second = np.bincount(labels, self.squares) / count
         return means, (second - (means**2).sum(1)) / means.shape[1]
 
     @property

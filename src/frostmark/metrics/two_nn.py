@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.neighbours import Graph
 
@@ -92,7 +93,8 @@ class Ratios:
 
     Attributes:
         values: (n,) μ = r₂/r₁ of the rows that have one.
-        kin: (n,) int64 in 0 … G − 1: the same for a row and its nearest neighbour, and the neighbour's, and so on.
+        kin: (n,) int64 in 0 … G − 1: the same for a row and its nearest neighbour, and the neighbour's, and so on; of
+            images in groups, the groups.
     """
 
     values: Float
@@ -120,7 +122,7 @@ class Ratios:
         return slopes if np.isfinite(slopes).all() else np.empty(0)
 
 
-def neighbour_ratios(rows: Array, graph: Graph) -> Ratios:
+def neighbour_ratios(rows: Array, graph: Graph, groups: Codes | None = None) -> Ratios:
     """μ = r₂/r₁ of every row: Euclidean distances of unit rows, in float64 from their differences.
 
     The graph proposes whom to measure: its float32 cosines give zero for near-duplicates and the wrong order near it.
@@ -131,6 +133,8 @@ def neighbour_ratios(rows: Array, graph: Graph) -> Ratios:
     Args:
         rows: (N, D).
         graph: of the rows among themselves, each left out of its own list.
+        groups: (N,) of the rows, if they are not independent: then these are the kin. That neighbours of two groups
+            have a distance in common is left out of account: linked by it, all groups would soon be one.
     """
     norms = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
     distance = np.full(graph.index.shape, np.inf)
@@ -145,7 +149,8 @@ def neighbour_ratios(rows: Array, graph: Graph) -> Ratios:
         beyond = 2 * (1 - graph.similarity[:, k - 1].astype(np.float64)) - 4 * DUPLICATE * np.sqrt(rows.shape[1])
         pending = np.flatnonzero((norms > 0) & ~(r2**2 < beyond))
     valid = np.flatnonzero(np.isfinite(r2) & (first == np.arange(len(rows))))
-    _, kin = np.unique(_linked(valid, first[near[valid]], len(rows))[valid], return_inverse=True)
+    of_row = _linked(valid, first[near[valid]], len(rows)) if groups is None else groups
+    _, kin = np.unique(of_row[valid], return_inverse=True)
     return Ratios(r2[valid] / r1[valid], kin)
 
 

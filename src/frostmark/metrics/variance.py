@@ -60,17 +60,18 @@ def inter_variance_debiased(summary: ClassSummary) -> Float:
     around its true place, which on pure noise is all there is.
 
     Raises:
-        ZeroDivisionError: if a class has one row only.
+        ZeroDivisionError: if a class has one row only. In draws of groups, which may leave a class one row, nothing is
+            known of its noise, and none is taken off.
     """
-    if (summary.count < 2).any():
+    if summary.count.ndim == 1 and (summary.count < 2).any():
         raise ZeroDivisionError(ONE_ROW)
-    noise = (summary.variance / (summary.count - 1)).mean(-1)
-    return np.asarray(inter_variance(summary) - (1 - 1 / len(summary.count)) * noise)
+    noise = (summary.variance / np.maximum(summary.count - 1, 1)).mean(-1)
+    return np.asarray(inter_variance(summary) - (1 - 1 / summary.count.shape[-1]) * noise)
 
 
 def total_variance(summary: ClassSummary) -> Float:
     """tr S_T / N: mean squared distance of a row to the mean of all rows."""
-    return np.asarray((summary.within + summary.between) / int(summary.count.sum()))
+    return np.asarray((summary.within + summary.between) / summary.count.sum(-1))
 
 
 def pair_variance(moments: ClassMoments) -> Float:

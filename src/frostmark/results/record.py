@@ -58,6 +58,9 @@ class Record:
         draws, outcomes: metric key → bootstrap draws; name → one value per image.
         controls: control → its scores: the same metrics of what the layer must beat.
         tags: what the run is.
+        groups: by split, the group of every image as a number; empty if the images are taken to be independent.
+        labels: by split, the class of every image.
+        remarks: what must be said beside the metrics.
         figures: artifact → the picture as it was drawn.
     """
 
@@ -78,12 +81,16 @@ class Record:
     outcomes: dict[str, Array] = field(default_factory=dict)
     controls: dict[str, Scores] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, Array] = field(default_factory=dict)
+    labels: dict[str, Array] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @property
     def findings(self) -> Findings:
         """What the summary tells of."""
-        return Findings(self.values, self.undefined, self.tables, self.skipped, self.chance, self.kinds)
+        of_values = (self.values, self.undefined, self.tables, self.skipped, self.chance)
+        return Findings(*of_values, self.kinds, self.remarks)
 
     def add_metrics(self, scores: Scores, splits: Splits) -> None:
         """Take in what a family says of ``splits``, and draw what its tables allow."""
@@ -197,10 +204,15 @@ class Record:
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
 
     def _write_draws(self) -> None:
-        """``draws.npz``: ``draws/<metric key>`` and ``outcomes/<name>``, for differences between runs."""
+        """``draws.npz``, for differences between runs.
+
+        ``draws/<metric key>``, ``outcomes/<name>``, ``labels/<split>`` and, of images in groups, ``groups/<split>``.
+        """
         arrays = {f"draws/{key}": draws for key, draws in self.draws.items()}
         arrays |= {f"outcomes/{name}": of_images for name, of_images in self.outcomes.items()}
         if arrays:
+            arrays |= {f"labels/{split}": of for split, of in self.labels.items()}
+            arrays |= {f"groups/{split}": of for split, of in self.groups.items()}
             self._keep("draws.npz", arrays)
 
     def _keep(self, name: str, arrays: Mapping[str, Array]) -> None:

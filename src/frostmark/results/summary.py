@@ -38,6 +38,7 @@ class Findings:
         skipped: artifact → why it was not made.
         chance: metric key → what labels that mean nothing would give.
         kinds: what the metrics are; those of this version if not given.
+        remarks: what must be said beside the metrics.
     """
 
     values: Mapping[str, float]
@@ -46,6 +47,7 @@ class Findings:
     skipped: Mapping[str, str]
     chance: Mapping[str, float] = field(default_factory=dict)
     kinds: Mapping[str, Kind] | None = None
+    remarks: Sequence[str] = ()
 
 
 def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
@@ -184,7 +186,7 @@ def _all_metrics(findings: Findings) -> str:
         ]
         for line in lines
     ]
-    said = "\n".join(f"- {plain(note)}" for note in notes(findings.values, {}, findings.kinds))
+    said = "\n".join(f"- {plain(note)}" for note in [*notes(findings.values, {}, findings.kinds), *findings.remarks])
     return f"## All metrics\n\n{table(head, rows)}\n\n{said}"
 
 

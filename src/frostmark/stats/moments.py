@@ -123,7 +123,7 @@ class ClassSummary:
     set, so that a measure is one formula for the estimate, its interval and its null.
 
     Attributes:
-        count: (C,) rows of each class.
+        count: (C,) rows of each class, or (…, C) where draws differ in that.
         variance: (…, C) trace of each class covariance, divided by n.
         mean: (…, C, D) class means; float64 of a data set, float32 of draws, which lie about the origin.
         spread: (…, C) mean distance of a class's rows to their mean; None where nobody asks for it.
@@ -147,7 +147,10 @@ class ClassSummary:
     @Cached
     def centre(self) -> Array:
         """(…, D) mean of all rows."""
-        return np.asarray((self.count / self.count.sum()).astype(self.mean.dtype) @ self.mean)
+        weights = (self.count / self.count.sum(-1, keepdims=True)).astype(self.mean.dtype)
+        if weights.ndim > 1:
+            return np.asarray(np.einsum("...c,...cd->...d", weights, self.mean))
+        return np.asarray(weights @ self.mean)
 
     @Cached
     def lengths(self) -> Array:
@@ -185,7 +188,7 @@ class ClassSummary:
     def closeness(self) -> Array:
         """(…, C, C) one over the squared distances of the class means; 0 on the diagonal."""
         apart = self.squared.copy()
-        diagonal = np.arange(len(self.count))
+        diagonal = np.arange(self.count.shape[-1])
         apart[..., diagonal, diagonal] = np.inf
         return np.asarray(np.reciprocal(apart, out=apart))
 
@@ -196,7 +199,8 @@ class ClassSummary:
         for start in range(0, len(self.mean), step):
             part = slice(start, start + step)
             spread = None if self.spread is None else self.spread[part]
-            yield replace(self, variance=self.variance[part], mean=self.mean[part], spread=spread)
+            count = self.count if self.count.ndim == 1 else self.count[part]
+            yield replace(self, count=count, variance=self.variance[part], mean=self.mean[part], spread=spread)
 
 
 def squared_distances(points: Array) -> Array:

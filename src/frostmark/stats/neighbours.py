@@ -13,8 +13,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array
+from frostmark.stats.permutation import in_threads
 from frostmark.stats.selfjoin import nearest_among
+
+_CELLS = 1 << 22
+"""Cosines that a thread holds at once."""
 
 KEPT = 90
 """Neighbours that a graph has: three times t-SNE's usual perplexity, more than anything else asks for."""
@@ -58,6 +63,49 @@ class Graph:
     def first(self, k: int) -> Graph:
         """The ``k`` nearest of them, or all there are."""
         return Graph(self.index[:, :k], self.similarity[:, :k])
+
+
+def nearest_of_other_groups(rows: Array, groups: Codes, near: Graph, k: int) -> Graph:
+    """The ``k`` nearest of ``rows`` (N, D) by cosine that are of other ``groups`` (N,), or as many as all rows have.
+
+    Args:
+        near: of the rows among themselves, each left out of its own list: who finds enough of other groups there is
+            served from it; the others are compared with all rows.
+
+    Raises:
+        ValueError: if all rows are of one group.
+    """
+    k = min(k, len(rows) - int(np.unique(groups, return_counts=True)[1].max()))
+    if k < 1:
+        raise ValueError("all rows are of one group: none has a neighbour of another")
+    other = groups[near.index] != groups[:, None]
+    first = np.argsort(~other, axis=1, kind="stable")[:, :k]
+    index, similarity = np.zeros((len(rows), k), np.int32), np.zeros((len(rows), k), np.float32)
+    index[:, : first.shape[1]] = np.take_along_axis(near.index, first, axis=1)
+    similarity[:, : first.shape[1]] = np.take_along_axis(near.similarity, first, axis=1)
+    short = np.flatnonzero(other.sum(1) < k)
+    if len(short):
+        index[short], similarity[short] = _search_other_groups(unit_rows(rows), groups, short, k)
+    return Graph(index, similarity)
+
+
+def _search_other_groups(
+    unit: NDArray[np.float32], groups: Codes, queries: NDArray[np.intp], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(M, k) the nearest rows of other groups to the rows ``queries``, nearest first, by exhaustive search."""
+    step = max(1, _CELLS // len(unit))
+
+    def nearest(some: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        apart = -(unit[some] @ unit.T)
+        apart[groups[some][:, None] == groups] = np.inf
+        best = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        of_best = np.take_along_axis(apart, best, axis=1)
+        order = np.argsort(of_best, axis=1, kind="stable")
+        index = np.take_along_axis(best, order, axis=1).astype(np.int32)
+        return index, -np.take_along_axis(of_best, order, axis=1)
+
+    blocks = in_threads(nearest, (queries[start : start + step] for start in range(0, len(queries), step)))
+    return np.concatenate([index for index, _ in blocks]), np.concatenate([similarity for _, similarity in blocks])
 
 
 def nearest_rows(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import TypeVar
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
+from frostmark.stats.grouped import Codes, is_constant
 from frostmark.stats.moments import Array, ClassSummary, Float
 from frostmark.stats.sampling import seeded
 
@@ -44,23 +45,63 @@ def in_threads(work: Callable[[_Item], _Found], items: Iterable[_Item]) -> list[
 class Permutations:
     """Labels in random order, the same orders for every backbone and layer.
 
+    Of images in groups, groups of one label each exchange their labels, whole groups at a time; in a group of several
+    labels, its images exchange theirs. What images of a group have in common is then in the null as it is in the data.
+
     Attributes:
         labels: (N,) as they are.
         count: how many orders.
         context: words that decide the orders.
+        groups: (N,) of the images; None if they are independent.
     """
 
     labels: NDArray[np.int64]
     count: int
     context: tuple[str, ...]
+    groups: Codes | None = None
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         rng = seeded(0, *self.context, "permutation")
+        order = self._of_images if self.groups is None else self._of_groups(self.groups)
         for _ in range(self.count):
-            yield rng.permutation(self.labels)
+            yield order(rng)
 
     def __len__(self) -> int:
         return self.count
+
+    @property
+    def changes_counts(self) -> bool:
+        """Whether the classes have other numbers of images in every order: groups differ in size."""
+        return self.groups is not None and bool(is_constant(self.labels, self.groups).any())
+
+    def among(self, rows: NDArray[np.int64], context: tuple[str, ...]) -> Permutations:
+        """Those of some ``rows``, indices (n,)."""
+        return replace(self, labels=self.labels[rows], context=context, groups=_some(self.groups, rows))
+
+    def _of_images(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        return rng.permutation(self.labels)
+
+    def _of_groups(self, groups: Codes) -> Callable[[np.random.Generator], NDArray[np.int64]]:
+        _, first, own = np.unique(groups, return_index=True, return_inverse=True)
+        constant = is_constant(self.labels, groups)
+        whole = np.flatnonzero(constant)
+        of_group = self.labels[first]
+        mixed = np.flatnonzero(~constant[own])
+        in_order = mixed[np.argsort(own[mixed], kind="stable")]
+
+        def order(rng: np.random.Generator) -> NDArray[np.int64]:
+            dealt = of_group.copy()
+            dealt[whole] = rng.permutation(of_group[whole])
+            labels = dealt[own]
+            shuffled = np.lexsort((rng.random(len(in_order)), own[in_order]))
+            labels[in_order] = self.labels[in_order[shuffled]]
+            return labels
+
+        return order
+
+
+def _some(groups: Codes | None, rows: NDArray[np.int64]) -> Codes | None:
+    return None if groups is None else groups[rows]
 
 
 def class_sums(rows: Array, labels: NDArray[np.int64], classes: int) -> Array:
