@@ -36,7 +36,8 @@ from torchvision.datasets import FashionMNIST
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.benchmark.run import run_benchmark
-from frostmark.config import compose, conf_dir
+from frostmark.config.compose import compose
+from frostmark.config.words import conf_dir
 from frostmark.data.preprocess import Resize
 from frostmark.data.source import TensorImages
 from frostmark.features.entry import shards_of

@@ -10,10 +10,9 @@ import numpy as np
 from scipy.stats import norm
 
 from frostmark.comparison.runs import Run
-from frostmark.comparison.verdict import HEADLINES
 from frostmark.stats.bootstrap import Resamples, interval
 
-KNN = HEADLINES[0].key
+KNN = "test/neighbours/knn_accuracy"
 TAGS = {
     "dataset": "synthetic", "dataset_fingerprint": "f" * 32, "label_digest": "a" * 32, "train_images": "100",
     "test_images": "400", "preprocess": "resize", "image_size": "224", "seed": "0", "protocol": "neighbours k=20",

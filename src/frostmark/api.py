@@ -13,16 +13,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from frostmark.backbones.module import ModuleBackbone
 from frostmark.benchmark.run import Result, run_benchmark
 from frostmark.benchmark.subject import Given
 from frostmark.benchmark.tracked import open_existing_store
-from frostmark.config import Config, Layer, compose, conf_dir
+from frostmark.comparison.compared import Compared
+from frostmark.comparison.named import compare_named
+from frostmark.config.compose import compose
+from frostmark.config.schema import Config, Layer, Paths, Tracking
+from frostmark.config.words import conf_dir, known_words
+from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError
-
-if TYPE_CHECKING:
-    from frostmark.comparison.compared import Compared
 
 
 def benchmark(
@@ -77,14 +80,9 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -
     Raises:
         ConfigError: if no two of them may be compared; it says what they differ in.
     """
-    from frostmark.comparison.named import compare_named
-    from frostmark.config import Paths, Tracking
-    from frostmark.results.progress import ProgressLine
-
     names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]
     mlruns = Config(paths=Paths(str(root))).mlruns
-    with ProgressLine() as progress:
-        compared, _, _ = compare_named(names, mlruns, partial(open_existing_store, Tracking(), mlruns), progress)
+    compared, _, _ = compare_named(names, mlruns, partial(open_existing_store, Tracking(), mlruns))
     return compared
 
 
@@ -99,14 +97,10 @@ def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:
 def _given(backbone: Any, dataset: Any, name: str | None, preset: Mapping[str, Any]) -> Given:
     network = source = None
     if not isinstance(backbone, str):
-        from frostmark.backbones.module import ModuleBackbone
-
         network = ModuleBackbone(backbone, name=name, **preset)
     elif preset:
         raise ConfigError(f"{', '.join(preset)} belong to a module", fix="overrides=['preprocess.size=224', …]")
     if isinstance(dataset, Mapping):
-        from frostmark.data.given import GivenImages
-
         try:
             source = GivenImages(name or "given", dataset["train"], dataset["test"], dataset.get("classes"))
         except KeyError as problem:
@@ -125,5 +119,6 @@ def _dataset_words(dataset: Any) -> list[str]:
 
 
 def _layer_words(word: str) -> list[str]:
-    known = (conf_dir() / "layer" / f"{word}.yaml").is_file()
-    return [f"layer={word}"] if known and word != "node" else ["layer=node", f"layer.node='{word}'"]
+    return (
+        [f"layer={word}"] if word in known_words("layer") and word != "node" else ["layer=node", f"layer.node='{word}'"]
+    )

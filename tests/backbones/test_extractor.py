@@ -9,8 +9,9 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from frostmark.backbones.extractor import Extractor, Tap, parameters_used
 from frostmark.backbones.load import TorchvisionBackbone
+from frostmark.backbones.nodes import Node
 from frostmark.backbones.pooling import pool_rows
-from frostmark.backbones.taps import Node, survey_backbone
+from frostmark.backbones.taps import survey_backbone
 from frostmark.errors import ConfigError
 
 SIZE = 64

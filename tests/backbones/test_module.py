@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.module import ModuleBackbone
-from frostmark.backbones.taps import Node
+from frostmark.backbones.nodes import Node
 from frostmark.backbones.weights import weights_digest
 from frostmark.data.preprocess import Official, Resize
 from frostmark.errors import ConfigError

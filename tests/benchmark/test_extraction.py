@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load
 
 from frostmark.benchmark.run import Result, run_benchmark
-from frostmark.config import Layer, compose
+from frostmark.config.compose import compose
+from frostmark.config.schema import Layer
 from harness import REPOSITORY
 from reading import TINY, rows_in
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frostmark.benchmark.run import run_benchmark
-from frostmark.config import compose
+from frostmark.config.compose import compose
 from frostmark.reducers.pca import PCA
 from harness import REPOSITORY
 from reading import TINY

@@ -230,7 +230,7 @@ def test_runs_of_a_store_are_compared_and_the_comparison_is_kept_with_them(paren
     recorded(tmp_path / "kept")
     (tmp_path / "kept" / "0" / THUMBNAILS).unlink()
     store = Store(tmp_path / "kept", ["0", "1", "2"], parent)
-    compared, folder, link = compare_named(["some name"], tmp_path / "mlruns", lambda: store, lambda text: None)
+    compared, folder, link = compare_named(["some name"], tmp_path / "mlruns", lambda: store)
     run_id = parent or "new"
     assert link == f"#/{run_id}"
     files = ("comparison.csv", "comparison.html", "comparison.md", "comparison.png", "depth.png", "depth.svg")
@@ -253,13 +253,13 @@ def test_folders_are_compared_without_a_store(tmp_path: Path) -> None:
         raise AssertionError("no store is needed")
 
     names = [str(tmp_path / "kept" / n) for n in ("0", "2")]
-    compared, _, link = compare_named(names, tmp_path / "mlruns", refuse, lambda text: None)
+    compared, _, link = compare_named(names, tmp_path / "mlruns", refuse)
     assert link is None
     assert compared.sentence == compared.parts[0].verdict.sentence
     assert compared.markdown == compared.parts[0].markdown
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="holds no run and no sweep"):
-        compare_named([str(tmp_path / "empty")], tmp_path / "mlruns", refuse, lambda text: None)
+        compare_named([str(tmp_path / "empty")], tmp_path / "mlruns", refuse)
 
 
 def test_runs_that_cannot_be_compared_are_set_apart_or_refused(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from frostmark.backbones.extractor import Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.network import Network
 from frostmark.benchmark.extraction import Extraction
-from frostmark.config import TrainerChoice
+from frostmark.config.schema import TrainerChoice
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.preprocess import Resize
 from frostmark.data.synthetic import Synthetic

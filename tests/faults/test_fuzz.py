@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from frostmark.cli.commands.cache import age_seconds, size_bytes
 from frostmark.features.entry import MANIFEST, Entry, problem_of, read_manifest, shard_number
 from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.features.memo import Memo
-from frostmark.outcome import Record, has_ended, outcomes
-from frostmark.report.cache import age_seconds, size_bytes
+from frostmark.results.outcome import SweepRecord, has_ended, outcomes
 from frostmark.tracking.tracker import without_secrets
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -99,7 +99,7 @@ def test_notes_that_cannot_be_read_are_as_good_as_none(content: bytes, tmp_path:
     for name in ("memo.json", "sweep.json", "outcome.json"):
         (tmp_path / name).write_bytes(content)
     assert type(Memo(tmp_path / "memo.json").get("a")) in (type(None), int)
-    assert Record.read(tmp_path) is None
+    assert SweepRecord.read(tmp_path) is None
     assert has_ended(tmp_path) is False  # an outcome has more than one field
     (tmp_path / "0").mkdir(exist_ok=True)
     (tmp_path / "0" / "outcome.json").write_bytes(content)

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from conftest import Program
 from faults.tally import tally
-from frostmark.data.files import MOST_BYTES, ImageFiles, decode, inspected
+from frostmark.data.files import MAX_BYTES, ImageFiles, decode, inspected
 from frostmark.data.fingerprint import fingerprint
 from frostmark.errors import DataError
 
@@ -33,7 +33,7 @@ EITHER = "either"
 """What was flipped may lie in a pixel or in what leads to it, and decoders differ in what they still make sense of."""
 
 LONGEST = 5.0
-MOST_MEMORY = 500 * 2**20
+MAX_MEMORY = 500 * 2**20
 
 Write = Callable[[Path], None]
 
@@ -398,7 +398,7 @@ def outcome(path: Path) -> tuple[str, str]:
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory)
     if time.monotonic() - began > LONGEST:
         fault = f"it took {time.monotonic() - began:.1f} s"
-    if grown > MOST_MEMORY:
+    if grown > MAX_MEMORY:
         fault = f"it took {grown:,} bytes"
     return verdict, "; ".join(filter(None, [fault, *seen]))
 
@@ -453,7 +453,7 @@ def test_of_moving_pictures_the_first_is_read(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large_is_not_even_read(tmp_path: Path) -> None:
     enormous(tmp_path / "x.png")
-    with pytest.raises(DataError, match=f"at most {MOST_BYTES:,} are read"):
+    with pytest.raises(DataError, match=f"at most {MAX_BYTES:,} are read"):
         decode(tmp_path / "x.png")
 
 

@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant(
         "too large pictures",
         "data/files.py",
-        "if width * height > MOST_PIXELS:",
+        "if width * height > MAX_PIXELS:",
         "if False:",
         ("tests/faults/test_images.py",),
     ),
@@ -193,13 +193,13 @@ MUTANTS = (
     Mutant(
         "runs left open",
         "tracking/mlflow.py",
-        "            self._close_left()\n",
+        "            close_left(self._client(), self.experiment_id)\n",
         "",
         ("tests/tracking/test_mlflow.py",),
     ),
     Mutant(
         "a process that was given a number again",
-        "tracking/mlflow.py",
+        "tracking/machine.py",
         "abs(psutil.Process(int(pid)).create_time() - float(created)) < 1",
         "psutil.pid_exists(int(pid))",
         ("tests/tracking/test_mlflow.py",),

@@ -34,8 +34,10 @@ from rich.console import Console
 from conftest import Program
 from driving import chromium
 from faults.tally import tally
-from frostmark import cli
 from frostmark.benchmark.run import Result
+from frostmark.cli import console, problems
+from frostmark.cli.commands.cache import cache_table
+from frostmark.cli.commands.layers import layers_table
 from frostmark.comparison.about import About
 from frostmark.comparison.groups import Group
 from frostmark.comparison.markdown import comparison_markdown
@@ -50,25 +52,18 @@ from frostmark.errors import DataError
 from frostmark.features.entry import to_stderr
 from frostmark.figures import interactive, pieces
 from frostmark.figures import linked as linked_module
-from frostmark.figures.comparison import (
-    CostPoint,
-    GridMap,
-    draw_comparison,
-    draw_confusion_difference,
-    draw_costs,
-    draw_similarity,
-)
+from frostmark.figures.comparison import GridMap, draw_comparison
+from frostmark.figures.costs import CostPoint, draw_costs
 from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import draw_image_pairs
 from frostmark.figures.files import save_vector
+from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 from frostmark.figures.interactive import InteractiveView, interactive_map
 from frostmark.figures.linked import LinkedImages, LinkedMap, linked_maps
 from frostmark.figures.maps import MapView, draw_maps
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
-from frostmark.report.cache import cache_table
-from frostmark.report.layers import layers_table
 from frostmark.results.progress import ProgressLine
 from frostmark.results.summary import Findings, summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
@@ -664,20 +659,20 @@ def result_of(name: str) -> Result:
 
 def say_result(name: str) -> None:
     config = SimpleNamespace(tracking=SimpleNamespace(uri=None), paths=SimpleNamespace(root="."))
-    cli._print_result(result_of(name), config)  # type: ignore[arg-type]
+    console.print_result(result_of(name), config)  # type: ignore[arg-type]
 
 
 def say_comparison(name: str) -> None:
     group = group_of([name, "other"])
     part = SimpleNamespace(group=group, verdict=judge(group), remarks=[name])
-    cli._print_comparison(SimpleNamespace(parts=[part]))  # type: ignore[arg-type]
+    console.print_comparison(SimpleNamespace(parts=[part]))  # type: ignore[arg-type]
 
 
 def say_sweep(name: str) -> None:
-    from frostmark.outcome import Outcome
+    from frostmark.results.outcome import Outcome
 
     outcomes = [Outcome(f"dataset.root={name}", name, 3, name), Outcome("b=1", "b", 0, "", None, 0.5)]
-    cli._print_sweep(
+    console.print_sweep(
         SimpleNamespace(
             outcomes=outcomes,
             compared=None,
@@ -692,17 +687,17 @@ def say_sweep(name: str) -> None:
 
 
 def say_error(name: str) -> None:
-    def fail() -> None:
+    def fail() -> int:
         raise DataError(f"no {name}", fix=name)
 
-    cli._guarded(fail)
+    problems.exit_code(fail)
 
 
 def say_bug(name: str) -> None:
-    def fail() -> None:
+    def fail() -> int:
         raise KeyError(name)
 
-    cli._guarded(fail)
+    problems.exit_code(fail)
     print(visible(name))  # Python shows a key in its own way
 
 

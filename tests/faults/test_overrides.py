@@ -17,8 +17,15 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from conftest import Program
 from faults.tally import tally
-from frostmark import cli, config, guard
-from frostmark.config import build, compose, conf_dir, register_schema
+from frostmark.cli.entry import through_hydra
+from frostmark.cli.problems import exit_code
+from frostmark.config import build as building
+from frostmark.config import guard
+from frostmark.config.build import build
+from frostmark.config.compose import compose
+from frostmark.config.register import register
+from frostmark.config.schema import Config
+from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError
 
 LAUNCHERS = "ignore:\\s*'hydra/launcher:UserWarning"
@@ -46,8 +53,8 @@ ALIASES = (
     "frostmark.data.folder.hashlib.new", "frostmark.data.folder.Path", "frostmark.data.files.Image.open",
     "frostmark.data.files.os.popen", "frostmark.data.files.replace", "frostmark.backbones.weights.torch.load",
     "frostmark.backbones.weights.pickle.loads", "frostmark.backbones.weights.read_weights", "frostmark.cli.main",
-    "frostmark.cli.os.system", "frostmark.config.importlib.import_module", "frostmark.config.build",
-    "frostmark.apart.run_apart", "frostmark.sweep.SweepParent", "frostmark.tracking.mlflow.serve",
+    "frostmark.cli.entry.os.system", "frostmark.config.build.importlib.import_module", "frostmark.config.build.build",
+    "frostmark.cli.apart.run_apart", "frostmark.cli.sweep.SweepParent", "frostmark.tracking.mlflow.serve",
     "frostmark.data.folder.ImageFolder.split", "frostmark.data.folder.ImageFolder.__init__.__globals__",
     "frostmark.data.folder.__builtins__.eval", "frostmark.data.folder.__loader__.load_module",
     "frostmark.data.folder.__spec__", "frostmark.data.__path__", "frostmark.reducers.pca.__builtins__",
@@ -146,7 +153,13 @@ def of_hydra() -> Iterator[list[str]]:
         yield [f"+hydra.callbacks.sweep._args_=[{bomb}]"]
         yield [f"+hydra.callbacks.sweep.x=[{{a:{bomb}}}]"]
         yield [f"hydra.job.config={bomb}"]
-    for target in ("os.system", "builtins.open", "frostmark.cli.main", "frostmark.sweep.Record.begin", "' os.system'"):
+    for target in (
+        "os.system",
+        "builtins.open",
+        "frostmark.cli.main",
+        "frostmark.results.outcome.SweepRecord.begin",
+        "' os.system'",
+    ):
         yield [f"hydra.callbacks.sweep._target_={target}"]
         yield [f"+hydra.callbacks.x._target_={target}", "+hydra.callbacks.x.command='touch executed'"]
         yield [f"hydra.launcher._target_={target}", "-m"]
@@ -188,7 +201,7 @@ def of_logging() -> Iterator[list[str]]:
         for handler in (
             "{class:subprocess.Popen,args:[touch,executed]}", "{'()':os.system,command:'touch executed'}",
             "{'()':builtins.open,file:executed,mode:w}", "{class:logging.handlers.SocketHandler,host:localhost,port:9}",
-            "{class:logging.StreamHandler,stream:'ext://os.system'}", "{class:'frostmark.cli.os.system'}",
+            "{class:logging.StreamHandler,stream:'ext://os.system'}", "{class:'frostmark.cli.entry.os.system'}",
             "{class:logging.StreamHandler,stream:'cfg://handlers'}", "{class:[os.system]}", "{class:{a:os.system}}",
             "{class:'${oc.env:EVIL}'}", "'${oc.create:${oc.decode:${oc.env:NODE}}}'",
         ):  # fmt: skip
@@ -285,15 +298,15 @@ Command = Callable[[list[str]], tuple[int, str]]
 @pytest.fixture
 def command(work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process: nothing that it is asked for here may come so far as to change it."""
-    monkeypatch.setattr(cli, "_work_of_job", refuse_to_begin)
-    monkeypatch.setattr("frostmark.benchmark.run.run_benchmark", made_of)
+    monkeypatch.setattr("frostmark.cli.job.work_of_job", refuse_to_begin)
+    monkeypatch.setattr("frostmark.cli.job.run_benchmark", made_of)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def run(words: list[str]) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["run.py", *ordered(words)])
         capsys.readouterr()
         try:
-            code = cli._guarded(lambda: cli._hydra(sys.argv[1:]))
+            code = exit_code(lambda: through_hydra(sys.argv[1:]))
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         return code, capsys.readouterr().err
@@ -305,14 +318,14 @@ def refuse_to_begin(*_: object) -> None:
     raise AssertionError("a job of a sweep began")
 
 
-def made_of(chosen: config.Config, *_: object) -> None:
+def made_of(chosen: Config, *_: object) -> None:
     """Everything that a benchmark makes of a configuration, and no benchmark."""
     for group in ("backbone", "preprocess", "dataset"):
-        build(getattr(chosen, group), group)
+        build(getattr(chosen, group), group, object)
     if (chosen.reducer or {}).get("_target_"):
-        build(chosen.reducer or {}, "reducer")
+        build(chosen.reducer or {}, "reducer", object)
     for name, node in chosen.metrics.items():
-        build(node, f"metrics.{name}")
+        build(node, f"metrics.{name}", object)
 
 
 def tried(commands: list[list[str]], command: Command, work: Path) -> list[str]:
@@ -334,7 +347,7 @@ def test_every_foreign_name_is_refused(work: Path) -> None:
     nodes += [{**chosen.metrics["geometry"], "x": v} for k, v in chosen.metrics["geometry"].items() if k[0] == "t"]
     for node in nodes:
         with pytest.raises(ConfigError, match="is not allowed") as told:
-            build(node, "metrics.x")
+            build(node, "metrics.x", object)
         refused += bool(told.value.fix) and not (work / "executed").exists()
     assert len(nodes) >= 150
     tally("foreign targets refused", len(nodes), refused)
@@ -417,7 +430,7 @@ def test_what_is_ours_is_allowed(words: list[str]) -> None:
 
 def test_without_the_guard_hydra_calls_what_it_is_told(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hydra's own list does not hold everything, so the guard is what refuses it."""
-    register_schema()
+    register()
     monkeypatch.setattr("hydra._internal.hydra.ConfigLoaderImpl", ConfigLoaderImpl)
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         composed = hydra.compose("config", [f"+hydra.callbacks.x={OPEN}"], return_hydra_config=True)
@@ -430,6 +443,6 @@ def test_without_the_guard_hydra_calls_what_it_is_told(work: Path, monkeypatch: 
 
 
 def test_without_the_list_of_rooms_a_foreign_target_is_called(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "_allowed", lambda target: lambda command: os.system(command))
-    build({"_target_": "os.system", "command": "touch executed"}, "dataset")
+    monkeypatch.setattr(building, "allowed", lambda target: lambda command: os.system(command))
+    build({"_target_": "os.system", "command": "touch executed"}, "dataset", object)
     assert (work / "executed").exists()

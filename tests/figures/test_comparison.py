@@ -12,21 +12,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from frostmark.figures.comparison import (
-    MAPS_MOST,
-    NAMED_MOST,
-    CostPoint,
-    GridMap,
-    draw_comparison,
-    draw_confusion_difference,
-    draw_costs,
-    draw_similarity,
-    pareto_front,
-)
+from frostmark.figures.comparison import MAX_MAPS, GridMap, draw_comparison
+from frostmark.figures.costs import MAX_NAMED, CostPoint, draw_costs, pareto_front
 from frostmark.figures.depth import Stop
 from frostmark.figures.files import pixels, save
+from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 from frostmark.figures.maps import FAINTEST, FULL
-from frostmark.figures.pairs import NUMBERS_MOST
+from frostmark.figures.pairs import MAX_NUMBERS
 
 ODD = ("price in $", "$x_", "$\\frac$ & <b>", "Größe × Ωμέγα", "a_b^c{d}", "x" * 300, "%s \\n", "", " ", "Дом")
 """Names that matplotlib could take for mathematics or markup; letters that its own font has."""
@@ -86,7 +78,7 @@ def test_costs_over_more_than_a_factor_of_ten_are_logarithmic(most: float, scale
 
 
 def test_of_many_points_only_the_front_is_named() -> None:
-    many = [point(f"p{i}", 1 + i, 0.5 + 0.01 * (i % 7)) for i in range(NAMED_MOST + 1)]
+    many = [point(f"p{i}", 1 + i, 0.5 + 0.01 * (i % 7)) for i in range(MAX_NAMED + 1)]
     assert set(names_beside(draw_costs(many, "m", "t"))) == {p.name for p in pareto_front(many)}
 
 
@@ -153,10 +145,10 @@ def test_similarity_writes_its_numbers_and_leaves_blank_what_is_not_known() -> N
     assert_visible(figure)
 
 
-@pytest.mark.parametrize("count", [1, NUMBERS_MOST, NUMBERS_MOST + 1])
+@pytest.mark.parametrize("count", [1, MAX_NUMBERS, MAX_NUMBERS + 1])
 def test_similarity_of_few_and_many(count: int) -> None:
     figure = draw_similarity(alike(count), [f"{ODD[i % len(ODD)]}{i}" for i in range(count)], "t")
-    assert len(figure.axes[0].texts) == (count**2 if count <= NUMBERS_MOST else 0)
+    assert len(figure.axes[0].texts) == (count**2 if count <= MAX_NUMBERS else 0)
     assert_visible(figure)
 
 
@@ -194,14 +186,14 @@ def test_little_differences_are_not_painted_in_full_colours() -> None:
     assert image.get_clim() == (-1, 1)
 
 
-@pytest.mark.parametrize("classes", [2, NUMBERS_MOST, 100])
+@pytest.mark.parametrize("classes", [2, MAX_NUMBERS, 100])
 def test_differences_of_few_and_many_classes_with_any_names(classes: int) -> None:
     names = tuple(f"{ODD[c % len(ODD)]}{c}" for c in range(classes))
     figure = draw_confusion_difference(
         confused(classes, 0), confused(classes, 1), (ODD[5], ODD[2]), names, range(classes), ODD[1]
     )
     assert_visible(figure)
-    if classes <= NUMBERS_MOST:
+    if classes <= MAX_NUMBERS:
         assert_legible(figure)
 
 
@@ -272,8 +264,8 @@ def test_at_most_six_maps_are_drawn_and_the_rest_is_counted(count: int) -> None:
     maps = [grid_map(f"net {m}", m) for m in range(count)]
     figure = draw_comparison(maps, CLASSES, {}, [], "m", "t", "v")
     drawn = [ax for ax in figure.subfigs[1].axes if ax.axison]
-    assert [ax.get_title() for ax in drawn] == [f"net {m}" for m in range(min(count, MAPS_MOST))]
-    assert (f"and {count - MAPS_MOST} more" in texts(figure)) is (count > MAPS_MOST)
+    assert [ax.get_title() for ax in drawn] == [f"net {m}" for m in range(min(count, MAX_MAPS))]
+    assert (f"and {count - MAX_MAPS} more" in texts(figure)) is (count > MAX_MAPS)
     assert len(figure.subfigs[1].legends) == 1
 
 

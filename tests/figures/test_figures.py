@@ -16,8 +16,8 @@ from frostmark.data.source import TensorImages
 from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import Pair, draw_image_pairs
 from frostmark.figures.files import pixels, save, save_vector
-from frostmark.figures.maps import FAINTEST, FULL, VECTOR_MOST, MapView, densest, draw_maps, moved_apart
-from frostmark.figures.pairs import NUMBERS_MOST, draw_confusability, draw_pairs
+from frostmark.figures.maps import FAINTEST, FULL, MAX_VECTOR, MapView, densest, draw_maps, moved_apart
+from frostmark.figures.pairs import MAX_NUMBERS, draw_confusability, draw_pairs
 from frostmark.figures.palette import class_styles, name_colour
 from frostmark.figures.shots import draw_shots
 
@@ -126,7 +126,7 @@ def test_a_vector_file_is_the_same_twice_and_small(points: int, tmp_path: Path) 
         files.append(save_vector(figure, tmp_path / name).read_bytes())
     assert files[0] == files[1]
     assert len(files[0]) < 2_000_000
-    assert (b"<image" in files[0]) is (points > VECTOR_MOST)
+    assert (b"<image" in files[0]) is (points > MAX_VECTOR)
 
 
 def test_depth_curves_name_their_layers_and_show_their_intervals() -> None:
@@ -186,7 +186,7 @@ def test_confusability_is_drawn_for_few_and_many_classes(classes: int, unknown: 
     figure = draw_confusability(matrices, names, order.tolist(), "title")
     assert_visible(figure)
     numbers = [len(ax.texts) for ax in figure.axes[:2]]
-    if classes > NUMBERS_MOST:
+    if classes > MAX_NUMBERS:
         assert numbers == [0, 0]
     else:  # blank where nothing is known
         assert numbers == [int(np.isfinite(matrix).sum()) for matrix in matrices.values()]

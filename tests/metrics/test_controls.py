@@ -8,13 +8,22 @@ import numpy as np
 import pytest
 
 from frostmark.metrics.controls import gains, stands_beside
-from frostmark.metrics.metric import Scores, Undefined, make_splits
+from frostmark.metrics.lookup import known_kinds
+from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
 from frostmark.metrics.variance import Variance
 
 KEY = "test/neighbours/knn_accuracy"
 COLUMNS = ["control", "metric", "of_control", "of_layer", "difference", "lo", "hi"]
+
+
+def scores_of(values: dict[str, Value], draws: dict[str, np.ndarray] | None = None) -> Scores:
+    """What a control gave, as if its families had been run."""
+    scores = Scores(known_kinds())
+    scores.values |= values
+    scores.draws |= draws or {}
+    return scores
 
 
 def lines(table: dict[str, list[object]]) -> dict[tuple[str, str], dict[str, float]]:
@@ -24,27 +33,28 @@ def lines(table: dict[str, list[object]]) -> dict[tuple[str, str], dict[str, flo
 
 @pytest.mark.parametrize(
     "key",
-    [KEY, "train/separability/fisher_ratio", "test/geometry/rankme", "test/neighbours/shots_16", "test/transfer/x"],
+    [KEY, "train/separability/fisher_ratio", "test/geometry/rankme", "test/neighbours/shots_16", "test/transfer/logme"],
 )
 def test_what_is_free_of_scale_stands_beside(key: str) -> None:
-    assert stands_beside(key)
+    assert stands_beside(key, known_kinds())
     for end in ("_lo", "_hi", "_p", "_z", "_std", "_images"):
-        assert not stands_beside(key + end)
+        assert not stands_beside(key + end, known_kinds())
 
 
 def test_what_scales_with_the_features_and_what_it_cost_does_not() -> None:
     measures = [f"variance/{n}" for n in ("intra", "inter", "inter_debiased", "total")]
     for split, measure in product(("train", "test"), [*measures, "intra_variance/3_Dress", "pair_variance/0-1"]):
-        assert not stands_beside(f"{split}/{measure}")
-    assert not stands_beside("cost/neighbours_seconds")
+        assert not stands_beside(f"{split}/{measure}", known_kinds())
+    assert not stands_beside("cost/neighbours_seconds", known_kinds())
+    assert not stands_beside("cost/gmacs", known_kinds())
 
 
 def test_nothing_of_the_variance_family_stands_beside_and_everything_of_the_others_does() -> None:
     splits = scaled_splits(1.0)
-    assert not any(stands_beside(key) for key in Variance()(splits).values)
+    assert not any(stands_beside(key, Variance.kinds) for key in Variance()(splits).values)
     for family in (Separability(), Neighbours()):
         found = family(splits)
-        assert {k for k in found.values if stands_beside(k)} >= set(found.draws)
+        assert {k for k in found.values if stands_beside(k, family.kinds)} >= set(found.draws)
 
 
 def test_what_stands_beside_does_not_change_with_the_scale_of_the_features() -> None:
@@ -52,7 +62,7 @@ def test_what_stands_beside_does_not_change_with_the_scale_of_the_features() -> 
     for family in (Variance(), Separability(), Neighbours()):
         one, other = family(small).values, family(large).values
         for key, value in one.items():
-            if stands_beside(key):
+            if stands_beside(key, family.kinds):
                 assert other[key] == pytest.approx(value, rel=1e-4), key  # type: ignore[arg-type]
 
 
@@ -68,8 +78,8 @@ def scaled_splits(scale: float) -> dict:  # type: ignore[type-arg]
 
 def test_differences_by_hand() -> None:
     layer_draws, control_draws = np.array([0.8, 0.9, 1.0]), np.array([0.4, 0.6, 0.5])
-    pixels = Scores({KEY: 0.5, "test/variance/intra": 7.0, f"{KEY}_lo": 0.4}, draws={KEY: control_draws})
-    untrained = Scores({KEY: 0.25, "test/geometry/rankme": 3.0})
+    pixels = scores_of({KEY: 0.5, "test/variance/intra": 7.0, f"{KEY}_lo": 0.4}, {KEY: control_draws})
+    untrained = scores_of({KEY: 0.25, "test/geometry/rankme": 3.0})
     values = {KEY: 0.875, f"{KEY}_lo": 0.8, "test/geometry/rankme": 12.0, "test/variance/intra": 9.0}
     table = gains(values, {KEY: layer_draws}, {"pixels": pixels, "untrained": untrained})
     assert list(table) == COLUMNS
@@ -87,13 +97,13 @@ def test_differences_by_hand() -> None:
 
 def test_draws_of_neighbourhoods_are_not_set_against_each_other() -> None:
     key = "test/geometry/intrinsic_dimension"
-    table = gains({key: 9.0}, {key: np.arange(9.0)}, {"pixels": Scores({key: 4.0}, draws={key: np.arange(9.0)})})
+    table = gains({key: 9.0}, {key: np.arange(9.0)}, {"pixels": scores_of({key: 4.0}, {key: np.arange(9.0)})})
     assert table["difference"] == [5.0]
     assert np.isnan([table["lo"][0], table["hi"][0]]).all()
 
 
 def test_what_either_does_not_have_is_left_out() -> None:
-    control = Scores({KEY: Undefined("one class"), "test/geometry/rankme": 3.0})
+    control = scores_of({KEY: Undefined("one class"), "test/geometry/rankme": 3.0})
     assert gains({KEY: 0.5}, {}, {"pixels": control}) == {name: [] for name in COLUMNS}
     assert gains({KEY: 0.5}, {}, {}) == {name: [] for name in COLUMNS}
 
@@ -106,7 +116,7 @@ def test_draws_of_the_same_resamples_tell_more_than_draws_of_different_ones() ->
     control = hard + 0.1 * rng.standard_normal(2000)
 
     def width(of_control: np.ndarray) -> float:
-        table = gains({KEY: 3.0}, {KEY: layer}, {"x": Scores({KEY: 0.0}, draws={KEY: of_control})})
+        table = gains({KEY: 3.0}, {KEY: layer}, {"x": scores_of({KEY: 0.0}, {KEY: of_control})})
         low, high = table["lo"][0], table["hi"][0]
         assert low < 3.0 < high  # type: ignore[operator]
         return float(high) - float(low)

@@ -90,7 +90,7 @@ def test_the_badge_falls_when_the_map_is_shuffled() -> None:
 def test_many_points_are_ranked_by_a_sample_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
     coordinates = ROWS[:, [20, 43]] + np.random.default_rng(0).normal(0, 0.1, (600, 2))
     exact = judged(ROWS, coordinates)
-    monkeypatch.setattr(module, "MOST_PAIRS", 600 * 300)
+    monkeypatch.setattr(module, "MAX_PAIRS", 600 * 300)
     sampled = judged(ROWS, coordinates)
     assert sampled.trustworthiness != exact.trustworthiness
     assert sampled.trustworthiness == pytest.approx(exact.trustworthiness, abs=0.02)

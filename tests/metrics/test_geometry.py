@@ -11,18 +11,9 @@ from scipy.special import gammainc
 from sklearn.linear_model import LinearRegression
 
 from frostmark.metrics import geometry
-from frostmark.metrics.geometry import (
-    Geometry,
-    Ratios,
-    eigenvalues,
-    entropy_rank,
-    neighbour_ratios,
-    participation_ratio,
-    sparsity,
-    two_nn,
-    two_nn_of_ratios,
-)
+from frostmark.metrics.geometry import Geometry, eigenvalues, entropy_rank, participation_ratio, sparsity
 from frostmark.metrics.metric import Split, Undefined, make_splits
+from frostmark.metrics.two_nn import Ratios, neighbour_ratios, two_nn, two_nn_of_ratios
 from frostmark.stats.bootstrap import interval, recentred
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.neighbours import KEPT, Graph
@@ -306,7 +297,7 @@ def test_the_family_logs_every_key_of_both_splits() -> None:
 
 
 def test_a_large_test_split_is_sampled_by_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(geometry, "MOST_ROWS", 60)
+    monkeypatch.setattr(geometry, "MAX_ROWS", 60)
     train, test = features(90), features(300, seed=1)
     key = "test/geometry/intrinsic_dimension"
     whole, sampled = dimension(test), family(train, test, seed=0)[key]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from exact import exact
+from frostmark.metrics.class_ratios import eta_squared, fisher_ratio
 from frostmark.metrics.confusability import directional_cdnv
 from frostmark.metrics.metric import Split, Undefined, class_key, make_splits
-from frostmark.metrics.separability import Separability, eta_squared, fisher_ratio
+from frostmark.metrics.separability import Separability
 from frostmark.metrics.variance import (
     MapVariance,
     Variance,

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostmark.metrics.metric import Scores, Undefined, make_splits
+from frostmark.metrics.kinds import Across, Kind
+from frostmark.metrics.lookup import known_kinds
+from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
 from frostmark.metrics.separability import Separability
 from frostmark.results.pictures import Thumbnails
 from frostmark.results.record import Record
@@ -26,10 +28,19 @@ def record(folder: Path, tracker: MemoryTracker, thumbnails: Thumbnails = grey) 
     return Record(folder, tracker, print, "title", ("a", "b"), thumbnails)
 
 
+def scores_of(values: dict[str, Value]) -> Scores:
+    kinds = {f"a/{name}": Kind("a metric", "higher", Across.NETWORKS) for name in "bcd"}
+    scores = Scores({**known_kinds(), **kinds})
+    for key, value in values.items():
+        scores.add(key, value)
+    return scores
+
+
 def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     kept = record(tmp_path, tracker)
-    scores = Scores(outcomes={"test/knn_hits": np.array([True, False, True])})
+    scores = scores_of({})
+    scores.outcomes["test/knn_hits"] = np.array([True, False, True])
     scores.add("test/neighbours/knn_accuracy", 2 / 3, draws=np.array([0.3, 0.6, 0.9]), chance=0.1)
     scores.add("test/neighbours/ncm_accuracy", Undefined("one class only"), draws=np.zeros(3), chance=0.1)
     kept.add_scores(scores)
@@ -47,12 +58,12 @@ def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
 def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     kept = record(tmp_path, tracker)
-    mine, theirs = Scores({"test/variance/intra": 9.0}), Scores({"test/variance/intra": 7.0})
+    mine, theirs = scores_of({"test/variance/intra": 9.0}), scores_of({"test/variance/intra": 7.0})
     mine.add("test/neighbours/knn_accuracy", 0.75, draws=np.array([0.7, 0.75, 0.8]))
     theirs.add("test/neighbours/knn_accuracy", 0.5, draws=np.array([0.5, 0.45, 0.55]))
     kept.add_scores(mine)
     kept.add_control("pixels", theirs)
-    kept.add_control("pixels", Scores({"test/geometry/rankme": Undefined("all rows are zero")}))
+    kept.add_control("pixels", scores_of({"test/geometry/rankme": Undefined("all rows are zero")}))
     kept.compare()
     kept.close()
     assert {k: v for k, v in tracker.metrics.items() if k.startswith("control/")} == {
@@ -103,9 +114,9 @@ def test_the_images_shown_are_those_of_the_pairs(tmp_path: Path, monkeypatch: py
 def test_a_record_keeps_reasons_and_refuses_numbers_that_are_none(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     kept = record(tmp_path, tracker)
-    kept.add_scores(Scores({"test/a/b": 1.0, "test/a/c": Undefined("one class only")}))
+    kept.add_scores(scores_of({"test/a/b": 1.0, "test/a/c": Undefined("one class only")}))
     with pytest.raises(ArithmeticError, match="test/a/d"):
-        kept.add_scores(Scores({"test/a/d": float("nan")}))
+        kept.add_scores(scores_of({"test/a/d": float("nan")}))
     kept.close()
     assert tracker.metrics == {"test/a/b": 1.0}
     assert tracker.tags == {"undefined.test/a/c": "one class only"}

@@ -67,8 +67,8 @@ def test_the_table_stands_train_beside_test_and_leaves_classes_to_the_files() ->
 
 def test_what_prints_variances_says_what_they_compare() -> None:
     said = notes({"test/variance/intra": 1.0, "test/map/variance_intra": 2.0}, {"test/a/b": "one class"})
-    assert [line.split(":")[0] for line in said] == ["variance", "map/variance", "undefined"]
-    assert "nothing between runs" in said[1]
+    assert [line.split(":")[0] for line in said] == ["variance/intra", "map/variance_intra", "undefined"]
+    assert "do not compare runs by these" in said[1]
     assert notes({"test/neighbours/knn_accuracy": 1.0}, {}) == []
 
 

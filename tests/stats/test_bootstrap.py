@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frostmark.metrics.separability import class_spreads, fisher_ratio, omega_squared
+from frostmark.metrics.class_ratios import class_spreads, fisher_ratio, omega_squared
 from frostmark.metrics.variance import inter_variance, inter_variance_debiased, intra_variance, total_variance
 from frostmark.stats import bootstrap
 from frostmark.stats.bootstrap import Resamples, interval, recentred, resampled_summaries, rescaled

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frostmark.metrics.separability import class_spreads, eta_squared
+from frostmark.metrics.class_ratios import class_spreads, eta_squared
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.permutation import Permutations, class_sums, p_value, permuted_summaries, z_score
 

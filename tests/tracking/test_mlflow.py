@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from frostmark.errors import Terminated, TrackingError
+from frostmark.tracking.machine import PROCESS_TAG
 from frostmark.tracking.memory import MemoryTracker
-from frostmark.tracking.mlflow import PROCESS_TAG, MlflowStore
+from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import without_secrets
 
 

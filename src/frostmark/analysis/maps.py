@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from frostmark.analysis.observed import Setting
 from frostmark.metrics.alignment import Alignment
-from frostmark.metrics.faithfulness import FEWEST, faithfulness, stability
+from frostmark.metrics.faithfulness import MIN_POINTS, faithfulness, stability
 from frostmark.metrics.maps import MapSet, SplitMap
 from frostmark.metrics.metric import Split, Splits
 from frostmark.reducers.reducer import Coordinates, Fitted, Points, Reducer, why_no_map
@@ -89,7 +89,7 @@ class MapMaking:
         own = self.reducer.fit_on == "each" or name == "train"
         near = (shown.points if own else shown.among(train)).nearest(KEPT).index[:, :TOLD]
         badge, shared = None, None
-        if len(shown.images) >= FEWEST:
+        if len(shown.images) >= MIN_POINTS:
             rng = seeded(self.setting.seed, self.setting.fingerprints[name], name, "badge")
             nearest = shown.points.nearest(KEPT).index
             badge = faithfulness(unit_rows(shown.points.rows), nearest, maps[0], shown.labels, rng)

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from frostmark.metrics.contract import declared
+from frostmark.metrics.cost import COST_KINDS
 from frostmark.metrics.metric import Metric, Scores, Splits
 
 
@@ -27,18 +29,24 @@ class Measurement:
     progress: Callable[[str], None]
 
     def scores(self, splits: Splits) -> Iterator[Scores]:
-        """What each family says of ``splits``, and how long it took (``cost/<family>_seconds``)."""
+        """What each family says of ``splits``, and how long it took (``cost/<family>_seconds``).
+
+        Raises:
+            ConfigError: if a family hands back what it does not declare.
+        """
         for name, family in self.families.items():
             self.progress(f"metrics: {name}")
             start = time.perf_counter()
-            scores = family(splits)
-            scores.values[f"cost/{name}_seconds"] = time.perf_counter() - start
+            scores = declared(family(splits), name)
+            took = Scores(COST_KINDS)
+            took.add(f"cost/{name}_seconds", time.perf_counter() - start)
+            scores.take(took)
             yield scores
 
 
 def joined(parts: Iterable[Scores] = ()) -> Scores:
     """Scores of several families as one; the tables of one name come from one family."""
-    whole = Scores()
+    whole = Scores({})
     for part in parts:
-        whole.take_in(part)
+        whole.take(part)
     return whole

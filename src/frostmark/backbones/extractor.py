@@ -9,16 +9,15 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from frostmark.backbones.nodes import Node
 from frostmark.backbones.pooling import check_pool, pool_rows, row_width
-from frostmark.backbones.taps import Node
 from frostmark.backbones.tracing import trace, without_inplace
 from frostmark.backbones.winograd import WinogradConv2d, suits
 
@@ -143,7 +142,7 @@ def _forbid_inplace(graph: fx.Graph) -> None:
             node.target = node.target.rstrip("_")
 
 
-_NOT_INPLACE: dict[Any, Any] = {
+_NOT_INPLACE: dict[object, Callable[..., object]] = {
     operator.iadd: operator.add,
     operator.isub: operator.sub,
     operator.imul: operator.mul,

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 import torchvision
@@ -133,7 +132,7 @@ class TorchvisionBackbone:
 
     def _build(self) -> nn.Module:
         # These two ask to be told what they do anyway, and warn otherwise.
-        explicit: dict[str, Any] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+        explicit: dict[str, object] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
         if self.family == "vision_transformer":
             explicit["image_size"] = self.native_size  # its position embedding has one size, that of the weights
         model: nn.Module = get_model(self.name, weights=None, **explicit)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from frostmark.backbones.taps import Node
+from frostmark.backbones.nodes import Node
 from frostmark.errors import ConfigError
 
 GEM_POWER = 3.0

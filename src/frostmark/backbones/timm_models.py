@@ -19,11 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_module_registration_hook
+from torch.nn.modules.module import _IncompatibleKeys, register_module_module_registration_hook
+from torch.utils.hooks import RemovableHandle
 from torchvision.transforms import InterpolationMode
 
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
@@ -65,25 +66,8 @@ class TimmBackbone:
     def __post_init__(self) -> None:
         if importlib.util.find_spec("timm") is None:
             raise ConfigError("backbone=timm needs the package timm", fix="pip install 'frostmark[timm]'")
-        self._check_name()
+        _refuse_unknown(self.name)
         self._check_weights()
-
-    def _check_name(self) -> None:
-        import timm
-
-        architecture, _, tag = self.name.partition(".")
-        known = timm.list_models()
-        if architecture not in known:
-            close = nearest(architecture, known)
-            raise ConfigError(
-                f"timm has no network '{self.name}'. Nearest: {close}", fix=f"backbone.name={_first(close)}"
-            )
-        tagged = timm.list_models(architecture, include_tags=True)
-        if tag and self.name not in tagged:
-            raise ConfigError(
-                f"timm has no weights '{tag}' of {architecture}. Published: {', '.join(tagged)}",
-                fix=f"backbone.name={_first(nearest(self.name, tagged))}",
-            )
 
     def _check_weights(self) -> None:
         if self.weights == PUBLISHED and not self._cfg.has_weights:
@@ -196,7 +180,7 @@ class TimmBackbone:
         elsewhere = self._cfg.fixed_input_size and self.size not in (None, self.native_size)
         return {"img_size": self.size} if elsewhere and self.size else {}
 
-    def _build(self, **more: Any) -> nn.Module:
+    def _build(self, **more: object) -> nn.Module:
         """The network as timm makes it, for images of ``self.size`` where that must be decided."""
         import timm
 
@@ -229,7 +213,7 @@ class TimmBackbone:
             model = self._build()
             if self.weights == UNTRAINED:
                 return model.float()
-            state = read_weights(self.file or self._fetched())
+            state = read_weights(self.file or _fetched(self.name, self._cfg, self._described()))
             try:
                 load_strictly(model, state, origin=str(self.file or self._published))
             except DataError as misfit:
@@ -252,8 +236,6 @@ class TimmBackbone:
         """The same network with seeded initial weights: the control."""
         return replace(self, weights=UNTRAINED)
 
-    # ------------------------------------------------------------ published weights
-
     def missing_weights(self) -> str | None:
         """Name and size of published weights that would have to be downloaded; None if none are."""
         hub_id = self._cfg.hf_hub_id
@@ -264,29 +246,54 @@ class TimmBackbone:
         megabytes = sum(p.numel() for p in self.architecture().parameters()) * 4e-6
         return f"{self._published}, about {megabytes:,.0f} MB"
 
-    def _fetched(self) -> Path:
-        hub_id = self._cfg.hf_hub_id
-        try:
-            if hub_id is None:
-                raise UnreachableError("timm has them at an address of their own, not on the hub")
-            return fetched(hub_id)
-        except UnreachableError as problem:
-            where = f"{FILES[0]} elsewhere from {address(hub_id)}" if hub_id else f"{self._cfg.url} elsewhere"
-            raise DataError(
-                f"the weights of {self.name} are not on this machine and cannot be downloaded ({problem}). "
-                f"Missing: {self._described()}",
-                fix=f"download {where} and name the file: backbone.weights=<file>; or backbone.weights={UNTRAINED}; "
-                "`python run.py experiment=quickstart` needs no download",
-            ) from problem
+
+def _refuse_unknown(name: str) -> None:
+    """Raise ConfigError where timm has no such network, or no such weights of it."""
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    known = timm.list_models()
+    if architecture not in known:
+        close = nearest(architecture, known)
+        raise ConfigError(f"timm has no network '{name}'. Nearest: {close}", fix=f"backbone.name={_first(close)}")
+    tagged = timm.list_models(architecture, include_tags=True)
+    if tag and name not in tagged:
+        raise ConfigError(
+            f"timm has no weights '{tag}' of {architecture}. Published: {', '.join(tagged)}",
+            fix=f"backbone.name={_first(nearest(name, tagged))}",
+        )
+
+
+def _fetched(name: str, cfg: PretrainedCfg, described: str) -> Path:
+    """The file of the published weights, from the hub or its cache.
+
+    Args:
+        described: the weights' address and size, for the error.
+
+    Raises:
+        DataError: if they are not on this machine and cannot be downloaded.
+    """
+    hub_id = cfg.hf_hub_id
+    try:
+        if hub_id is None:
+            raise UnreachableError("timm has them at an address of their own, not on the hub")
+        return fetched(hub_id)
+    except UnreachableError as problem:
+        where = f"{FILES[0]} elsewhere from {address(hub_id)}" if hub_id else f"{cfg.url} elsewhere"
+        raise DataError(
+            f"the weights of {name} are not on this machine and cannot be downloaded ({problem}). Missing: {described}",
+            fix=f"download {where} and name the file: backbone.weights=<file>; or backbone.weights={UNTRAINED}; "
+            "`python run.py experiment=quickstart` needs no download",
+        ) from problem
 
 
 @contextmanager
 def _missing_keys() -> Iterator[set[str]]:
     """Keys that a network built inside found no weights for: of some networks timm loads what there is and goes on."""
     missing: set[str] = set()
-    handles: list[Any] = []
+    handles: list[RemovableHandle] = []
 
-    def note(module: nn.Module, keys: Any) -> None:
+    def note(module: nn.Module, keys: _IncompatibleKeys) -> None:
         missing.update(keys.missing_keys)
 
     def listen(parent: nn.Module, name: str, module: nn.Module | None) -> None:

@@ -10,7 +10,6 @@ import inspect
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from torch import fx, nn
 from torchvision import ops
@@ -42,8 +41,8 @@ class _Tracer(NodePathTracer):  # type: ignore[misc]  # torchvision has no types
     """Records what becomes of the images; whatever else a forward takes keeps its default, and decides its branches."""
 
     def create_args_for_root(
-        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
-    ) -> tuple[Callable[..., Any], list[Any]]:
+        self, root_fn: Callable[..., object], is_module: bool, concrete_args: object = None
+    ) -> tuple[Callable[..., object], list[object]]:
         images = list(inspect.signature(root_fn).parameters)[1]
         return root_fn, [self.root, self.create_proxy("placeholder", images, (), {})]
 
@@ -56,7 +55,7 @@ def without_inplace(model: nn.Module) -> nn.Module:
     return model
 
 
-def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., Any], ...]]:
+def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., object], ...]]:
     """Modules and functions that are one node each, whatever happens inside.
 
     They are torchvision's operators, layers with weights (of a subclass, too), and what timm declares untraceable: a

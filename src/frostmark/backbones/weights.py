@@ -14,7 +14,6 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -114,7 +113,7 @@ def _first_line(problem: BaseException) -> str:
     return (str(problem).strip() or type(problem).__name__).splitlines()[0]
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> object:
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -129,7 +128,7 @@ def _read(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _unwrapped(content: Any) -> State:
+def _unwrapped(content: object) -> State:
     for key in _NESTING:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -142,7 +141,7 @@ def _unwrapped(content: Any) -> State:
     return _without_prefixes(content)
 
 
-def _strange(key: Any, value: Any) -> str:
+def _strange(key: object, value: object) -> str:
     """What makes an entry no weights; nothing is computed with it before that is known."""
     if not isinstance(value, Tensor):
         return f"a {type(value).__name__}, not a tensor"
@@ -161,7 +160,7 @@ def _without_prefixes(state: State) -> State:
     return state
 
 
-def _with_versions(state: Mapping[str, Tensor], versions: Mapping[str, Any] | None) -> State:
+def _with_versions(state: Mapping[str, Tensor], versions: Mapping[str, object] | None) -> State:
     """``state`` with the versions of its modules, from which torch knows how to read what older ones saved."""
     ordered = OrderedDict(state)
     if versions:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEWEST_WEIGHTS = 128 * 256
+MIN_WEIGHTS = 128 * 256
 """Channels times kernels: with fewer the transformations take as long as the multiplications that they save."""
 
 _POINTS = (0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2), -math.sqrt(2))
@@ -32,7 +32,7 @@ def suits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
         type(module) is nn.Conv2d
         and (module.kernel_size, module.stride, module.padding, module.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1))
         and (module.groups, module.padding_mode) == (1, "zeros")
-        and module.in_channels * module.out_channels >= FEWEST_WEIGHTS
+        and module.in_channels * module.out_channels >= MIN_WEIGHTS
     )
 
 

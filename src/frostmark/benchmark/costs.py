@@ -9,6 +9,7 @@ from frostmark.backbones.extractor import parameters_used
 from frostmark.benchmark.extraction import Cost
 from frostmark.benchmark.subject import Subject
 from frostmark.lit.probe import peak_memory_mb
+from frostmark.metrics.cost import COST_KINDS
 from frostmark.metrics.metric import Scores, Undefined, Value
 
 
@@ -28,4 +29,7 @@ def costs(subject: Subject, cost: Cost) -> Scores:
     }
     if cost.precision_error is not None:
         values["cost/precision_error"] = cost.precision_error
-    return Scores(values)
+    scores = Scores(COST_KINDS)
+    for key, value in values.items():
+        scores.add(key, value)
+    return scores

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.network import Network
 from frostmark.benchmark.subject import Subject
-from frostmark.config import AUTO, Layer, TrainerChoice
+from frostmark.config.schema import AUTO, Layer, TrainerChoice
 from frostmark.data.preprocess import Pipeline
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import frostmark
 from frostmark.backbones.weights import weights_digest
 from frostmark.benchmark.subject import Given, Subject, resolve
-from frostmark.config import Config
+from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, label_digest
 from frostmark.figures.palette import name_colour
 

@@ -22,16 +22,17 @@ from frostmark.benchmark.labels import setting, tags
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
-from frostmark.config import Config, Layer
+from frostmark.config.schema import Config, Layer
+from frostmark.config.shown import Shown, shown
 from frostmark.features.entry import to_stderr
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
+from frostmark.metrics.kinds import Kind
 from frostmark.metrics.maps import SplitMap
 from frostmark.results.progress import ProgressLine
 from frostmark.results.record import Record
 from frostmark.results.summary import summarise
-from frostmark.shown import Shown, shown
 from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.steady import Steady
@@ -49,6 +50,7 @@ class Result:
         values, undefined: the metrics, and why some have none.
         chance: of some metrics, what labels that mean nothing would give.
         run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
+        kinds: what the metrics are: their words, direction and what they may be compared across.
         maps: one per split, with coordinates, labels and how far they may be believed; none if none could be made.
         figures: artifact → the picture as it was drawn, a matplotlib figure.
     """
@@ -63,6 +65,7 @@ class Result:
     link: str | None
     maps: Sequence[SplitMap] = ()
     figures: Mapping[str, object] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def run_benchmark(
@@ -179,4 +182,5 @@ def _result(subject: Subject, record: Record, mapping: Sequence[Maps], run: _Tra
         run.link,
         [of for maps in mapping for of in maps.maps.splits],
         record.figures,
+        record.kinds,
     )

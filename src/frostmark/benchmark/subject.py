@@ -18,11 +18,12 @@ from frostmark.analysis.observed import Setting
 from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.taps import Survey
-from frostmark.config import Config, build
+from frostmark.config.build import build
+from frostmark.config.schema import Config
 from frostmark.data.files import inspected
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.pixels import thumbnails
-from frostmark.data.preprocess import Pipeline
+from frostmark.data.preprocess import Pipeline, Preprocess
 from frostmark.data.source import SPLITS, ImageSet, Source, limited
 from frostmark.errors import DataError
 from frostmark.metrics.metric import Metric
@@ -151,17 +152,17 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
     Raises:
         FrostmarkError: if something is wrong that the user can mend.
     """
-    backbone = given.backbone or build(config.backbone, "backbone")
-    preprocess = build(config.preprocess, "preprocess")
-    source = given.source or build(config.dataset, "dataset")
+    backbone = given.backbone or build(config.backbone, "backbone", Backbone)
+    preprocess = build(config.preprocess, "preprocess", Preprocess)
+    source = given.source or build(config.dataset, "dataset", Source)
     pipeline = preprocess.pipeline(backbone.preset)
     word = config.layer.node or config.layer.tap or ""
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
     tap = Tap(survey.resolve(word), config.layer.pool)
     chosen = config.reducer or {}  # reducer=none leaves what an experiment adds to it
-    reducer = build(chosen, "reducer") if chosen.get("_target_") else None
-    families = {name: build(node, f"metrics.{name}") for name, node in config.metrics.items()}
+    reducer = build(chosen, "reducer", Reducer) if chosen.get("_target_") else None
+    families = {name: build(node, f"metrics.{name}", Metric) for name, node in config.metrics.items()}
     return Subject(
         config,
         backbone,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from frostmark.config import Tracking
+from frostmark.config.schema import Tracking
 from frostmark.errors import ConfigError
 from frostmark.tracking.mlflow import MlflowStore
 

@@ -22,7 +22,7 @@ from frostmark.comparison.similarity import Similarity, similarity_of
 from frostmark.comparison.tables import depth
 from frostmark.comparison.verdict import Verdict, judge
 from frostmark.features.store import FeatureStore
-from frostmark.figures.comparison import CostPoint
+from frostmark.figures.costs import CostPoint
 from frostmark.figures.depth import Stop
 
 NOTHING_MORE = About()

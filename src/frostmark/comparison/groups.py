@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from frostmark.comparison.runs import Run
+from frostmark.metrics.kinds import Kind, base_of, kind_of
+from frostmark.metrics.lookup import compares
 
 SAME = {
     "dataset": "data set",
@@ -50,6 +53,17 @@ class Group:
     def titles(self) -> tuple[str, ...]:
         """Network and layer of every run."""
         return tuple(f"{name} · {layer}" for name, layer in zip(self.names, self.layers, strict=True))
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """What the metrics of all runs are."""
+        return {name: kind for run in self.runs for name, kind in run.kinds.items()}
+
+    def compares(self, key: str) -> bool:
+        """Whether the runs may be compared by a metric, or by a number that says more of one."""
+        declared = key if kind_of(key, self.kinds) is not None else base_of(key, self.kinds) or key
+        widths = [run.tags.get("features", "") for run in self.runs]
+        return compares(kind_of(declared, self.kinds), widths, self.names)
 
     @property
     def dataset(self) -> str:

@@ -1,6 +1,6 @@
 """Finished runs by the names a person has for them, compared once more.
 
-    compared, folder, link = compare_named(["3f0c…"], mlruns, partial(open_existing_store, tracking, mlruns), print)
+    compared, folder, link = compare_named(["3f0c…"], mlruns, open_store)
 
 A name is the run of a sweep or its folder, runs or their folders, or an experiment. What a sweep's run holds is written
 anew; of other names the comparison gets a run of its own.
@@ -19,7 +19,8 @@ from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, Run
 from frostmark.comparison.tracked import compare_links, log_comparison
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
-from frostmark.outcome import outcomes
+from frostmark.results.outcome import outcomes
+from frostmark.results.progress import ProgressLine
 from frostmark.tracking.tracker import RunStore
 
 
@@ -40,7 +41,7 @@ class _Named:
 
 
 def compare_named(
-    names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore], progress: Callable[[str], None]
+    names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore]
 ) -> tuple[Compared, Path, str | None]:
     """Compare the runs that ``names`` stand for; the comparison, its folder, and its place in the store's pages.
 
@@ -52,6 +53,13 @@ def compare_named(
         ConfigError: if a name stands for nothing, or no two of the runs may be compared.
         TrackingError: if the store does not answer.
     """
+    with ProgressLine() as progress:
+        return _compare(names, mlruns, open_store, progress)
+
+
+def _compare(
+    names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore], progress: Callable[[str], None]
+) -> tuple[Compared, Path, str | None]:
     folder = mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
     tracked = None if all(Path(name).is_dir() for name in names) else open_store()
     named: list[_Named] = []

@@ -11,14 +11,10 @@ from matplotlib.figure import Figure
 from frostmark.comparison.classes import ClassDifferences
 from frostmark.comparison.comparison import Comparison
 from frostmark.comparison.similarity import Similarity
-from frostmark.figures.comparison import (
-    GridMap,
-    draw_comparison,
-    draw_confusion_difference,
-    draw_costs,
-    draw_similarity,
-)
+from frostmark.figures.comparison import GridMap, draw_comparison
+from frostmark.figures.costs import draw_costs
 from frostmark.figures.depth import draw_depth
+from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 
 
 def overview(comparison: Comparison) -> Figure:

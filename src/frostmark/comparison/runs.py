@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.errors import DataError
+from frostmark.metrics.kinds import Kind, kinds_from_dict
+from frostmark.metrics.lookup import known_kinds
 from frostmark.stats.moments import Array, Float
 
 FILE = "metrics.json"
@@ -64,6 +66,7 @@ class Run:
         tags: what it is.
         classes: names in the order of their labels.
         values, undefined: metric key → number, or why it has none.
+        kinds: what the metrics are, by ``<family>/<name>``; those of this version where the run did not write any.
         draws, outcomes: metric key → (B,) bootstrap draws; name → (N,) one value an image.
         run_id: in the tracking store, if it is in one.
         folder: where its files are; None for a run that was never written.
@@ -78,6 +81,7 @@ class Run:
     outcomes: Mapping[str, Array] = field(default_factory=dict)
     run_id: str | None = None
     folder: Path | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=known_kinds)
 
     @classmethod
     def read(cls, folder: Path, run_id: str | None = None) -> Run:
@@ -99,6 +103,7 @@ class Run:
                 outcomes,
                 run_id or record["run_id"],
                 folder,
+                kinds_from_dict(record.get("kinds")) or known_kinds(),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError, BadZipFile) as problem:
             raise DataError(

@@ -15,10 +15,10 @@ from rich.table import Table
 
 from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
-from frostmark.comparison.verdict import HEADLINES, Headline, Verdict
+from frostmark.comparison.verdict import Headline, Verdict, headlines
+from frostmark.metrics.kinds import base_of, kind_of
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
-from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
 
 Grid = tuple[list[str], list[list[str]]]
 """Head and lines of a table, all text."""
@@ -30,7 +30,7 @@ _OWN_TAGS = ("weights", "weights_digest", "weights_license", "node", "features",
 
 def ranking(group: Group, verdict: Verdict) -> Grid:
     """The contenders, the best first, those that cannot be told apart with one place."""
-    shared = _headlines(group)
+    shared = headlines(group)
     several = len(set(group.names)) > 1
     head = ["place", "network · layer", *(["chosen among"] if several else []), *(h.words for h in shared)]
     head += ["GMACs", "parameters", "images/s"]
@@ -43,7 +43,7 @@ def ranking(group: Group, verdict: Verdict) -> Grid:
 
 def layers(group: Group) -> Grid:
     """Every run: its headline metrics and what the layer is chosen by; networks together, layers by depth."""
-    shared = _headlines(group)
+    shared = headlines(group)
     order = sorted(range(len(group.runs)), key=lambda n: (group.names.index(group.names[n]), depth(group.runs[n])))
     head = ["network · layer", "train k-NN accuracy", *(h.words for h in shared), "share of compute", "features"]
     lines = []
@@ -60,7 +60,7 @@ def pairs(verdict: Verdict) -> Grid:
     head = ["first", "second", "metric", "first less second", "95 %", "p (Holm)", "told apart"]
     lines = []
     for p in verdict.pairs:
-        d, change = p.difference, p.headline.change
+        d, change = p.difference, p.headline.kind.change
         ends = f"{change(d.low)} to {change(d.high)}" if np.isfinite(d.low) else ""
         told = "yes" if p.told else "no"
         lines.append([p.first, p.second, p.headline.words, change(d.mean), ends, f"{p.p:.2g}", told])
@@ -90,8 +90,8 @@ def provenance(group: Group) -> list[Grid]:
 
 
 def all_runs(group: Group) -> dict[str, Sequence[str | float]]:
-    """Columns of ``comparison.csv``: one line a run, every metric that may be compared between networks."""
-    keys = dict.fromkeys(key for run in group.runs for key in run.values if _comparable(key))
+    """Columns of ``comparison.csv``: one line per run, every metric by which these runs may be compared."""
+    keys = dict.fromkeys(key for run in group.runs for key in run.values if _in_table(group, key))
     columns: dict[str, Sequence[str | float]] = {
         "network": list(group.names),
         "layer": list(group.layers),
@@ -102,26 +102,24 @@ def all_runs(group: Group) -> dict[str, Sequence[str | float]]:
     return columns | {key: [run.values.get(key, float("nan")) for run in group.runs] for key in keys}
 
 
-def _comparable(key: str) -> bool:
-    """Whether a metric is one of the run, not of a class or a pair, and free of the features' scale."""
-    apart = ("/variance/", "intra_variance/", "pair_variance/", "map/variance_")
-    return not any(part in key for part in apart)
+def _in_table(group: Group, key: str) -> bool:
+    """Whether a number is one of the layer, not of a class or a pair, that compares the runs."""
+    kind = kind_of(base_of(key, group.kinds) or key, group.kinds)
+    return kind is not None and kind.per is None and group.compares(key)
 
 
 def with_interval(run: Run, headline: Headline) -> str:
     """``83.1% (82.0% … 84.2%)``."""
-    low, high = (run.values.get(f"{headline.key}{end}") for end in UNCERTAINTY_ENDS[:2])
-    value = headline.shown(run.values[headline.key])
-    return value if low is None or high is None else f"{value} ({headline.shown(low)} … {headline.shown(high)})"
+    low, high = (run.values.get(f"{headline.key}{end}") for end in ("_lo", "_hi"))
+    value = headline.kind.shown(run.values[headline.key])
+    return (
+        value if low is None or high is None else f"{value} ({headline.kind.shown(low)} … {headline.kind.shown(high)})"
+    )
 
 
 def depth(run: Run) -> float:
     """Share of the network's multiply-accumulates up to the layer; 1 where it is not known."""
     return run.values.get("cost/gmacs_share", 1.0)
-
-
-def _headlines(group: Group) -> list[Headline]:
-    return [h for h in HEADLINES if all(h.key in run.values for run in group.runs)]
 
 
 def _costs(run: Run) -> list[str]:
@@ -136,7 +134,7 @@ def _costs(run: Run) -> list[str]:
 
 def ranking_table(group: Group, verdict: Verdict) -> Table:
     """:func:`ranking` for the terminal, with the interval of the metric that decides alone."""
-    first, *others = _headlines(group)
+    first, *others = headlines(group)
     shown = Table(box=box.SIMPLE_HEAD)
     shown.add_column("place", justify="right")
     shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", no_wrap=True)
@@ -144,7 +142,7 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     for column in (*(h.words for h in others), "GMACs", "parameters"):
         shown.add_column(column, justify="right")
     for c in verdict.contenders:
-        values = [with_interval(c.run, first), *(h.shown(c.run.values[h.key]) for h in others)]
+        values = [with_interval(c.run, first), *(h.kind.shown(c.run.values[h.key]) for h in others)]
         style = "bold" if c.place == 1 else None
         shown.add_row(str(c.place), cell(c.name), *values, *_costs(c.run)[:2], style=style)
     return shown

@@ -19,6 +19,9 @@ import numpy as np
 
 from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
+from frostmark.metrics.kinds import Kind, kind_of, split_of, words_of
+from frostmark.metrics.lookup import headlines as placed
+from frostmark.metrics.lookup import own_keys
 from frostmark.stats.paired import Difference, agreement, difference, groups, holm, mcnemar
 
 LEVEL = 0.05
@@ -30,49 +33,33 @@ class Headline:
     """A metric that a verdict rests on; the larger the better.
 
     Attributes:
-        key: of the test split.
-        words: its name for a person.
-        hits: the outcomes it is the mean of, if it is one of hits.
-        share: whether it is read in percent.
+        name: for which its kind is declared: ``neighbours/knn_accuracy``.
+        kind: what it is.
     """
 
-    key: str
-    words: str
-    hits: str | None = None
-    share: bool = False
+    name: str
+    kind: Kind
 
-    def shown(self, value: float) -> str:
-        """The value as it is printed."""
-        return f"{value:.1%}" if self.share else f"{value:.3f}"
+    @property
+    def key(self) -> str:
+        """Of the test split."""
+        return f"test/{self.name}"
 
-    def change(self, value: float) -> str:
-        """A difference as it is printed: shares in points."""
-        return f"{100 * value:+.1f}" if self.share else f"{value:+.3f}"
+    @property
+    def words(self) -> str:
+        """Its name for a person."""
+        return self.kind.words
+
+    @property
+    def hits(self) -> str | None:
+        """The outcomes it is the mean of, if it is one of hits."""
+        return None if self.kind.pairs in (None, "draws") else f"test/{self.kind.pairs}"
 
 
-HEADLINES = (
-    Headline("test/neighbours/knn_accuracy", "k-NN accuracy", "test/knn_hits", share=True),
-    Headline("test/neighbours/ncm_accuracy", "nearest-mean accuracy", "test/ncm_hits", share=True),
-    Headline("test/separability/silhouette", "silhouette"),
-    Headline("test/separability/eta_squared", "η²"),
-)
-"""What decides, then what explains. All are free of the features' scale."""
-
-OTHERS = {
-    "test/separability/fisher_ratio": "Fisher ratio",
-    "test/separability/calinski_harabasz": "Calinski–Harabasz",
-    "test/separability/davies_bouldin": "Davies–Bouldin (negative)",
-    "test/separability/cdnv": "CDNV (negative)",
-    "test/separability/nc1": "NC1 (negative)",
-    "test/transfer/logme": "LogME",
-    "test/transfer/h_score_shrunk": "H-score, shrunk",
-    "test/transfer/gbc": "GBC",
-    "test/geometry/rankme": "RankMe",
-    "test/neighbours/shots_1": "one labelled image a class",
-}
-"""Further metrics whose order of the layers is set beside that of the headlines."""
-
-_LESS_IS_MORE = ("davies_bouldin", "cdnv", "nc1")
+def headlines(group: Group) -> list[Headline]:
+    """What the verdict on a group rests on, of what all its runs have: the first decides, the others explain."""
+    declared = [Headline(name, kind) for name, kind in placed(group.kinds)]
+    return [h for h in declared if group.compares(h.key) and all(h.key in run.values for run in group.runs)]
 
 
 @dataclass(frozen=True)
@@ -116,14 +103,14 @@ class PairedDifference:
     def words(self) -> str:
         """``+2.9 points (95 %: +1.2 to +4.6; p = 0.003)``."""
         d = self.difference
-        ends = f"{self.headline.change(d.low)} to {self.headline.change(d.high)}"
+        ends = f"{self.headline.kind.change(d.low)} to {self.headline.kind.change(d.high)}"
         p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}"
         return f"{self.amount} (95 %: {ends}; {p})"
 
     @property
     def amount(self) -> str:
         """``+2.9 points``."""
-        return self.headline.change(self.difference.mean) + (" points" if self.headline.share else "")
+        return self.headline.kind.change(self.difference.mean) + (" points" if self.headline.kind.share else "")
 
 
 @dataclass(frozen=True)
@@ -152,9 +139,10 @@ class Verdict:
 
 def judge(group: Group) -> Verdict:
     """The verdict on runs that may be compared."""
-    shared = [h for h in HEADLINES if all(_has(run, h) for run in group.runs)]
+    shared = [h for h in headlines(group) if all(_is_sure(run, h) for run in group.runs)]
     if not shared:
-        none = f"the runs have none of {', '.join(h.words for h in HEADLINES)} in common, with their uncertainty"
+        words = ", ".join(kind.words for _, kind in placed(group.kinds))
+        none = f"the runs have none of {words} in common, with their uncertainty"
         return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
     first, *more = shared
     chosen = sorted(_chosen(group), key=lambda choice: -choice[1].values[first.key])
@@ -167,8 +155,8 @@ def judge(group: Group) -> Verdict:
     return Verdict(_sentence(contenders, pairs, first), contenders, pairs, _agreement(group, first), first)
 
 
-def _has(run: Run, headline: Headline) -> bool:
-    return headline.key in run.values and (headline.hits in run.outcomes or headline.key in run.draws)
+def _is_sure(run: Run, headline: Headline) -> bool:
+    return headline.hits in run.outcomes or headline.key in run.draws
 
 
 def _chosen(group: Group) -> list[tuple[str, Run, int]]:
@@ -184,8 +172,8 @@ def _chosen(group: Group) -> list[tuple[str, Run, int]]:
 
 def train_score(run: Run) -> float:
     """What a layer is chosen by: k-NN accuracy on train, each image left out of its own neighbours."""
-    for headline in HEADLINES:
-        score = run.values.get(headline.key.replace("test/", "train/"))
+    for name, _ in placed(run.kinds):
+        score = run.values.get(f"train/{name}")
         if score is not None:
             return score
     return -np.inf
@@ -216,17 +204,24 @@ def _apart(one: Run, other: Run, headline: Headline) -> Difference:
 
 
 def _agreement(group: Group, first: Headline) -> dict[str, float]:
-    """How far each other metric puts all runs in the same order."""
+    """How far each other metric of the test split that compares the runs puts them in the same order."""
     of_first = np.array([run.values[first.key] for run in group.runs])
-    names = {h.key: h.words for h in HEADLINES if h != first} | OTHERS
     taus = {}
-    for key, words in names.items():
-        if all(key in run.values for run in group.runs):
-            sign = -1 if key.endswith(_LESS_IS_MORE) else 1
-            tau = agreement(of_first, np.array([sign * run.values[key] for run in group.runs]))
-            if tau is not None:
-                taus[words] = tau
+    for key in own_keys(group.runs[0].values, group.kinds):
+        kind = kind_of(key, group.kinds)
+        if kind is None or key == first.key or not _orders(group, key, kind):
+            continue
+        sign = -1 if kind.better == "lower" else 1
+        tau = agreement(of_first, np.array([sign * run.values[key] for run in group.runs]))
+        if tau is not None:
+            taus[words_of(key, group.kinds) + (" (negative)" if sign < 0 else "")] = tau
     return taus
+
+
+def _orders(group: Group, key: str, kind: Kind) -> bool:
+    """Whether a metric of the features puts the runs in an order."""
+    telling = split_of(key) == "test" and kind.better != "neither" and not kind.of_map
+    return telling and group.compares(key) and all(key in run.values for run in group.runs)
 
 
 # ---------------------------------------------------------------- words
@@ -234,7 +229,7 @@ def _agreement(group: Group, first: Headline) -> dict[str, float]:
 
 def _sentence(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], first: Headline) -> str:
     best, *others = contenders
-    shown = f"{best.name} ({first.words} {first.shown(best.run.values[first.key])})"
+    shown = f"{best.name} ({first.words} {first.kind.shown(best.run.values[first.key])})"
     if not others:
         return f"{shown} is all there is: nothing to compare it with."
     against = {o.name: _of(pairs, best.name, o.name, first) for o in others}

@@ -32,13 +32,13 @@ from frostmark.errors import DataError
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 """What an image file may hold, whatever it is called: Pillow also reads formats that start other programs."""
 
-MOST_PIXELS = 2**26
+MAX_PIXELS = 2**26
 """Larger pictures are refused: each takes some ten bytes a pixel while it is read, and several are read at once."""
 
-MOST_BYTES = 2**29
+MAX_BYTES = 2**29
 """Larger files are refused unread."""
 
-NAMED_MOST = 20
+MAX_NAMED = 20
 """Damaged files that an error names; the rest are in a file."""
 
 T = TypeVar("T")
@@ -145,16 +145,16 @@ def _content(path: Path) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError("it is no file")
-        if status.st_size > MOST_BYTES:
-            raise OSError(f"it has {status.st_size:,} bytes; at most {MOST_BYTES:,} are read")
+        if status.st_size > MAX_BYTES:
+            raise OSError(f"it has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read")
         return file.read()
 
 
 def _refuse_size(width: int, height: int) -> None:
     if width * height == 0:
         raise ValueError("it has no pixels")
-    if width * height > MOST_PIXELS:
-        raise ValueError(f"{width:,} × {height:,} pixels are more than {MOST_PIXELS:,}; save it smaller")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width:,} × {height:,} pixels are more than {MAX_PIXELS:,}; save it smaller")
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
@@ -192,7 +192,7 @@ def inspected(
 
     Args:
         known: where it is noted what was tried before, by content.
-        folder: where the names of more than :data:`NAMED_MOST` damaged files go.
+        folder: where the names of more than :data:`MAX_NAMED` damaged files go.
         progress: told how far it is.
 
     Raises:
@@ -219,12 +219,12 @@ def inspected(
 
 
 def _refusal(refused: Sequence[str], folder: Path | None) -> DataError:
-    named = "\n".join(f"  {problem}" for problem in refused[:NAMED_MOST])
+    named = "\n".join(f"  {problem}" for problem in refused[:MAX_NAMED])
     rest = ""
-    if len(refused) > NAMED_MOST and folder is not None:
+    if len(refused) > MAX_NAMED and folder is not None:
         file = folder / "bad_images.txt"
         file.write_text("\n".join(refused) + "\n", encoding="utf-8", errors="backslashreplace")
-        rest = f"\n  … and {len(refused) - NAMED_MOST} more: all are in {file}"
+        rest = f"\n  … and {len(refused) - MAX_NAMED} more: all are in {file}"
     count = "1 file is" if len(refused) == 1 else f"{len(refused):,} files are"
     return DataError(
         f"{count} no readable image:\n{named}{rest}",

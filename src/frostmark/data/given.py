@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol, SupportsInt
 
 import torch
 from PIL import Image
@@ -23,6 +23,17 @@ _FIX = (
     "images (N, H, W), (N, H, W, C) or (N, C, H, W) of 0 … 255 with C of 1 or 3, and N labels 0 … C−1; images of "
     "different sizes go in a folder: dataset=Path('folder')"
 )
+
+
+class Pairs(Protocol):
+    """A dataset as torch knows them: (image, label) by index."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[object, SupportsInt]: ...
+
+
+Given = tuple[object, object] | Pairs
+"""One split: images and labels, or a dataset."""
 
 
 @dataclass
@@ -40,8 +51,8 @@ class GivenImages:
     """
 
     name: str
-    train: Any
-    test: Any
+    train: Given
+    test: Given
     names: Sequence[str] | None = None
     limit: Limits = field(default_factory=Limits)
 
@@ -64,7 +75,7 @@ class GivenImages:
         return self._splits[split]
 
 
-def _split(given: Any, split: str) -> TensorImages:
+def _split(given: Given, split: str) -> TensorImages:
     try:
         if isinstance(given, tuple) and len(given) == 2:
             images, labels = torch.as_tensor(given[0]), torch.as_tensor(given[1])
@@ -77,7 +88,7 @@ def _split(given: Any, split: str) -> TensorImages:
         raise DataError(f"the {split} images given cannot be used: {problem}", fix=_FIX) from problem
 
 
-def _tensor(image: Any) -> Tensor:
+def _tensor(image: object) -> Tensor:
     return pil_to_tensor(image) if isinstance(image, Image.Image) else torch.as_tensor(image)
 
 

@@ -1,6 +1,6 @@
 """What a data set is here: a name, classes, and two splits of images that yield ``(index, image, label)``.
 
-    source = Digits(root="data")
+    source = Digits()
     train = source.split("train")
     indices, images, labels = train.__getitems__([0, 1, 2])     # (3,), (3, 1, 8, 8) uint8, (3,)
 

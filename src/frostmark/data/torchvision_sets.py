@@ -7,9 +7,10 @@ Splits are the library's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 import torchvision
@@ -21,6 +22,21 @@ from frostmark.errors import ConfigError, DataError
 _IDX = tuple(
     f"{name}-ubyte.gz" for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 )
+
+
+class _Opened(Protocol):
+    """What is read of torchvision's data sets, which have no types."""
+
+    classes: Sequence[str]
+    data: object
+    targets: object
+
+
+class _Reader(Protocol):
+    """What is read of their classes: where the archives are."""
+
+    resources: Sequence[tuple[str, str]]
+    url: str
 
 
 @dataclass(frozen=True)
@@ -77,10 +93,12 @@ class TorchvisionSet:
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
         return TensorImages(images.contiguous(), torch.as_tensor(opened.targets).long())
 
-    def _open(self, split: SplitName) -> Any:
+    def _open(self, split: SplitName) -> _Opened:
         reader = getattr(torchvision.datasets, self.dataset)
+        opened: _Opened
         try:
-            return reader(Path(self.root).expanduser(), train=split == "train", download=False)
+            opened = reader(Path(self.root).expanduser(), train=split == "train", download=False)
+            return opened
         except RuntimeError:  # torchvision: "Dataset not found or corrupted"
             pass
         except (AssertionError, ValueError, OSError) as problem:
@@ -91,11 +109,12 @@ class TorchvisionSet:
         self._require_download(reader)
         try:
             with impatient():
-                return reader(Path(self.root).expanduser(), train=split == "train", download=True)
+                opened = reader(Path(self.root).expanduser(), train=split == "train", download=True)
+                return opened
         except (RuntimeError, OSError, EOFError) as problem:
             raise self._missing(f"the download failed: {problem}") from problem
 
-    def _require_download(self, reader: Any) -> None:
+    def _require_download(self, reader: _Reader) -> None:
         known = _KNOWN[self.dataset]
         if all((self._folder() / archive).is_file() for archive in known.archives):
             return None  # put there by hand: torchvision checks and unpacks them

@@ -36,6 +36,10 @@ from frostmark.faults import point
 from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.names import visible_lines
 
+Array = NDArray[Any]
+Manifest = dict[str, Any]
+"""JSON: key, width, shards, created, about."""
+
 SHARD = 256
 """Rows of a shard: what an interrupted extraction loses at most."""
 
@@ -129,7 +133,7 @@ class Entry:
         content = save({"rows": np.ascontiguousarray(rows)}, _metadata(self.key.digest(), number))
         self._write(f"rows-{number:06d}-{digest_of(content)}.safetensors", content)
 
-    def commit(self, about: Mapping[str, Any]) -> None:
+    def commit(self, about: Mapping[str, object]) -> None:
         """Declare the entry complete.
 
         Args:
@@ -150,7 +154,7 @@ class Entry:
         }
         self._write(MANIFEST, _sealed(body))
 
-    def about(self) -> Mapping[str, Any]:
+    def about(self) -> Manifest:
         """What a person should know of it; empty while the entry is unfinished."""
         manifest = read_manifest(self.folder / MANIFEST)
         return {} if manifest is None else manifest["about"]
@@ -170,7 +174,7 @@ class Entry:
         ]
         return np.concatenate(pieces)
 
-    def derived(self, name: str, compute: Callable[[], Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
+    def derived(self, name: str, compute: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
         """Arrays that follow from the rows, kept beside them: computed the first time, read and verified afterwards.
 
         Args:
@@ -184,7 +188,7 @@ class Entry:
         for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
             named = _DERIVED_NAME.fullmatch(path.name)
             if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):
-                found: Mapping[str, NDArray[Any]] = load(path.read_bytes())
+                found: Mapping[str, Array] = load(path.read_bytes())
                 return found
         arrays = compute()
         content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _metadata(self.key.digest(), name))
@@ -276,15 +280,15 @@ def _metadata(key: str, number: int | str) -> dict[str, str]:
     return {"place": f"{key}/{number}"}
 
 
-def _sealed(body: Mapping[str, Any]) -> bytes:
+def _sealed(body: Mapping[str, object]) -> bytes:
     return canonical({"body": body, "digest": digest_of(canonical(body))})
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Manifest | None:
     """The body of a manifest; None if it is not, to the byte, what was written."""
     try:
         content = path.read_bytes()
-        body: dict[str, Any] = json.loads(content)["body"]
+        body: Manifest = json.loads(content)["body"]
         return body if isinstance(body, dict) and _sealed(body) == content else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

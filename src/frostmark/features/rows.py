@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +35,14 @@ class FeatureSet:
         """Room for N rows of D features, taken at once: thousands of small arrays would tear the heap to pieces."""
         return cls(np.zeros(count, np.int64), np.empty((count, width), np.float32), np.zeros(count, bool))
 
-    def put(self, index: NDArray[Any], labels: NDArray[Any], rows: NDArray[Any]) -> None:
+    def put(self, index: NDArray[np.integer], labels: NDArray[np.integer], rows: NDArray[np.floating]) -> None:
         """Take in the ``rows`` (n, D) with ``labels`` (n,) of the images at the positions ``index`` (n,)."""
         self.labels[index] = labels
         self.rows[index] = rows
         self.there[index] = True
 
 
-def not_finite(rows: NDArray[Any]) -> NDArray[np.intp]:
+def not_finite(rows: NDArray[np.floating]) -> NDArray[np.intp]:
     """Positions of the rows (N, D) that hold a value which is no number."""
     return np.flatnonzero(~np.isfinite(rows).all(1))
 

@@ -20,11 +20,10 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +31,7 @@ from frostmark.faults import point
 from frostmark.features.entry import (
     MANIFEST,
     Entry,
+    Manifest,
     is_derived,
     problem_of,
     read_manifest,
@@ -185,7 +185,7 @@ class Stored:
     folder: Path
     size: int
     used: float
-    manifest: Mapping[str, Any] | None
+    manifest: Manifest | None
 
     @classmethod
     def at(cls, folder: Path) -> Stored | None:

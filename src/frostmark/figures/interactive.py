@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.figures.pieces import (
     UNSELECTED,
+    Look,
     add_names,
     frame,
     images_of,
@@ -38,7 +39,8 @@ from frostmark.figures.sprites import Sprites
 from frostmark.stats.moments import Array
 
 if TYPE_CHECKING:
-    from bokeh.models import ColumnDataSource, Plot
+    from bokeh.models import ColumnDataSource, Plot, Scatter
+    from bokeh.models.renderers import GlyphRenderer
 
 IMAGE_BYTES = 9_000_000
 """For all images of a page; base64 makes twelve megabytes of them. MLflow shows pages up to fifty."""
@@ -62,9 +64,9 @@ class InteractiveView:
 
     split: str
     coordinates: Array
-    labels: NDArray[np.integer[Any]]
-    index: NDArray[np.integer[Any]]
-    neighbours: NDArray[np.integer[Any]]
+    labels: NDArray[np.integer]
+    index: NDArray[np.integer]
+    neighbours: NDArray[np.integer]
     neighbours_split: str
     kept: Array | None = None
     thumbnails: NDArray[np.uint8] | None = None
@@ -120,13 +122,15 @@ def _plot(views: Sequence[tuple[int, InteractiveView]], classes: Sequence[str]) 
     return plot
 
 
-def _add_points(plot: Plot, number: int, view: InteractiveView, classes: int, points: int, edged: bool) -> Any:
+def _add_points(
+    plot: Plot, number: int, view: InteractiveView, classes: int, points: int, edged: bool
+) -> GlyphRenderer[Scatter]:
     from bokeh.models import BooleanFilter, CDSView, Scatter
 
     # Few points get a rim, so that neighbours stay apart.
     size = point_size(points)
     rim = "#222222" if edged else "#ffffff" if size > 6 else None
-    look: dict[str, Any] = {
+    look: Look = {
         "x": "x", "y": "y", "marker": "mark", "fill_color": "colour",
         "size": size, "line_color": rim, "line_width": 0.9 if edged else 0.5,
     }  # fmt: skip
@@ -147,7 +151,7 @@ def _source(view: InteractiveView, classes: int) -> ColumnDataSource:
     return ColumnDataSource({"x": x, "y": y, "alpha": alpha} | looks(view.labels, classes))
 
 
-def _described(views: Sequence[InteractiveView], number: int, sprites: Sprites | None) -> dict[str, Any]:
+def _described(views: Sequence[InteractiveView], number: int, sprites: Sprites | None) -> dict[str, object]:
     view = views[number]
     return view_of(view.split, view.labels, view.index, sprites) | {
         "kept": None if view.kept is None else packed(view.kept, "<f4"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from frostmark.figures.pieces import (
     UNSELECTED,
     Labels,
+    Look,
     add_names,
     frame,
     images_of,
@@ -40,15 +41,16 @@ from frostmark.figures.pieces import (
 from frostmark.stats.moments import Array
 
 if TYPE_CHECKING:
-    from bokeh.models import BooleanFilter, ColumnDataSource, Plot
+    from bokeh.models import BooleanFilter, ColumnDataSource, Plot, Scatter
+    from bokeh.models.renderers import GlyphRenderer
 
 IMAGE_BYTES = 6_000_000
 """For all images of a page; base64 makes eight megabytes of them."""
 
-NAMED_MOST = 3
+MAX_NAMED = 3
 """Maps side by side up to which classes are named at their clusters; narrower maps have no room."""
 
-LIVE_MOST = 6_000
+MAX_LIVE = 6_000
 """Dots of all maps together up to which a selection is shown while it is drawn."""
 
 SIDE = 360
@@ -124,7 +126,7 @@ def linked_maps(maps: Sequence[LinkedMap], images: LinkedImages, classes: Sequen
         "views": [view_of(s, images.labels[s], images.index[s], of) for s, of in zip(splits, sprites, strict=True)],
         "maps": [_described(of, splits) for of in maps],
     }
-    plots = _plots(maps, images, splits, classes, named=columns <= NAMED_MOST)
+    plots = _plots(maps, images, splits, classes, named=columns <= MAX_NAMED)
     bars = sum(any(shares is not None for shares in of.kept.values()) for of in maps)
     return LinkedPieces(
         style=resource("pieces.css") + resource("linked.css") + sheet_rules(sprites),
@@ -162,7 +164,7 @@ def _plots(
 
     sources = [_source(maps, images.labels[split], split, len(classes)) for split in splits]
     filters = [BooleanFilter() for _ in splits]
-    live = max(map(len, images.labels.values())) * len(maps) <= LIVE_MOST
+    live = max(map(len, images.labels.values())) * len(maps) <= MAX_LIVE
     plots = []
     for m, of in enumerate(maps):
         plot = frame(*square([of.coordinates[splits[0]]]), live)
@@ -178,18 +180,18 @@ def _source(maps: Sequence[LinkedMap], labels: Labels, split: str, classes: int)
     """One table for all maps of a split: map m has the columns ``x<m>``, ``y<m>`` and ``alpha<m>``."""
     from bokeh.models import ColumnDataSource
 
-    columns: dict[str, Any] = dict(looks(labels, classes))
+    columns: dict[str, Sequence[str] | Array] = dict(looks(labels, classes))
     for m, of in enumerate(maps):
         columns[f"x{m}"], columns[f"y{m}"] = np.asarray(of.coordinates[split], np.float32).T.copy()
         columns[f"alpha{m}"] = opacity(of.kept[split], len(labels))
     return ColumnDataSource(columns)
 
 
-def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: BooleanFilter) -> Any:
+def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: BooleanFilter) -> GlyphRenderer[Scatter]:
     from bokeh.models import CDSView, Scatter
 
     size = 0.8 * point_size(len(source.data[f"x{m}"]))  # the maps are small
-    look: dict[str, Any] = {
+    look: Look = {
         "x": f"x{m}", "y": f"y{m}", "marker": "mark", "fill_color": "colour", "size": size, "line_width": 0.4,
     }  # fmt: skip
     return plot.add_glyph(
@@ -203,7 +205,7 @@ def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: Bo
     )
 
 
-def _described(of: LinkedMap, splits: Sequence[str]) -> dict[str, Any]:
+def _described(of: LinkedMap, splits: Sequence[str]) -> dict[str, object]:
     """What ``linked.js`` knows of a map, a value a split; ``frames`` are the ends of the axes."""
     kept = [of.kept[split] for split in splits]
     frames = [list(zip(*square([of.coordinates[split]]), strict=True)) for split in splits]

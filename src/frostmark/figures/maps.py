@@ -1,6 +1,7 @@
 """Pictures of maps: every image a point, coloured by its class, the class named at its cluster.
 
-figure = draw_maps([MapView("train", coordinates, labels)], classes, title="resnet18 · last_conv · digits", note="")
+view = MapView("train", coordinates, labels)
+figure = draw_maps([view], classes, title="resnet18 · last_conv · digits", note="", shared=True)
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from frostmark.figures.palette import ClassStyle, class_styles
 from frostmark.names import visible, visible_lines
 from frostmark.stats.moments import Array
 
-LEGEND_MOST = 40
+MAX_LEGEND = 40
 """Beyond so many classes a legend helps nobody."""
 
 FAINTEST, FULL = 0.18, 0.85
 """Opacity of a point whose neighbourhood the map does not keep at all, and of one that keeps half of it or more."""
 
-VECTOR_MOST = 4_000
+MAX_VECTOR = 4_000
 """Points of one map that a vector file holds one by one; more become an image inside it."""
 
 NAMED_FROM = 15
@@ -82,7 +83,7 @@ def scatter(ax: Axes, view: MapView, styles: Sequence[ClassStyle]) -> None:
         points, style = view.coordinates[mine], styles[c]
         drawn = ax.scatter(points[:, 0], points[:, 1], s=size, c=style.colour, marker=style.marker, linewidths=0)
         drawn.set_alpha(opacity[mine])
-        drawn.set_rasterized(len(view.labels) > VECTOR_MOST)
+        drawn.set_rasterized(len(view.labels) > MAX_VECTOR)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set_aspect("equal")
@@ -121,7 +122,7 @@ def limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None:
 def name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
     """Class names where their points are densest, moved apart where they would overlap."""
     present = np.unique(view.labels)
-    if len(present) > LEGEND_MOST or len(view.labels) < NAMED_FROM * len(present):
+    if len(present) > MAX_LEGEND or len(view.labels) < NAMED_FROM * len(present):
         return
     places = np.stack([densest(view.coordinates[view.labels == c]) for c in present])
     width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
@@ -169,7 +170,7 @@ def add_legend(
 ) -> None:
     """The classes of the views, at the right of them all; none where they are too many."""
     present = np.unique(np.concatenate([v.labels for v in views]))
-    if len(present) > LEGEND_MOST:
+    if len(present) > MAX_LEGEND:
         return
     handles = [
         Line2D([], [], linestyle="", marker=styles[c].marker, color=styles[c].colour, markersize=8,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from frostmark.figures.maps import plain, shown
 from frostmark.stats.moments import Array
 
-NUMBERS_MOST = 12
+MAX_NUMBERS = 12
 """Up to so many classes the cells carry their numbers."""
 
 
@@ -34,13 +34,13 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
         image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
         ax.set_title(split, fontsize=11)
         name_axes(ax, tuple(classes[c] for c in order))
-        if len(classes) <= NUMBERS_MOST:
+        if len(classes) <= MAX_NUMBERS:
             _write_numbers(ax, ordered, (low + high) / 2, _divisor(high))
     unit = _divisor(high)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
     bar.set_label("variance of the two classes pooled into one set\n(diagonal: of the class alone)")
     figure.suptitle(plain(title), fontsize=13, fontweight="bold")
-    if len(classes) <= NUMBERS_MOST and unit != 1:
+    if len(classes) <= MAX_NUMBERS and unit != 1:
         figure.supxlabel(f"numbers in the cells: × {unit:,g}", fontsize=9, color="#444444")
     return figure
 
@@ -62,7 +62,7 @@ def draw_confusability(
         image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
         ax.set_title(split, fontsize=11)
         name_axes(ax, tuple(classes[c] for c in order))
-        if len(classes) <= NUMBERS_MOST and len(finite):
+        if len(classes) <= MAX_NUMBERS and len(finite):
             _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
     bar.set_label(

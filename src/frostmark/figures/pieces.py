@@ -16,17 +16,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from frostmark.figures.maps import FAINTEST, FULL, LEGEND_MOST, NAMED_FROM, densest, moved_apart, shown
+from frostmark.figures.maps import FAINTEST, FULL, MAX_LEGEND, NAMED_FROM, densest, moved_apart, shown
 from frostmark.figures.palette import class_styles
 from frostmark.figures.sprites import COLUMNS, GUTTER, PER_SHEET, Sprites, make_sprites
 from frostmark.stats.moments import Array
 
 if TYPE_CHECKING:
-    from bokeh.models import Plot
+    from bokeh.models import Plot, Scatter
+    from bokeh.models.renderers import GlyphRenderer
 
-Labels = NDArray[np.integer[Any]]
+Labels = NDArray[np.integer]
+Look = dict[str, Any]
+"""Properties of a glyph of Bokeh: each takes values of its own."""
 
 MARKS = {
     "o": "circle", "^": "triangle", "s": "square", "X": "square_pin", "D": "diamond", "P": "plus",
@@ -59,7 +62,7 @@ def frame(low: Sequence[float], high: Sequence[float], live: bool = True) -> Plo
     )
 
 
-def select_only(plot: Plot, renderers: Sequence[Any]) -> None:
+def select_only(plot: Plot, renderers: Sequence[GlyphRenderer[Scatter]]) -> None:
     """Let the lasso and the box choose among ``renderers``: not the names, which are drawn as a glyph too."""
     from bokeh.models import BoxSelectTool, LassoSelectTool
 
@@ -107,7 +110,7 @@ def add_names(
     from bokeh.models import BooleanFilter, CDSView, ColumnDataSource, Text
 
     present = np.unique(labels)
-    if len(present) > LEGEND_MOST or len(labels) < NAMED_FROM * len(present):
+    if len(present) > MAX_LEGEND or len(labels) < NAMED_FROM * len(present):
         return
     coordinates = np.asarray(coordinates, np.float64)
     low, high = square([coordinates])
@@ -116,7 +119,7 @@ def add_names(
     extent = np.array([[0.017 * len(word) * unit, 0.045 * unit] for word in names])
     places = np.stack([densest(coordinates[labels == c]) for c in present])
     x, y = moved_apart(places, extent).T.tolist()
-    look: dict[str, Any] = {
+    look: Look = {
         "text_align": "center", "text_baseline": "middle", "text_color": "#111111", "text_font_size": "12px",
         "text_font": {"value": "system-ui, sans-serif"}, "text_font_style": "bold",
         "background_fill_color": "#ffffff", "background_fill_alpha": 0.72, "padding": 2, "border_radius": 4,
@@ -129,7 +132,7 @@ def add_names(
     )
 
 
-def legend(labels: Sequence[Labels], classes: Sequence[str]) -> list[dict[str, Any] | None]:
+def legend(labels: Sequence[Labels], classes: Sequence[str]) -> list[dict[str, str] | None]:
     """Name and look of every class; None for those without a point, which the legend leaves out."""
     present = set(np.concatenate(list(labels)).tolist())
     styles = class_styles(len(classes))
@@ -139,7 +142,7 @@ def legend(labels: Sequence[Labels], classes: Sequence[str]) -> list[dict[str, A
     ]
 
 
-def packed(values: Any, dtype: str) -> str:
+def packed(values: ArrayLike, dtype: str) -> str:
     """Numbers as base64 of their bytes, for ``unpack`` of ``pieces.js``."""
     return b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
 
@@ -162,7 +165,7 @@ def sheet_rules(sprites: Sequence[Sprites | None]) -> str:
     )
 
 
-def view_of(split: str, labels: Labels, index: Labels, sprites: Sprites | None) -> dict[str, Any]:
+def view_of(split: str, labels: Labels, index: Labels, sprites: Sprites | None) -> dict[str, object]:
     """What ``pieces.js`` knows of a split: N labels, N numbers in the data set, and where the images are."""
     cell = sprites and {
         "width": sprites.width,
@@ -173,9 +176,9 @@ def view_of(split: str, labels: Labels, index: Labels, sprites: Sprites | None) 
     return {"split": split, "labels": packed(labels, "<i4"), "index": packed(index, "<i4"), "image": cell}
 
 
-def program(script: str, page: dict[str, Any], plots: Sequence[Plot]) -> dict[str, Any]:
+def program(script: str, page: dict[str, object], plots: Sequence[Plot]) -> dict[str, object]:
     """Values for ``scripts.html``: Bokeh, what the page holds, the plots, and ``script`` behind ``pieces.js``."""
-    fixed = {"searchable": LEGEND_MOST, "sheet": {"columns": COLUMNS, "holds": PER_SHEET, "gutter": GUTTER}}
+    fixed = {"searchable": MAX_LEGEND, "sheet": {"columns": COLUMNS, "holds": PER_SHEET, "gutter": GUTTER}}
     return {
         "library": _library(),
         "page": page | fixed,
@@ -184,7 +187,7 @@ def program(script: str, page: dict[str, Any], plots: Sequence[Plot]) -> dict[st
     }
 
 
-def _drawing(plots: Sequence[Plot]) -> dict[str, Any]:
+def _drawing(plots: Sequence[Plot]) -> dict[str, object]:
     """The plots as Bokeh's JSON, with numbers for names: Bokeh counts its models through the life of the process."""
     from bokeh.document import Document
 
@@ -196,7 +199,7 @@ def _drawing(plots: Sequence[Plot]) -> dict[str, Any]:
     return {"document": drawing, "roots": [names[plot.id] for plot in plots]}
 
 
-def _renumbered(node: Any, names: dict[str, str]) -> Any:
+def _renumbered(node: object, names: dict[str, str]) -> object:
     if isinstance(node, dict):
         return {
             key: names.setdefault(child, f"m{len(names)}") if key == "id" else _renumbered(child, names)
@@ -215,7 +218,7 @@ def _library() -> str:
     return "\n".join(scripts)
 
 
-def rendered(template: str, **values: Any) -> str:
+def rendered(template: str, **values: object) -> str:
     """A template of this folder; values are escaped unless the template calls them safe."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 

@@ -23,20 +23,21 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 
+from frostmark.metrics.map_kinds import MAP_KINDS
 from frostmark.metrics.metric import Scores, Undefined, Value
 from frostmark.stats.moments import Array, Float
 
 NEIGHBOURS = 10
 """Size of the neighbourhoods looked at."""
 
-MOST_PAIRS = 100_000_000
+MAX_PAIRS = 100_000_000
 """Distances computed for the ranks at most: all pairs of 10,000 points; of more points a sample is ranked among all."""
 
 _CORRELATED = 100_000
 _CELLS = 4_000_000
 _ROUNDING = 1e-12
 
-FEWEST = 4
+MIN_POINTS = 4
 """Points that a neighbourhood of one, and the ranks beyond it, need."""
 
 
@@ -93,7 +94,10 @@ class Faithfulness:
             "knn_accuracy": self.knn_accuracy,
             "knn_accuracy_excess": self.knn_accuracy - self.feature_knn_accuracy,
         }
-        return Scores({f"{family}/{name}": value for name, value in values.items()})
+        scores = Scores(MAP_KINDS)
+        for name, value in values.items():
+            scores.add(f"{family}/{name}", value)
+        return scores
 
 
 def faithfulness(
@@ -112,15 +116,15 @@ def faithfulness(
         ValueError: for fewer than 4 points, which have no ranks beyond a neighbourhood.
     """
     count = len(rows)
-    if count < FEWEST:
-        raise ValueError(f"{count} points have no ranks beyond a neighbourhood; {FEWEST} have")
+    if count < MIN_POINTS:
+        raise ValueError(f"{count} points have no ranks beyond a neighbourhood; {MIN_POINTS} have")
     k = min(NEIGHBOURS, (count - 1) // 2, nearest.shape[1])
     near_rows, near_points = nearest[:, :k].astype(np.int64), nearest_points(coordinates, k)
     kept = shared_neighbours(near_rows, near_points)
     # Sampled points are ranked among all: the estimate of a mean over points.
     ranked = np.arange(count)
-    if count**2 > MOST_PAIRS:
-        ranked = np.sort(rng.choice(count, MOST_PAIRS // count, replace=False))
+    if count**2 > MAX_PAIRS:
+        ranked = np.sort(rng.choice(count, MAX_PAIRS // count, replace=False))
     hits, feature_hits = (_agree(found, labels) for found in (near_points, near_rows))
     return Faithfulness(
         k,

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from frostmark.metrics.cost import COST_KINDS
 from frostmark.metrics.faithfulness import Faithfulness
-from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
+from frostmark.metrics.map_kinds import MAP_KINDS
+from frostmark.metrics.metric import Scores, Undefined, make_splits
 from frostmark.metrics.variance import MapVariance
 
 TOO_FEW = "too few images for neighbourhoods"
@@ -72,16 +74,22 @@ class MapSet:
 
 def map_scores(maps: MapSet) -> Scores:
     """The badge of every map as metrics, and what the making took."""
-    values: dict[str, Value] = {f"cost/{name}_seconds": seconds for name, seconds in maps.seconds.items()}
+    scores = Scores({**COST_KINDS, **MAP_KINDS})
+    for name, seconds in maps.seconds.items():
+        scores.add(f"cost/{name}_seconds", seconds)
     for of in maps.splits:
         family = f"{of.split}/map"
-        unknown: dict[str, Value] = {f"{family}/trustworthiness": Undefined(TOO_FEW)}
-        values |= unknown if of.badge is None else of.badge.scores(family).values
+        if of.badge is None:
+            scores.add(f"{family}/trustworthiness", Undefined(TOO_FEW))
+        else:
+            scores.take(of.badge.scores(family))
         if of.stability is not None:
-            values[f"{family}/stability"] = of.stability
-    values |= {f"{split}/map/kl_divergence": kl for split, kl in maps.kl_divergence.items()}
-    values |= {f"{split}/map/seed_disparity": left for split, left in maps.seed_disparity.items()}
-    return Scores(values)
+            scores.add(f"{family}/stability", of.stability)
+    for split, kl in maps.kl_divergence.items():
+        scores.add(f"{split}/map/kl_divergence", kl)
+    for split, left in maps.seed_disparity.items():
+        scores.add(f"{split}/map/seed_disparity", left)
+    return scores
 
 
 def map_variances(maps: MapSet, classes: tuple[str, ...]) -> Scores:

@@ -2,6 +2,8 @@
 
     @dataclass(frozen=True)
     class Separability:
+        kinds: ClassVar[Mapping[str, Kind]] = KINDS
+
         def __call__(self, splits: Splits) -> Scores: ...
 
 A family is registered by its YAML in ``conf/metrics``, whose keys are the fields of its class. The numbers themselves
@@ -13,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostmark.errors import ConfigError
 from frostmark.metrics.confusability import directional_cdnv
+from frostmark.metrics.kinds import DERIVED_ENDS, Kind, kind_of, name_of
 from frostmark.stats.bootstrap import Resamples, interval
 from frostmark.stats.moments import Array, ClassMoments, Float
 from frostmark.stats.neighbours import KEPT, Graph
@@ -104,6 +108,7 @@ class Scores:
     """What a family found.
 
     Attributes:
+        kinds: what the family declares; a value is taken in by :meth:`add`, which asks for its kind.
         values: metric key → value.
         tables: artifact name without suffix → columns.
         draws: metric key → (B,) bootstrap draws.
@@ -111,11 +116,12 @@ class Scores:
         chance: metric key → what labels that mean nothing would give.
     """
 
-    values: dict[str, Value] = field(default_factory=dict)
-    tables: dict[str, Table] = field(default_factory=dict)
-    draws: dict[str, Float] = field(default_factory=dict)
-    outcomes: dict[str, Array] = field(default_factory=dict)
-    chance: dict[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, Kind]
+    values: dict[str, Value] = field(default_factory=dict, init=False)
+    tables: dict[str, Table] = field(default_factory=dict, kw_only=True)
+    draws: dict[str, Float] = field(default_factory=dict, init=False)
+    outcomes: dict[str, Array] = field(default_factory=dict, init=False)
+    chance: dict[str, float] = field(default_factory=dict, init=False)
 
     def add(
         self,
@@ -125,7 +131,6 @@ class Scores:
         draws: Float | None = None,
         null: Float | None = None,
         chance: float | None = None,
-        higher: bool = True,
     ) -> None:
         """Take in a value with what is known of its uncertainty; of an undefined one nothing is.
 
@@ -134,8 +139,11 @@ class Scores:
             null: (P,) values under permuted labels, which give ``<key>_p``, ``<key>_z`` and, if there is no
                 ``chance``, their mean in its place.
             chance: the analytic chance level.
-            higher: whether higher is better.
+
+        Raises:
+            ConfigError: if the key has no split, or the family declares no kind for it.
         """
+        self._kind(key)
         self.values[key] = value
         if isinstance(value, Undefined):
             return
@@ -145,13 +153,13 @@ class Scores:
         if chance is not None:
             self.chance[key] = chance
         if null is not None:
-            self.add_null(key, value, null, higher=higher)
+            self.add_null(key, value, null)
 
-    def add_null(self, key: str, observed: float, null: Float, *, higher: bool = True) -> None:
+    def add_null(self, key: str, observed: float, null: Float) -> None:
         """Take in what permuted labels give for a metric, ``null`` (P,), beside what the labels gave."""
         if not len(null):
             return
-        self.values[f"{key}_p"] = p_value(observed, null, higher=higher)
+        self.values[f"{key}_p"] = p_value(observed, null, higher=self._kind(key).better != "lower")
         if not np.isfinite(null).all():
             self.values[f"{key}_z"] = Undefined("some permutations make two class means equal")
             return
@@ -159,14 +167,54 @@ class Scores:
         self.values[f"{key}_z"] = Undefined("every permutation gives the same value") if z is None else z
         self.chance.setdefault(key, float(null.mean()))
 
-    def take_in(self, other: Scores) -> None:
-        """Add what another family found."""
-        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
-            mine |= theirs
+    def add_end(self, key: str, end: str, value: float) -> None:
+        """Take in what says more of a metric that is there: ``add_end(key, "_std", 0.02)``.
+
+        Raises:
+            ConfigError: if the metric is not there, or ``end`` is not one of ``DERIVED_ENDS``.
+        """
+        if key not in self.values or end not in DERIVED_ENDS:
+            raise ConfigError(
+                f"{key}{end} says more of no metric: {key} must be added first, and {end!r} be one of "
+                f"{', '.join(DERIVED_ENDS)}",
+                fix=f"scores.add({key!r}, value)",
+            )
+        self.values[f"{key}{end}"] = value
+
+    def take(self, other: Scores) -> None:
+        """Take in all of ``other``, with its kinds."""
+        self.kinds = {**self.kinds, **other.kinds}
+        self.values |= other.values
+        self.tables |= other.tables
+        self.draws |= other.draws
+        self.outcomes |= other.outcomes
+        self.chance |= other.chance
+
+    def _kind(self, key: str) -> Kind:
+        kind = kind_of(key, self.kinds)
+        if kind is None:
+            raise undeclared(key, self.kinds)
+        return kind
+
+
+def undeclared(key: str, kinds: Mapping[str, Kind]) -> ConfigError:
+    """Why a key is not one of a family's: it has no split, or no kind."""
+    name = name_of(key)
+    if name is None:
+        return ConfigError(f"{key} has no split: train/{key} or test/{key}", fix=f"scores.add('test/{key}', value)")
+    known = ", ".join(kinds) or "none"
+    example = f'kinds = {{"{name}": Kind("words for a person", better="higher", across=Across.RUN)}}'
+    return ConfigError(f"{key} has no kind: its family declares {known}", fix=example)
 
 
 class Metric(Protocol):
-    """A family of metrics."""
+    """A family of metrics.
+
+    Attributes:
+        kinds: ``<family>/<name>`` → what the metric is.
+    """
+
+    kinds: ClassVar[Mapping[str, Kind]]
 
     def __call__(self, splits: Splits) -> Scores: ...
 

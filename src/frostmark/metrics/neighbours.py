@@ -10,14 +10,16 @@ The protocol of DINO: rows of unit length, cosine similarity s, each of the k ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Table, Undefined, columns, stacked
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.neighbours import Graph
@@ -38,6 +40,25 @@ rows know an accuracy to a hundredth; how it spreads between the draws they know
 
 AUDITED = 100
 """Images in the label audit."""
+
+_accuracy = partial(Kind, better="higher", across=Across.NETWORKS, share=True, range=(0, 1))
+
+KINDS: Mapping[str, Kind] = {
+    "neighbours/knn_accuracy": _accuracy(
+        "k-NN accuracy",
+        pairs="knn_hits",
+        headline=1,
+        meaning="20 nearest by cosine, weighted; test asks train, train asks train without itself",
+    ),
+    "neighbours/ncm_accuracy": _accuracy(
+        "nearest-mean accuracy", pairs="ncm_hits", headline=2, meaning="the nearest class mean of train"
+    ),
+    "neighbours/shots_<m>": _accuracy(
+        "<m>-shot accuracy",
+        meaning="the nearest class mean with m labelled images per class, mean of 20 random choices (± their standard "
+        "deviation)",
+    ),
+}
 
 
 def knn_votes(
@@ -109,6 +130,8 @@ class Neighbours:
         ValueError: if k or the temperature is not positive.
     """
 
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
+
     k: int = 20
     temperature: float = 0.07
     metric: Literal["cosine"] = "cosine"
@@ -118,12 +141,13 @@ class Neighbours:
             raise ValueError(f"k={self.k} and temperature={self.temperature} must be positive")
 
     def __call__(self, splits: Splits) -> Scores:
-        scores, train = Scores(), splits["train"]
+        scores, train = Scores(self.kinds), splits["train"]
         if len(train.moments.present) < 2:
             undefined = Undefined(ONE_CLASS.replace("split", "train split"))
             of_test = ("knn_accuracy", "ncm_accuracy", *(f"shots_{shots}" for shots in SHOTS))
             names = ("train/neighbours/knn_accuracy", *(f"test/neighbours/{name}" for name in of_test))
-            scores.values = dict.fromkeys(names, undefined)
+            for name in names:
+                scores.add(name, undefined)
             return scores
         confusion, audit = [], []
         for split in splits.values():
@@ -195,10 +219,10 @@ def _add_shots(scores: Scores, train: Split, test: Split) -> None:
     ):
         key = f"test/neighbours/shots_{shots}"
         if accuracy is None:
-            scores.values[key] = Undefined(f"a train class has fewer than {shots} images")
+            scores.add(key, Undefined(f"a train class has fewer than {shots} images"))
             continue
-        scores.values[key] = float(accuracy.mean())
-        scores.values[f"{key}_std"] = float(accuracy.std(ddof=1))
+        scores.add(key, float(accuracy.mean()))
+        scores.add_end(key, "_std", float(accuracy.std(ddof=1)))
         lines += [(shots, draw, float(value)) for draw, value in enumerate(accuracy)]
     scores.tables["shots"] = columns(("shots", "draw", "accuracy"), lines)
 

@@ -1,210 +1,92 @@
-"""How far the classes stand apart compared with how far they spread: free of scale, so these decide.
+"""How far the classes stand apart compared with how far they spread: the family of both splits.
 
-    summary = moments.summary
-    fisher_ratio(summary)              # tr S_B / tr S_W
-    eta_squared(summary)               # tr S_B / tr S_T, between 0 and 1
+    scores = Separability()(splits)
+    scores.values["test/separability/fisher_ratio"], scores.draws["test/separability/fisher_ratio"]
 
-Every measure is one formula of a :class:`~frostmark.stats.moments.ClassSummary`, which holds one data set or many
-draws of it: the same function gives the estimate, its interval and its null.
+Free of scale. The formulas are in :mod:`~frostmark.metrics.class_ratios`, :mod:`~frostmark.metrics.collapse` and
+:mod:`~frostmark.metrics.silhouette`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import get_blas_funcs, lapack
 
-from frostmark.metrics.confusability import confused_pairs, nearest_between
-from frostmark.metrics.metric import (
-    ONE_CLASS,
-    Scores,
-    Split,
-    Splits,
-    Table,
-    Undefined,
-    Value,
-    columns,
-    guarded,
-    stacked,
-)
-from frostmark.metrics.silhouette import EXACT_MOST, NULL_MOST, permuted_silhouettes, silhouettes
+from frostmark.metrics.class_ratios import OF_SUMMARY, class_spreads
+from frostmark.metrics.class_tables import confused_table, separability_table, shift_table
+from frostmark.metrics.collapse import nc1, nc1_of_noise, triangular_root
+from frostmark.metrics.kinds import Across, Kind
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value, guarded, stacked
+from frostmark.metrics.silhouette import MAX_EXACT, MAX_NULL, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
-from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
+from frostmark.stats.moments import Array, ClassSummary, Float
 from frostmark.stats.permutation import Permutations, Unlabelled, in_threads
 from frostmark.stats.sampling import seeded, some_of_each
 
 _ROUNDING = 1e-24
 """Squared distances below this share of the squared lengths are the rounding of float64 streams."""
 
-_SPANNED = ((np.float32, 0.3), (np.float64, 1e-4))
-"""Smallest pivot of a Cholesky factor over the largest from which a precision will do for the class means: below the
-last they hardly span some direction."""
+_higher = partial(Kind, better="higher", across=Across.NETWORKS, range=(0, np.inf), pairs="draws")
+_lower = partial(_higher, better="lower")
 
-PAIRS_LISTED = 20
-"""Pairs of classes in the table of the most confusable ones."""
-
-
-def fisher_ratio(summary: ClassSummary) -> Float:
-    """tr S_B / tr S_W: variance between classes over variance within; (C − 1)/(N − C) by chance."""
-    return summary.between / summary.within
-
-
-def eta_squared(summary: ClassSummary) -> Float:
-    """tr S_B / tr S_T: share of the total variance that the classes explain, in 0 … 1; (C − 1)/(N − 1) by chance."""
-    return summary.between / (summary.between + summary.within)
-
-
-def omega_squared(summary: ClassSummary) -> Float:
-    """η² without what chance adds: (SSB − (C − 1)·MSW) / (SST + MSW); 0 by chance, so that it may be negative.
-
-    Hays, Statistics for Psychologists (1963).
-    """
-    classes, n = len(summary.count), int(summary.count.sum())
-    within_mean = summary.within / (n - classes)
-    return (summary.between - (classes - 1) * within_mean) / (summary.between + summary.within + within_mean)
-
-
-def calinski_harabasz(summary: ClassSummary) -> Float:
-    """(tr S_B / (C − 1)) / (tr S_W / (N − C)): PERMANOVA's pseudo-F; about 1 by chance.
-
-    Caliński & Harabasz, Communications in Statistics 3 (1974).
-    """
-    classes, n = len(summary.count), int(summary.count.sum())
-    return fisher_ratio(summary) * (n - classes) / (classes - 1)
-
-
-def cdnv(summary: ClassSummary) -> Float:
-    """Class-distance-normalised variance: mean over pairs of (σ_i² + σ_j²) / (2‖μ_i − μ_j‖²); smaller is better.
-
-    Galanti et al., arXiv 2112.15121.
-    """
-    # Each σ_i² comes once with every other class: the sum over pairs is one over classes.
-    classes = len(summary.count)
-    nearby = summary.closeness.sum(-1, dtype=np.float64)
-    return np.asarray((summary.variance * nearby).sum(-1) / (classes * (classes - 1)))
-
-
-def davies_bouldin(summary: ClassSummary) -> Float:
-    """Mean over the classes of max_j (s_i + s_j) / ‖μ_i − μ_j‖, s the mean distance to the class mean; small is good.
-
-    Davies & Bouldin, IEEE PAMI 1 (1979).
-
-    Raises:
-        ValueError: if the summary has no spreads.
-    """
-    if summary.spread is None:
-        raise ValueError("the summary has no spreads")
-    spread = summary.spread.astype(summary.closeness.dtype)
-    ratio = np.sqrt(summary.closeness)
-    ratio *= spread[..., :, None] + spread[..., None, :]
-    return np.asarray(ratio.max(-1).mean(-1, dtype=np.float64))
-
-
-def class_spreads(rows: Array, labels: Array, moments: ClassMoments) -> Float:
-    """(C,) mean distance of the rows of each class that has any to their mean."""
-    return np.array([np.linalg.norm(rows[labels == c] - moments.mean[c], axis=1).mean() for c in moments.present])
-
-
-def nc1(means: Array, scatter: Float, count: Array) -> float:
-    """Variability collapse tr(Σ_W Σ_B⁺) / C: 0 once every class has shrunk to a point.
-
-    Σ_W = S_W / N, Σ_B = (1/C) Σ (μ_c − μ̄)(μ_c − μ̄)ᵀ of rank C − 1 at most: of its eigenvalues those below 1e-12 of
-    the largest count as zero. After Papyan, Han & Donoho, PNAS 117 (2020); worked out in the Gram matrix of the means.
-
-    Args:
-        means: (C, D) class means.
-        scatter: (D, D) total scatter S_T = S_W + S_B of the rows.
-        count: (C,) rows of each class.
-    """
-    n = count.sum()
-    means = means.astype(np.float64)
-    centred = means - means.mean(0)
-    values, vectors = np.linalg.eigh(centred @ centred.T)
-    kept = values > 1e-12 * values[-1]
-    directions = vectors[:, kept].T @ centred  # (k, D), each as long as the root of its eigenvalue
-    from_centre = (means - (count / n) @ means) @ directions.T
-    within = np.einsum("kd,kd->k", directions @ scatter, directions) - (count[:, None] * from_centre**2).sum(0)
-    return float((np.maximum(within, 0) / n / values[kept] ** 2).sum())
-
-
-def nc1_of_noise(means: Array, scatter: Float, root: Float, count: Array) -> float:
-    """:func:`nc1` without eigenvectors, where the class means span all directions that C of them in D features can.
-
-    Those of permuted labels do, and of these there are many. With M the means about μ̄, w_c = n_c/N and S_W = S_T − S_B:
-    if C ≤ D, M M⁺ leaves out but the direction (1, …, 1), and N·nc1 = ‖M⁺ᵀ S_T^½‖² − N(1 − ‖w‖²); otherwise MᵀM has an
-    inverse, and N·nc1 = tr(S_W (MᵀM)⁻¹). Where the means do not span so much, the eigenvectors it is.
-
-    Args:
-        means, scatter, count: as of :func:`nc1`.
-        root: (D, D) :func:`triangular_root` of the scatter.
-    """
-    n, (classes, width) = count.sum(), means.shape
-    exact = means - means.mean(0, dtype=np.float64)
-    few = classes <= width
-    for kind, enough in _SPANNED:
-        centred = exact.astype(kind, copy=False)
-        gram = centred @ centred.T if few else centred.T @ centred
-        if few:
-            gram += np.trace(gram) / classes**2  # the direction (1, …, 1), in which M is 0, as long as the others
-        inverse, pivots = _inverse(gram)
-        if pivots < enough:
-            continue
-        if few:
-            trmm, symm = get_blas_funcs("trmm", dtype=kind), get_blas_funcs("symm", dtype=kind)
-            across = trmm(1.0, root.T.astype(kind, copy=False), centred.T)  # R is triangular: half of a product
-            reached = symm(1.0, inverse, across, side=1, lower=1, overwrite_c=1)  # Rᵀ M⁺
-            return float(np.einsum("dc,dc->", reached, reached, dtype=np.float64) / n - (1 - ((count / n) ** 2).sum()))
-        from_centre = np.sqrt(count)[:, None] * (means - (count / n) @ means)
-        within = scatter - from_centre.T @ from_centre
-        np.fill_diagonal(within, np.diagonal(within) / 2)  # both are symmetric, of one there is but half
-        return float(2 * np.einsum("de,de->", within, inverse) / n)
-    return nc1(means, scatter, count)
-
-
-def _inverse(gram: Array) -> tuple[Array, float]:
-    """Lower half of the inverse of a symmetric matrix; the smallest pivot of its factor over the largest, or 0."""
-    single = gram.dtype == np.float32
-    potrf, potri = (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
-    factor, failed = potrf(gram, lower=True)
-    pivots = np.diagonal(factor)
-    if failed or pivots.min() <= 0:
-        return gram, 0.0
-    ratio = float(pivots.min() / pivots.max())
-    return np.asarray(potri(factor, lower=True, overwrite_c=True)[0]), ratio
-
-
-def triangular_root(scatter: Float) -> Float:
-    """(D, D) lower triangular R of R Rᵀ = ``scatter``, but for 1e-13 of its trace, which makes it definite."""
-    ridge = 1e-13 * np.trace(scatter) + np.finfo(float).tiny
-    return np.asarray(np.linalg.cholesky(scatter + ridge * np.eye(len(scatter))))
-
-
-OF_SUMMARY: Mapping[str, Callable[[ClassSummary], Float]] = {
-    f.__name__: f for f in (fisher_ratio, eta_squared, omega_squared, calinski_harabasz, davies_bouldin, cdnv)
+KINDS: Mapping[str, Kind] = {
+    "separability/fisher_ratio": _higher(
+        "Fisher ratio", meaning="variance between the classes over variance within the classes"
+    ),
+    "separability/eta_squared": _higher(
+        "η²", range=(0, 1), headline=4, meaning="share of the variance that the classes explain"
+    ),
+    "separability/omega_squared": _higher("ω²", range=(-np.inf, 1), meaning="η² less what chance adds"),
+    "separability/calinski_harabasz": _higher(
+        "Calinski–Harabasz", meaning="the Fisher ratio by degrees of freedom: it grows with the number of images"
+    ),
+    "separability/davies_bouldin": _lower(
+        "Davies–Bouldin", meaning="spread of two classes against their distance, worst partner of each class"
+    ),
+    "separability/cdnv": _lower(
+        "CDNV", meaning="variance of two classes against their squared distance, mean over pairs"
+    ),
+    "separability/nc1": _lower(
+        "NC1",
+        across=Across.EQUAL_WIDTH,
+        pairs=None,
+        meaning="variance within the classes along the directions between the class means: 0 once every class is a "
+        "point",
+    ),
+    "separability/silhouette": _higher(
+        "silhouette",
+        across=Across.EQUAL_WIDTH,  # below zero it rises with columns of noise
+        range=(-1, 1),
+        headline=3,
+        meaning="whether an image lies nearer to its own class than to the next one",
+    ),
 }
-SMALLER_IS_BETTER = frozenset({"davies_bouldin", "cdnv", "nc1"})
 
 
 @dataclass(frozen=True)
 class Separability:
     """The separability family of both splits, with the tables of classes and of the pairs confused most."""
 
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
+
     def __call__(self, splits: Splits) -> Scores:
-        scores, classes, pairs = Scores(), [], []
+        scores, classes, pairs = Scores(self.kinds), [], []
         for split in splits.values():
             of_rows = _with_spreads(split)
             exact = split.moments.summary if split.projected else of_rows
             reasons = _reasons(split, exact)
             _add_moment_measures(scores, split, exact, of_rows, reasons)
             _add_silhouette(scores, split, reasons["silhouette"])
-            classes.append(_class_table(split, scores.outcomes.get(f"{split.name}/silhouette")))
-            pairs.append(_pair_table(split))
+            classes.append(separability_table(split, scores.outcomes.get(f"{split.name}/silhouette")))
+            pairs.append(confused_table(split))
         scores.tables = {
             "class_separability": stacked(classes),
             "confusable_pairs": stacked(pairs),
-            "class_shift": _shift_table(splits),
+            "class_shift": shift_table(splits),
         }
         return scores
 
@@ -289,7 +171,7 @@ def _add_moment_measures(
         scores.add(key, value, draws=draws.get(name), chance=chance.get(name))
         if name in nulls and name in defined:
             # The null is one of the rows, in float32, and so is what it is compared with.
-            scores.add_null(key, float(nulls[name][0]), nulls[name][1:], higher=name not in SMALLER_IS_BETTER)
+            scores.add_null(key, float(nulls[name][0]), nulls[name][1:])
 
 
 def _draws(split: Split, values: Mapping[str, float]) -> dict[str, Float]:
@@ -316,16 +198,16 @@ def _add_silhouette(scores: Scores, split: Split, reasons: Mapping[str, bool]) -
     if reasons:
         scores.add(key, Undefined(next(iter(reasons))))
         return
-    sample, resamples, _ = _sampled(split, EXACT_MOST)
+    sample, resamples, _ = _sampled(split, MAX_EXACT)
     found = silhouettes(split.rows[sample], split.labels[sample])
     value = float(found.values.mean())
     draws = recentred(resamples.means(found.influence), value) if resamples.draws else None
     scores.add(key, value, draws=draws)
     if len(split.permutations):
-        few, _, permutations = _sampled(split, NULL_MOST)
+        few, _, permutations = _sampled(split, MAX_NULL)
         scores.add_null(key, *permuted_silhouettes(split.rows[few], permutations))
     if len(sample) < len(split.labels):
-        scores.values[f"{key}_images"] = float(len(sample))
+        scores.add_end(key, "_images", float(len(sample)))
     outcomes = np.full(len(split.labels), np.nan)
     outcomes[sample] = found.values
     scores.outcomes[f"{split.name}/silhouette"] = outcomes
@@ -343,60 +225,3 @@ def _sampled(split: Split, most: int) -> tuple[Array, Resamples, Permutations]:
         replace(split.resamples, labels=labels, context=context),
         replace(split.permutations, labels=labels, context=context),
     )
-
-
-def _class_table(split: Split, silhouette: Float | None) -> Table:
-    """One line a class: its mean silhouette, and the class it is confused with most."""
-    present, matrix = split.moments.present, split.confusability
-    partner = [_worst(matrix[c]) for c in present]
-    of_class = [np.nan if silhouette is None else _mean_of_known(silhouette[split.labels == c]) for c in present]
-    return {
-        "split": [split.name] * len(present),
-        "class": present.tolist(),
-        "name": [split.classes[c] for c in present],
-        "images": split.moments.count[present].tolist(),
-        "silhouette": of_class,
-        "most_confused_with": ["" if p is None else split.classes[p] for p in partner],
-        "directional_cdnv": [
-            np.nan if p is None else float(matrix[c, p]) for c, p in zip(present, partner, strict=True)
-        ],
-    }
-
-
-def _worst(line: Float) -> int | None:
-    return int(np.nanargmax(line)) if np.isfinite(line).any() else None
-
-
-def _mean_of_known(values: Float) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _pair_table(split: Split) -> Table:
-    """The pairs confused most, each with the two images that look most alike (positions in the split)."""
-    matrix = split.confusability
-    lines = []
-    for i, j in confused_pairs(matrix, PAIRS_LISTED):
-        image_i, image_j, cosine = nearest_between(split.rows, split.labels, i, j)
-        lines.append((split.name, split.classes[i], split.classes[j], float(matrix[i, j]), image_i, image_j, cosine))
-    return columns(("split", "name_i", "name_j", "directional_cdnv", "image_i", "image_j", "cosine"), lines)
-
-
-def class_shift(one: ClassMoments, other: ClassMoments) -> Float:
-    """(C,) how far each class mean moves between two splits, in units of the class's own spread.
-
-    ‖μ_c − μ'_c‖ / √((σ_c² + σ'_c²)/2), from the squared distance less the scatter s²/n of both estimated means; 0 where
-    nothing is left of it, NaN for a class with fewer than two rows in either split, or without spread.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        noise = one.variance / (one.count - 1) + other.variance / (other.count - 1)
-        squared = ((one.mean - other.mean) ** 2).sum(1) - noise
-        shift = np.sqrt(np.maximum(squared, 0) / ((one.variance + other.variance) / 2))
-    return np.where((one.count > 1) & (other.count > 1) & np.isfinite(shift), shift, np.nan)
-
-
-def _shift_table(splits: Splits) -> Table:
-    train, test = splits["train"], splits["test"]
-    shift = class_shift(train.moments, test.moments)
-    lines = [(c, name, float(value)) for c, (name, value) in enumerate(zip(train.classes, shift, strict=True))]
-    return columns(("class", "name", "shift_in_spreads"), lines)

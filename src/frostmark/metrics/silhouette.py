@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.permutation import Permutations, class_sums, in_threads
 
-EXACT_MOST = 10_000
+MAX_EXACT = 10_000
 """Rows up to which the silhouette is exact; of more, a sample is measured."""
 
-NULL_MOST = 2_000
+MAX_NULL = 2_000
 """Rows of the sample that is measured under permuted labels."""
 
 _BLOCK = 512

@@ -13,9 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
+from frostmark.metrics.kinds import Across, Kind
+from frostmark.metrics.map_kinds import MAP_KINDS
 from frostmark.metrics.metric import (
     CLASSES_AS_SCALARS,
     ONE_CLASS,
@@ -94,13 +98,41 @@ OF_SUMMARY: Mapping[str, Callable[[ClassSummary], Float]] = {
     "total": total_variance,
 }
 
+_of_run = partial(Kind, better="neither", across=Across.RUN, range=(0, np.inf))
+
+KINDS: Mapping[str, Kind] = {
+    "variance/intra": _of_run(
+        "within-class variance",
+        pairs="draws",
+        meaning="mean over the classes of σ_c², the trace of the class covariance (divided by n)",
+    ),
+    "variance/inter": _of_run(
+        "between-class variance", pairs="draws", meaning="mean squared distance of the class means to their own mean"
+    ),
+    "variance/inter_debiased": _of_run(
+        "between-class variance, debiased",
+        range=(-np.inf, np.inf),
+        pairs="draws",
+        meaning="between-class variance less what the noise of the means adds: 0 on pure noise",
+    ),
+    "variance/total": _of_run(
+        "total variance", pairs="draws", meaning="mean squared distance of an image to the mean of all"
+    ),
+    "intra_variance/<class>": _of_run("variance of <class>", per="class", meaning="variance σ_c² of one class"),
+    "pair_variance/<i>-<j>": _of_run(
+        "variance of classes <i> and <j>", per="pair", meaning="variance of two classes pooled into one set"
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Variance:
     """The variance family of both splits, with the tables of classes and pairs."""
 
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
+
     def __call__(self, splits: Splits) -> Scores:
-        scores = Scores(tables=_tables(splits))
+        scores = Scores(self.kinds, tables=_tables(splits))
         for name, split in splits.items():
             draws = _draws(split)
             for key, value in split_values(split.moments, split.classes, name, f"{name}/variance").items():
@@ -129,15 +161,19 @@ class MapVariance:
     The scale of a map grows with the number of its points and changes with the seed.
     """
 
+    kinds: ClassVar[Mapping[str, Kind]] = MAP_KINDS
+
     def __call__(self, splits: Splits) -> Scores:
         # Half a million pairs of a thousand classes, in coordinates that compare nothing, would only fill the disk.
         few = all(len(split.classes) <= CLASSES_AS_SCALARS for split in splits.values())
-        scores = Scores(tables=_tables(splits, pairs=few))
+        scores = Scores(self.kinds, tables=_tables(splits, pairs=few))
         for name, split in splits.items():
             found = split_values(split.moments, split.classes, f"{name}/map", f"{name}/map/variance")
             keep = {f"{name}/map/variance/{k}": f"{name}/map/variance_{k}" for k in ("intra", "inter")}
             dropped = {f"{name}/map/variance/{k}" for k in ("inter_debiased", "total")}
-            scores.values |= {keep.get(k, k): v for k, v in found.items() if k not in dropped}
+            for key, value in found.items():
+                if key not in dropped:
+                    scores.add(keep.get(key, key), value)
         return scores
 
 

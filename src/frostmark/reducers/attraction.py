@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.reducers.repulsion import compiled
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
+Int = NDArray[np.int32]
 
 _ALONE = 200_000
 """Edges that one thread has summed before a second would have begun."""
 
 
-def attraction(affinities: Any, points: Float, reference: Float) -> Float:
+def attraction(affinities: csr_matrix, points: Float, reference: Float) -> Float:
     """(N, 2) the pull that ``reference`` (M, 2) has on ``points`` (N, 2), the force's direction reversed.
 
     Args:
@@ -45,7 +50,7 @@ def attraction(affinities: Any, points: Float, reference: Float) -> Float:
 
 @compiled
 def _pull(
-    start: int, stop: int, indptr: Any, indices: Any, data: Any, points: Any, reference: Any, force: Float
+    start: int, stop: int, indptr: Int, indices: Int, data: Float, points: Single, reference: Single, force: Float
 ) -> None:
     """Write the rows ``start`` … ``stop`` of ``force``."""
     for i in range(start, stop):

@@ -13,14 +13,17 @@ forth and three fields back, not four and four; single precision then suffices, 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy import fft
+
+_Loop = TypeVar("_Loop", bound=Callable[..., object])
 
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -28,7 +31,7 @@ Single = NDArray[np.float32]
 _SPACING = 0.5
 """Distance of two nodes in units of the map, in which the kernels are about one wide."""
 
-_FEWEST = 50
+_MIN_NODES = 50
 """Intervals that span the longer side of a map at least; FIt-SNE has as many."""
 
 _MARGIN = 8
@@ -37,7 +40,7 @@ _MARGIN = 8
 _SHARED = 200**2
 """Nodes from which on threads share the work."""
 
-_FEWEST_POINTS, _LARGEST_GRID = 1000, 4_000_000
+_MIN_POINTS, _MAX_GRID = 1000, 4_000_000
 """Fewer points need no grid, and for more nodes memory may be too small (1.5 GB)."""
 
 _GROWTH = 1.1
@@ -64,7 +67,7 @@ class Grid:
         low, high = points.min(0), points.max(0)
         extent = float((high - low).max())
         # Tight maps get narrower nodes, by powers of two; beyond 2⁻²⁴ there is no telling points apart.
-        halvings = np.clip(np.ceil(np.log2(_FEWEST * _SPACING / max(extent, 1e-9))), 0, 24)
+        halvings = np.clip(np.ceil(np.log2(_MIN_NODES * _SPACING / max(extent, 1e-9))), 0, 24)
         spacing = _SPACING / 2.0**halvings
         shape = _enough(high[0] - low[0], spacing), _enough(high[1] - low[1], spacing)
         origin = (low + high - spacing * (np.array(shape) - 1)) / 2
@@ -73,7 +76,7 @@ class Grid:
     def pays(self, points: int) -> bool:
         """Whether it costs less than a tree of ``points`` (Barnes–Hut), which does not mind how far they spread."""
         nodes = self.shape[0] * self.shape[1]
-        return points >= _FEWEST_POINTS and nodes < min(20_000 + 50 * points, _LARGEST_GRID)
+        return points >= _MIN_POINTS and nodes < min(20_000 + 50 * points, _MAX_GRID)
 
 
 @dataclass(frozen=True)
@@ -146,9 +149,9 @@ def _blur(frequency: Float) -> Float:
     return (2 + np.cos(2 * np.pi * frequency)) / 3
 
 
-def compiled(function: Any) -> Any:
+def compiled(function: _Loop) -> _Loop:
     """Compiled by numba, once a machine; loops over points and nodes have no fast counterpart in numpy."""
-    return njit(nogil=True, cache=True)(function)
+    return cast(_Loop, njit(nogil=True, cache=True)(function))
 
 
 @compiled

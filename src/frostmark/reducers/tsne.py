@@ -10,7 +10,7 @@ The seed shakes the start, two principal components, by a hundredth; nothing els
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,11 @@ from frostmark.reducers.reducer import Coordinates, Fitted, Points, Progress, Re
 from frostmark.stats.neighbours import Graph, unit_rows
 
 if TYPE_CHECKING:
+    from openTSNE import TSNEEmbedding
+    from openTSNE.affinity import Affinities
+    from openTSNE.nearest_neighbors import KNNIndex
+    from scipy.sparse import csr_matrix
+
     from frostmark.reducers.repulsion import Field
 
 _EARLY_ITERATIONS = 250
@@ -86,7 +91,7 @@ class TSNE(Reducer):
 
         return Fitted(coordinates, transform, float(embedding.kl_divergence))
 
-    def _affinities(self, points: Points) -> Any:
+    def _affinities(self, points: Points) -> Affinities:
         import openTSNE
 
         others = len(points.rows) - 1
@@ -105,7 +110,7 @@ class _Told:
         self.with_error = True
         self._progress = progress
 
-    def __call__(self, iteration: int, error: float, embedding: Any) -> bool:
+    def __call__(self, iteration: int, error: float, embedding: NDArray[np.float64]) -> bool:
         suffix = f", KL divergence {error:.2f}" if self.with_error else ""
         self._progress(f"{self.what}: iteration {iteration}{suffix}")
         return False  # go on
@@ -122,13 +127,13 @@ class _Objective:
 
     def __call__(
         self,
-        embedding: Any,
-        P: Any,  # noqa: N803 - openTSNE's name
+        embedding: NDArray[np.float64],
+        P: csr_matrix,  # noqa: N803 - openTSNE's name
         *,
-        reference_embedding: Any = None,
+        reference_embedding: NDArray[np.float64] | None = None,
         n_jobs: int = 1,
         should_eval_error: bool = False,
-        **others: Any,
+        **others: object,
     ) -> tuple[float, Coordinates]:
         from openTSNE import _tsne
         from openTSNE.tsne import kl_divergence_bh
@@ -148,7 +153,7 @@ class _Objective:
             return float(error), gradient
         if reference_embedding is None:
             force, closeness = Field.of(points).at(points)
-            total: Any = closeness.sum() - len(points)
+            total: NDArray[np.float64] | np.float64 = closeness.sum() - len(points)
             gradient = force / -total
         else:
             self._map = self._map or Field.of(reference)
@@ -163,7 +168,7 @@ class _Objective:
         return error + weight * np.log(np.mean(total)), gradient
 
 
-def _place(graph: Graph, embedding: Any, coordinates: Coordinates) -> Coordinates:
+def _place(graph: Graph, embedding: TSNEEmbedding, coordinates: Coordinates) -> Coordinates:
     """Places (M, 2) of points whose neighbours in the map (N, 2) are ``graph`` (M, K)."""
     index = embedding.affinities.knn_index
     index.queried = graph
@@ -176,7 +181,7 @@ def _place(graph: Graph, embedding: Any, coordinates: Coordinates) -> Coordinate
     return placed
 
 
-def _index(graph: Graph) -> Any:
+def _index(graph: Graph) -> KNNIndex:
     """A graph in the shape of the search that openTSNE wants to do."""
     from openTSNE.nearest_neighbors import KNNIndex
 
@@ -189,7 +194,7 @@ def _index(graph: Graph) -> Any:
         def build(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             return graph.index, graph.distance
 
-        def query(self, query: Any, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        def query(self, query: object, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             return self.queried.first(k).index, self.queried.first(k).distance
 
     return GraphIndex(graph.index, graph.index.shape[1])

@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
+from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
-from frostmark.metrics.metric import Scores, Splits, Undefined
+from frostmark.metrics.metric import Scores, Splits, Undefined, Value
 from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
 from frostmark.results.pictures import Picture, Thumbnails, metric_pictures
 from frostmark.results.summary import Findings
@@ -48,6 +49,7 @@ class Record:
         about: a sentence on what is shown, below the pictures.
 
     Attributes:
+        kinds: of the metrics: what they are, so that whoever reads the run need not know its families.
         values: metric key → number.
         undefined: metric key → why it is none.
         tables: artifact name → columns; the first, ``space``, says whether of the features or of the map.
@@ -66,6 +68,7 @@ class Record:
     classes: tuple[str, ...]
     thumbnails: Thumbnails
     about: str = ""
+    kinds: dict[str, Kind] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, list[object]]] = field(default_factory=dict)
@@ -80,7 +83,7 @@ class Record:
     @property
     def findings(self) -> Findings:
         """What the summary tells of."""
-        return Findings(self.values, self.undefined, self.tables, self.skipped, self.chance)
+        return Findings(self.values, self.undefined, self.tables, self.skipped, self.chance, self.kinds)
 
     def add_metrics(self, scores: Scores, splits: Splits) -> None:
         """Take in what a family says of ``splits``, and draw what its tables allow."""
@@ -111,10 +114,8 @@ class Record:
     def add_scores(self, scores: Scores, space: str = "features") -> None:
         """Take in a family's values and tables."""
         for key, value in scores.values.items():
-            if isinstance(value, Undefined):
-                self.undefined[key] = value.reason
-            else:
-                self.add_value(key, value)
+            self._take(key, value)
+        self.kinds |= scores.kinds
         self.chance |= scores.chance
         self.draws |= scores.draws
         self.outcomes |= scores.outcomes
@@ -124,14 +125,18 @@ class Record:
             for column, cells in {"space": [space] * lines, **table}.items():
                 mine[column].extend(cells)
 
+    def _take(self, key: str, value: Value) -> None:
+        if isinstance(value, Undefined):
+            self.undefined[key] = value.reason
+        else:
+            self.add_value(key, value)
+
     def add_control(self, control: str, scores: Scores) -> None:
         """Take in what a family found in a control; see :mod:`frostmark.metrics.controls`."""
-        mine = self.controls.setdefault(control, Scores())
-        mine.values |= scores.values
-        mine.draws |= scores.draws
+        self.controls.setdefault(control, Scores({})).take(scores)
         for key, value in scores.values.items():
-            if stands_beside(key):
-                self.add_scores(Scores({f"control/{control}/{key}": value}))
+            if stands_beside(key, scores.kinds):
+                self._take(f"control/{control}/{key}", value)
 
     def compare(self) -> None:
         """Set the values beside those of the controls, once all are in."""
@@ -184,6 +189,7 @@ class Record:
             "undefined": self.undefined,
             "skipped": self.skipped,
             "chance": self.chance,
+            "kinds": kinds_to_dict(self.kinds),
         }
         self.add_text(NUMBERS, json.dumps(numbers, indent=1, ensure_ascii=False))
         self.tracker.log_metrics(self.values)

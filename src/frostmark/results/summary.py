@@ -1,6 +1,6 @@
 """The findings of one run in words: what the report said of its pictures, with what has to be said beside it.
 
-text = summarise(title, classes, tables, values, undefined, setting)
+text = summarise(title, setting, record.findings)
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from frostmark.metrics.kinds import Kind
 from frostmark.results.markdown import plain, table
 from frostmark.results.tables import metric_lines, notes, number
 
@@ -36,6 +37,7 @@ class Findings:
         tables: artifact name → columns.
         skipped: artifact → why it was not made.
         chance: metric key → what labels that mean nothing would give.
+        kinds: what the metrics are; those of this version if not given.
     """
 
     values: Mapping[str, float]
@@ -43,6 +45,7 @@ class Findings:
     tables: Mapping[str, Columns]
     skipped: Mapping[str, str]
     chance: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] | None = None
 
 
 def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
@@ -169,7 +172,7 @@ def _with_interval(key: str, values: Mapping[str, float], shown: Callable[[float
 
 def _all_metrics(findings: Findings) -> str:
     """Every metric with what it stands beside, as a table."""
-    controls, lines = metric_lines(findings.values, findings.undefined, findings.chance)
+    controls, lines = metric_lines(findings.values, findings.undefined, findings.chance, findings.kinds)
     if not lines:
         return ""
     head = ["metric", "train", "test", "95 % of test", "chance", "p", *controls, "valid"]
@@ -181,7 +184,7 @@ def _all_metrics(findings: Findings) -> str:
         ]
         for line in lines
     ]
-    said = "\n".join(f"- {plain(note)}" for note in notes(findings.values, {}))
+    said = "\n".join(f"- {plain(note)}" for note in notes(findings.values, {}, findings.kinds))
     return f"## All metrics\n\n{table(head, rows)}\n\n{said}"
 
 

@@ -16,12 +16,9 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from frostmark.metrics.kinds import Across, Kind, kind_of
+from frostmark.metrics.lookup import NOT_CHANCE, cost_keys, known_kinds, own_keys, validity
 from frostmark.results.terminal import cell
-from frostmark.stats.bootstrap import UNCERTAINTY_ENDS
-
-_PER_CLASS = ("intra_variance", "pair_variance")
-NOT_CHANCE = 0.05
-"""A larger p than this is called chance."""
 
 _NOT_AS_IT_IS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 """What spreadsheets read as the start of a formula; and the mark of what they must not, so that it can be undone."""
@@ -78,21 +75,20 @@ class Line:
 
 
 def metric_lines(
-    values: Mapping[str, float], undefined: Mapping[str, str], chance: Mapping[str, float]
+    values: Mapping[str, float],
+    undefined: Mapping[str, str],
+    chance: Mapping[str, float],
+    kinds: Mapping[str, Kind] | None = None,
 ) -> tuple[list[str], list[Line]]:
-    """The controls of a run, and its metrics; those of single classes and pairs are left to the files."""
+    """The controls of a run, and its metrics; those of single classes and pairs are left to the files.
+
+    Args:
+        kinds: what the metrics are; those of this version if not given.
+    """
+    known = known_kinds() if kinds is None else kinds
     controls = list(dict.fromkeys(key.split("/")[1] for key in values if key.startswith("control/")))
-    names: dict[str, None] = {}
-    for key in {**values, **undefined}:
-        split, _, rest = key.partition("/")
-        if split in ("train", "test") and not any(part in rest for part in _PER_CLASS) and not _belongs(key, values):
-            names[rest] = None
-    return controls, [_line(name, controls, values, undefined, chance) for name in names]
-
-
-def _belongs(key: str, values: Mapping[str, float]) -> bool:
-    """Whether a key only says more of another one."""
-    return any(key.endswith(end) and key.removesuffix(end) in values for end in UNCERTAINTY_ENDS)
+    names = dict.fromkeys(key.partition("/")[2] for key in own_keys([*values, *undefined], known))
+    return controls, [_line(name, controls, values, undefined, chance, known) for name in names]
 
 
 def _line(
@@ -101,11 +97,13 @@ def _line(
     values: Mapping[str, float],
     undefined: Mapping[str, str],
     chance: Mapping[str, float],
+    kinds: Mapping[str, Kind],
 ) -> Line:
     test = f"test/{name}"
     low, high = values.get(f"{test}_lo"), values.get(f"{test}_hi")
     p, spread = values.get(f"{test}_p"), values.get(f"{test}_std")
     interval = "" if low is None or high is None else f"{number(low)}…{number(high)}"
+    valid = validity(kind_of(test, kinds), p) if test in values else "no" if test in undefined else ""
     return Line(
         name,
         _shown(f"train/{name}", values, undefined),
@@ -113,26 +111,19 @@ def _line(
         interval if spread is None else f"± {number(spread)}",
         number(chance[test]) if test in chance else "",
         "" if p is None else f"{p:.2g}",
-        _validity(name, test, values, undefined),
+        valid,
         {control: _shown(f"control/{control}/{test}", values, undefined) for control in controls},
     )
 
 
-def _validity(name: str, test: str, values: Mapping[str, float], undefined: Mapping[str, str]) -> str:
-    if test not in values:
-        return "no" if test in undefined else ""
-    if name.startswith("map/variance"):
-        return "within this map"
-    if name.startswith("variance/"):
-        return "within this run"
-    return "as chance" if values.get(f"{test}_p", 0.0) > NOT_CHANCE else "yes"
-
-
 def metrics_table(
-    values: Mapping[str, float], undefined: Mapping[str, str], chance: Mapping[str, float] | None = None
+    values: Mapping[str, float],
+    undefined: Mapping[str, str],
+    chance: Mapping[str, float] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Table:
     """The metrics of a run: train beside test, and what the test values stand beside."""
-    controls, lines = metric_lines(values, undefined, chance or {})
+    controls, lines = metric_lines(values, undefined, chance or {}, kinds)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
     for column in ("train", "test", "95 % of test", "chance", "p", *controls, "valid"):
@@ -141,24 +132,41 @@ def metrics_table(
         beside = [line.controls[control] for control in controls]
         cells = (line.train, line.test, line.interval, line.chance, line.p, *beside, line.valid)
         table.add_row(cell(line.name), *cells)
-    for key in (k for k in values if k.startswith("cost/")):
+    for key in cost_keys(values):
         table.add_row(cell(key), "", number(values[key]))
     return table
 
 
-def notes(values: Mapping[str, float], undefined: Mapping[str, str]) -> list[str]:
-    """What must be said beside the table: which values compare what, and why some do not exist."""
-    found = []
-    if any("/variance/" in key for key in values):
-        found.append("variance: compares classes and splits of this run, not networks")
-    if any("/map/variance" in key for key in values):
-        found.append("map/variance: compares nothing between runs (it changes with the number of points and the seed)")
-    if any(key.endswith("_p") for key in values):
-        found.append("chance: what labels that mean nothing give; p: how often permuted labels are as good as these")
-    weak = [key.removesuffix("_p") for key, p in values.items() if key.endswith("_p") and p > NOT_CHANCE]
+def notes(
+    values: Mapping[str, float], undefined: Mapping[str, str], kinds: Mapping[str, Kind] | None = None
+) -> list[str]:
+    """What must be said beside the table: which values must not be compared, and why some do not exist."""
+    known = known_kinds() if kinds is None else kinds
+    lines = []
+    of_run, of_map = _only_within(values, known, of_map=False), _only_within(values, known, of_map=True)
+    if of_run:
+        lines.append(f"{', '.join(of_run)}: compare the classes and splits of this run, not networks")
+    if of_map:
+        lines.append(
+            f"{', '.join(of_map)}: do not compare runs by these; they change with the number of points and the seed"
+        )
+    tested = {key: values[f"{key}_p"] for key in own_keys(values, known) if f"{key}_p" in values}
+    if tested:
+        lines.append("chance: what labels that mean nothing give; p: how often permuted labels are as good as these")
+    weak = [key for key, p in tested.items() if p > NOT_CHANCE]
     if weak:
-        found.append(f"not distinguishable from chance (p > {NOT_CHANCE}): {', '.join(weak)}")
-    return found + [f"undefined: {key} ({reason})" for key, reason in undefined.items()]
+        lines.append(f"not distinguishable from chance (p > {NOT_CHANCE}): {', '.join(weak)}")
+    return lines + [f"undefined: {key} ({reason})" for key, reason in undefined.items()]
+
+
+def _only_within(values: Mapping[str, float], kinds: Mapping[str, Kind], *, of_map: bool) -> list[str]:
+    """The metrics that compare nothing beyond one run, of the map or of the features."""
+    names: dict[str, None] = {}
+    for key in own_keys(values, kinds):
+        kind = kind_of(key, kinds)
+        if kind is not None and kind.across is Across.RUN and kind.of_map is of_map:
+            names[key.partition("/")[2]] = None
+    return list(names)
 
 
 def _shown(key: str, values: Mapping[str, float], undefined: Mapping[str, str]) -> str:

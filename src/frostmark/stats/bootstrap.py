@@ -23,9 +23,6 @@ from frostmark.stats.sampling import seeded
 LEVEL = 0.95
 """Share of the draws that an interval holds."""
 
-UNCERTAINTY_ENDS = ("_lo", "_hi", "_p", "_z", "_std", "_images")
-"""Ends of metric keys that say more of the key before them."""
-
 _CELLS = 1 << 24
 """Numbers of one array of a block of draws: bounds the memory."""
 

@@ -26,7 +26,7 @@ class Cached(Generic[_Value]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: Any, owner: type) -> _Value:
+    def __get__(self, instance: object, owner: type) -> _Value:
         value = self._work(instance)
         instance.__dict__[self._name] = value
         return value

@@ -7,7 +7,6 @@ project(rows)          # (N, 100352) → (N, 2048) float32
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,6 @@ class SparseProjection:
         return np.asarray(self._fitted.transform(rows), dtype=np.float32)
 
     @cached_property
-    def _fitted(self) -> Any:
+    def _fitted(self) -> SparseRandomProjection:
         projection = SparseRandomProjection(PROJECTED_WIDTH, random_state=np.random.RandomState(self._seed))
         return projection.fit(np.zeros((1, self._width), np.float32))

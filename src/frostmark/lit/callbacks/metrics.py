@@ -36,6 +36,6 @@ class Metrics(pl.Callback):
             return
         splits = self._observed.splits
         for scores in self._measurement.scores(splits):
-            self.scores.take_in(scores)
+            self.scores.take(scores)
             if self._record is not None:
                 self._record.add_metrics(scores, splits)

@@ -1,0 +1,159 @@
+"""The tensors of a traced network: their names, their shapes, and what it costs to get to them.
+
+    graph, names = trace(model)                          # model on the meta device: no weights, no arithmetic
+    nodes = with_prefixes(measured(model, graph, names, size=224), model)
+    nodes["layer4.1.relu_1"].shape                       # (512, 7, 7)
+    module_outputs(model, nodes)["layer4"]               # 'layer4.1.relu_1'
+
+How many tokens stand before the patches (a class token, registers) follows from the map that the patches were cut
+from: as many as there are more tokens than cells.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from frostmark.errors import ConfigError
+
+PROBE_BATCH = 7
+"""Images in the traced pass: a number that no layer has as a dimension, so that folded batches are recognised."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One tensor of the traced graph.
+
+    Attributes:
+        name: its qualified name, e.g. ``layer4.1.relu_1``.
+        shape: of one image, without the batch dimension: (C, H, W), (H, W, C), (T, D) or (D,).
+        flops: floating-point operations from the input up to and including this node, for one image.
+        channels_last: whether the channels of a spatial tensor stand last, as in Swin.
+        prefix: tokens that stand before the patches; None where the network does not tell.
+        registers: so many of them are registers (Darcet et al., arXiv 2309.16588), which stand behind a class token.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    flops: int
+    channels_last: bool = False
+    prefix: int | None = None
+    registers: int = 0
+
+    @property
+    def kind(self) -> str:
+        """``map`` (spatial), ``tokens`` or ``vector``."""
+        return {3: "map", 2: "tokens", 1: "vector"}[len(self.shape)]
+
+    @property
+    def resolution(self) -> int:
+        """Height of a spatial tensor in cells."""
+        return self.shape[0] if self.channels_last else self.shape[1]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a square map, as square images make them; attention's heads (H, T, D) look like maps, too."""
+        return self.kind == "map" and (self.channels_last or self.shape[1] == self.shape[2])
+
+    @property
+    def channels(self) -> int:
+        """Features a cell, a token or the vector has."""
+        return self.shape[-1] if self.kind != "map" or self.channels_last else self.shape[0]
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens before the patches; where that is not known, as many as let the others fill a square."""
+        if self.prefix is not None:
+            return self.prefix
+        for count in (self.registers + 1, self.registers):  # with a class token, without
+            patches = self.shape[0] - count
+            if patches > 0 and math.isqrt(patches) ** 2 == patches:
+                return count
+        return 0
+
+    @property
+    def has_class_token(self) -> bool:
+        """Whether the first token stands for the whole image."""
+        return self.prefix_tokens > self.registers
+
+
+def measured(model: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], size: int) -> dict[str, Node]:
+    """Run the graph once on the meta device: every batched tensor's shape and the operations spent so far.
+
+    Args:
+        names: node of the graph → its qualified name.
+        size: edge of the square images in pixels.
+
+    Raises:
+        ConfigError: if the network cannot take images of that size.
+    """
+    # Frozen, because torch's counter of operations asks views of parameters for gradients that they have not.
+    meter = _Meter(fx.GraphModule(model, graph).requires_grad_(False), names)
+    try:
+        with torch.no_grad(), meter.counter:
+            meter.run(torch.empty(PROBE_BATCH, 3, size, size, device="meta"))
+    except (AssertionError, RuntimeError) as problem:
+        raise ConfigError(
+            f"this backbone cannot take images of {size} pixels: {str(problem).splitlines()[0]}",
+            fix="leave preprocess.size at the size the weights were made for, or choose a larger one",
+        ) from problem
+    return meter.nodes
+
+
+class _Meter(fx.Interpreter):
+    """Runs a graph node by node and writes down shape and cost of what each puts out."""
+
+    def __init__(self, module: fx.GraphModule, names: dict[fx.Node, str]) -> None:
+        super().__init__(module)
+        self.counter = FlopCounterMode(display=False)
+        self.nodes: dict[str, Node] = {}
+        self._names = names
+
+    def run_node(self, n: fx.Node) -> object:
+        result = super().run_node(n)
+        if n.op in ("placeholder", "output", "get_attr") or not isinstance(result, torch.Tensor):
+            return result
+        if result.ndim in (2, 3, 4) and result.shape[0] == PROBE_BATCH and result.is_floating_point():
+            shape = tuple(result.shape[1:])
+            flops = self.counter.get_total_flops() // PROBE_BATCH
+            # Square images make square maps: equal leading dimensions mean that the channels stand last.
+            last = len(shape) == 3 and shape[0] == shape[1] != shape[2]
+            self.nodes[self._names[n]] = Node(self._names[n], shape, flops, last)
+        return result
+
+
+def with_prefixes(nodes: dict[str, Node], model: nn.Module) -> dict[str, Node]:
+    """``nodes`` in which tokens know how many of them stand before the patches.
+
+    Patches are the cells of the largest square map before them that has no more cells than there are tokens: the
+    patch embedding, of which nothing else is known. Registers are told by the name of their parameter, (1, R, D).
+    """
+    registers = sum(
+        p.shape[-2] for name, p in model.named_parameters() if p.ndim == 3 and "reg" in name.rpartition(".")[2]
+    )
+    grids: set[int] = set()
+    found: dict[str, Node] = {}
+    for name, node in nodes.items():
+        if node.is_image:
+            grids.add(node.resolution**2)
+        fitting = [cells for cells in grids if cells <= node.shape[0]] if node.kind == "tokens" else []
+        prefix = node.shape[0] - max(fitting) if fitting else None
+        found[name] = replace(node, prefix=prefix, registers=registers if node.kind == "tokens" else 0)
+    return found
+
+
+def module_outputs(model: nn.Module, nodes: dict[str, Node]) -> dict[str, str]:
+    """Module name → the last node computed inside it; a leaf module is its own node."""
+    outputs: dict[str, str] = {}
+    modules = {name for name, _ in model.named_modules() if name}
+    for name in nodes:
+        path = name.split(".")
+        for depth in range(1, len(path)):
+            prefix = ".".join(path[:depth])
+            if prefix in modules:
+                outputs[prefix] = name
+    return outputs

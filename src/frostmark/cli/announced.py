@@ -1,0 +1,129 @@
+"""What the jobs of a sweep know of each other: the parent run, the layers that the others read, what was done before.
+
+announce_layers(folder, config, jobs)       # layers.json of the sweep's folder
+layers_of_sweep(job)                        # what the other jobs read of the same backbone and images
+parent_run(), earlier(overrides)            # out of its sweep.json
+
+A job finds the folder by :func:`frostmark.cli.under_way.sweep_folder`, whatever process it runs in.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from frostmark.cli.sweeper import Sweeper
+from frostmark.cli.under_way import sweep_folder
+from frostmark.config.compose import typed
+from frostmark.config.schema import Config, Layer
+from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.results.outcome import Outcome, SweepRecord, outcomes
+
+LAYERS = "layers.json"
+
+
+def refuse_many_devices(config: DictConfig) -> None:
+    """A sweep runs each job on one device.
+
+    Asked before the sweep, and again in every job: the devices themselves may be swept.
+
+    Raises:
+        ConfigError: if a job would start processes of its own.
+    """
+    trainer = config.trainer
+    if str(trainer.devices) != "1" or trainer.strategy != "auto":
+        raise ConfigError(
+            f"--multirun with trainer.devices={trainer.devices} and trainer.strategy={trainer.strategy}: the processes "
+            "of one job are started by running the command line again, and each of them would begin the whole sweep",
+            fix="one device a job (trainer=auto), or one run after the other without -m (for experiment=report: "
+            "hydra.mode=RUN)",
+        )
+
+
+def announce_layers(folder: Path, config: DictConfig, jobs: list[list[str]]) -> None:
+    """Write down the layers of all jobs, by what else decides the rows."""
+    asked: dict[str, list[dict[str, object]]] = {}
+    for overrides in jobs:
+        try:
+            job = _composed(config.hydra.job.config_name or "config", overrides)
+        except (FrostmarkError, HydraException, OmegaConfBaseException):
+            continue  # that job will say so itself
+        asked.setdefault(_rows_but_layer(job), []).append(asdict(job.layer))
+    (folder / LAYERS).write_text(json.dumps(asked), encoding="utf-8")
+
+
+def jobs_if_known(config: DictConfig) -> list[list[str]]:
+    """The overrides of every job; none where they cannot be read: Hydra itself will say what is wrong with them."""
+    try:
+        return jobs_of(config)
+    except (HydraException, OmegaConfBaseException):
+        return []
+
+
+def jobs_of(config: DictConfig) -> list[list[str]]:
+    """The overrides of every job. Of sweepers that choose as they go, nobody knows them beforehand."""
+    if config.hydra.sweeper._target_ not in [
+        f"{known.__module__}.{known.__name__}" for known in (Sweeper, BasicSweeper)
+    ]:
+        return []
+    words = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    words += config.hydra.overrides.task  # of two words for one key the last counts, as in Hydra
+    parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
+    (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    return [list(job) for job in jobs]
+
+
+def _composed(name: str, overrides: list[str]) -> Config:
+    """A job's configuration, as the running Hydra would make it: with the user's own folders of YAMLs."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    composed = hydra.compose_config(name, overrides, RunMode.RUN, from_shell=False, with_log_configuration=False)
+    with open_dict(composed):
+        del composed["hydra"]
+    return typed(composed)
+
+
+def _rows_but_layer(job: Config) -> str:
+    """Everything in a configuration that may change rows, but for the layer."""
+    trainer = job.trainer
+    return json.dumps(
+        [job.backbone, job.preprocess, job.dataset, job.seed, trainer.precision, trainer.compile], sort_keys=True
+    )
+
+
+def layers_of_sweep(job: Config) -> list[Layer]:
+    """The layers that the jobs of the sweep under way read of this job's backbone and images."""
+    folder = sweep_folder()
+    if folder is None or not (folder / LAYERS).is_file():
+        return []
+    asked = json.loads((folder / LAYERS).read_text(encoding="utf-8"))
+    return [Layer(**layer) for layer in asked.get(_rows_but_layer(job), [])]
+
+
+def earlier(job: str) -> Outcome | None:
+    """How the job of these overrides ended in the sweep that this one goes on with, if it ended well."""
+    record = _record()
+    if record is None or record.continues is None:
+        return None
+    ended = outcomes(Path(record.continues))
+    return next((o for o in ended if o.job == job and o.code == 0 and o.folder), None)
+
+
+def parent_run() -> str | None:
+    """The parent run of the sweep under way, if there is one and it is tracked."""
+    record = _record()
+    return None if record is None else record.run_id
+
+
+def _record() -> SweepRecord | None:
+    folder = sweep_folder()
+    return None if folder is None else SweepRecord.read(folder)

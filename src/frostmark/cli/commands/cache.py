@@ -1,0 +1,158 @@
+"""List, verify or prune the rows kept in mlruns/features.
+
+python run.py cache ls
+python run.py cache prune --older-than 30d --max-size 10GB
+size_bytes("10GB"), age_seconds("30d"), sized(12_300_000)       # 10000000000, 2592000.0, '12.3 MB'
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich import box
+from rich.table import Table
+
+from frostmark.cli.console import console
+from frostmark.cli.parser import Parser
+from frostmark.config.schema import Config, Paths
+from frostmark.errors import DataError
+from frostmark.features.store import FeatureStore
+from frostmark.names import visible
+from frostmark.results.terminal import cell
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the first word says."""
+    options = _options(arguments)
+    store = FeatureStore(Config(paths=Paths(options.root)).mlruns / "features")
+    if options.action == "ls":
+        return _list(store)
+    if options.action == "verify":
+        return _verify(store)
+    return _prune(store, options.older_than, options.max_size, options.dry_run)
+
+
+def _options(arguments: list[str]) -> Namespace:
+    parser, where = Parser.of("cache", __doc__), Parser(add_help=False)
+    where.add_root()
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|verify|prune", parser_class=Parser)
+    actions.add_parser("ls", parents=[where], help="what is there, by its last use")
+    actions.add_parser("verify", parents=[where], help="read every file and check its digest")
+    prune = actions.add_parser("prune", parents=[where], help="remove what was not used for long, never what is in use")
+    prune.add_argument("--older-than", type=age_seconds, metavar="30d", help="not used for so long (m, h, d, w)")
+    prune.add_argument("--max-size", type=size_bytes, metavar="10GB", help="keep so much, the latest used (kB, MB, GB)")
+    prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    options = parser.parse_args(arguments)
+    if options.action == "prune" and options.older_than is None and options.max_size is None:
+        parser.error("prune needs --older-than or --max-size")
+    return options
+
+
+def _list(store: FeatureStore) -> int:
+    entries = store.stored()
+    console().print(cache_table(entries))
+    print(f"{len(entries)} entries, {sized(sum(entry.size for entry in entries))} in {store.folder}")
+    return 0
+
+
+def _verify(store: FeatureStore) -> int:
+    count = damaged = 0
+    for entry, problems in store.verify():
+        count += 1
+        damaged += bool(problems)
+        for problem in problems:
+            print(visible(f"{entry.folder}: {problem} ({entry.words})"))
+    if damaged:
+        raise DataError(
+            f"{damaged} of {count} entries of {store.folder} are damaged",
+            fix="run the benchmark that uses them again: what is damaged is set aside and extracted anew",
+        )
+    print(f"{count} entries verified, none damaged")
+    return 0
+
+
+def _prune(store: FeatureStore, older_than: float | None, max_size: int | None, dry_run: bool) -> int:
+    freed = 0
+    for entry in store.to_prune(older_than, max_size):
+        gone = dry_run or store.remove(entry)
+        what = "in use, kept" if not gone else "would go" if dry_run else "removed"
+        freed += entry.size if gone else 0
+        print(visible(f"{what}: {entry.folder.name[:8]} {sized(entry.size)} {entry.words}"))
+    print(f"{'Would free' if dry_run else 'Freed'} {sized(freed)}")
+    return 0
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class StoredRows(Protocol):
+    """What is shown of an entry."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def used(self) -> float: ...
+    @property
+    def words(self) -> str: ...
+
+
+def cache_table(entries: Sequence[StoredRows]) -> Table:
+    """One line an entry: its name, size, time since its last use, and what it is."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("entry")
+    table.add_column("size", justify="right")
+    table.add_column("last used", justify="right")
+    table.add_column("rows")
+    now = time.time()
+    for entry in entries:
+        table.add_row(entry.name[:8], sized(entry.size), f"{_aged(now - entry.used)} ago", cell(entry.words))
+    return table
+
+
+def sized(count: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    for unit in reversed(_BYTES):
+        if count >= _BYTES[unit]:
+            return f"{count / _BYTES[unit]:.3g} {unit.replace('K', 'k')}"
+    return "0 B"
+
+
+def _aged(seconds: float) -> str:
+    unit = next((u for u in reversed(_SECONDS) if seconds >= _SECONDS[u]), "s")
+    return f"{int(seconds // _SECONDS[unit])} {unit}"
+
+
+def age_seconds(text: str) -> float:
+    """``30d`` in seconds.
+
+    Raises:
+        ValueError: if it is no age.
+    """
+    return _times(text, _SECONDS)
+
+
+def size_bytes(text: str) -> int:
+    """``10GB`` in bytes; a bare number is one of bytes.
+
+    Raises:
+        ValueError: if it is no size.
+    """
+    return int(_times(text.upper() if not text.isdigit() else f"{text}B", _BYTES))
+
+
+def _times(text: str, units: dict[str, int]) -> float:
+    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]+)", text.strip())
+    if match is None or match.group(2) not in units:
+        raise ValueError(f"{text} is none of {', '.join(f'1{unit}' for unit in units)}")
+    value = float(match.group(1)) * units[match.group(2)]
+    if math.isinf(value):
+        raise ValueError("that many digits are no number")
+    return value

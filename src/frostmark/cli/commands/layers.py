@@ -1,0 +1,65 @@
+"""List the taps and nodes of a backbone, without its weights.
+
+python run.py layers backbone=vgg16 preprocess.size=224
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rich import box
+from rich.table import Table
+
+from frostmark.backbones.backbone import Backbone
+from frostmark.cli.console import console
+from frostmark.cli.parser import Parser
+from frostmark.config.build import build
+from frostmark.config.compose import compose
+from frostmark.config.words import conf_dir
+from frostmark.data.preprocess import Preprocess
+from frostmark.results.terminal import cell
+
+
+def run(arguments: list[str]) -> int:
+    """Print the table."""
+    parser = Parser.of("layers", __doc__)
+    parser.add_argument("overrides", nargs="*", help="backbone=<choice>, backbone.name=…, preprocess.size=…")
+    parser.add_argument("--nodes", action="store_true", help="all nodes, not the taps alone")
+    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
+    options = parser.parse_args(arguments)
+    config = compose(conf_dir(), options.overrides, options.config_dir)
+    backbone = build(config.backbone, "backbone", Backbone)
+    preprocess = build(config.preprocess, "preprocess", Preprocess)
+    survey = backbone.survey(preprocess.pipeline(backbone.preset).size)
+    console().print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
+    if not options.nodes:
+        print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")
+    return 0
+
+
+class NodeLike(Protocol):
+    """A node as it is shown."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def flops(self) -> int: ...
+
+
+def layers_table(backbone: str, size: int, rows: Sequence[tuple[str, str, NodeLike, float]]) -> Table:
+    """Taps, nodes, shapes of one image, features after pooling, compute up to the node and its share of the whole."""
+    table = Table(title=cell(f"{backbone} at {size} pixels"), box=box.SIMPLE_HEAD, title_style="bold")
+    table.title_justify = "left"
+    for column in ("tap", "node", "shape"):
+        table.add_column(column)
+    for column in ("features", "GMACs", "share of compute"):
+        table.add_column(column, justify="right")
+    for tap, name, node, share in rows:
+        shape = " × ".join(str(n) for n in node.shape)
+        gmacs = f"{node.flops / 2e9:.2f}"  # a multiplication and an addition count two operations
+        table.add_row(cell(tap), cell(name), shape, f"{node.channels:,}", gmacs, f"{share:.1%}")
+    return table

@@ -1,0 +1,106 @@
+"""What the program prints for a person: a result, a sweep, a comparison.
+
+print_result(result, config)
+print_sweep(finished)
+print_comparison(compared)
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from frostmark.benchmark.run import Result
+from frostmark.cli.program import program
+from frostmark.cli.sweep import Finished
+from frostmark.comparison.compared import Compared
+from frostmark.comparison.tables import ranking_table
+from frostmark.config.schema import Config
+from frostmark.names import visible
+from frostmark.results.outcome import Outcome
+from frostmark.results.tables import metrics_table, notes, sweep_table
+from frostmark.results.terminal import cell
+from frostmark.tracking.tracker import without_secrets
+
+WIDTH = 130
+"""Columns where nobody watches: tables in files and pipes are not broken."""
+
+
+def console() -> Console:
+    """The terminal, or what stands in for it."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH, emoji=False)
+
+
+def print_result(result: Result, config: Config, with_link: bool = True) -> None:
+    """The metrics of one benchmark, and where its files are."""
+    terminal = console()
+    terminal.print()
+    terminal.print(cell(result.title), style="bold")
+    terminal.print(cell(result.about), soft_wrap=True)
+    terminal.print(metrics_table(result.values, result.undefined, result.chance, result.kinds))
+    for note in notes(result.values, result.undefined, result.kinds):
+        terminal.print(cell(note))
+    print(visible(f"Files: {result.folder}"))
+    if with_link:
+        print(how_to_open(result.link, config.tracking.uri, config.paths.root))
+
+
+def how_to_open(link: str | None, uri: str | None, root: str) -> str:
+    """Where a run is in MLflow's pages, and the command that serves them."""
+    if link is None:
+        return "Not tracked (tracking=none): the files above are all there is."
+    if uri:
+        return f"Open it in MLflow: {without_secrets(uri)}/{link}"
+    where = "" if root == "." else f" {visible(shlex.quote(f'paths.root={root}'))}"
+    return f"Open it in MLflow: {program()} ui{where}, then http://127.0.0.1:5000/{link}"
+
+
+def print_sweep(finished: Finished) -> None:
+    """How each job ended, the comparison, and where everything is."""
+    if finished.outcomes:
+        _print_jobs(finished.outcomes)
+    else:
+        print("No job was started.")
+    if finished.compared is not None:
+        print_comparison(finished.compared)
+        print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))
+    elif finished.not_compared:
+        print(visible(f"No comparison: {finished.not_compared}"))
+    root = str(finished.mlruns.parent)
+    where = "." if root == str(Path.cwd()) else root
+    name = f"Sweep {finished.run_id or finished.folder.name}"
+    print(f"{name} · {how_to_open(finished.link, finished.uri, where)}")
+
+
+def _print_jobs(outcomes: Sequence[Outcome]) -> None:
+    terminal = console()
+    terminal.print()
+    jobs = [words or o.title for o, words in zip(outcomes, differing(outcomes), strict=True)]
+    terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)]))
+    for position, outcome in enumerate(outcomes):
+        if outcome.code != 0:
+            print(visible(f"#{position}: {outcome.problem or 'did not end'}"))
+
+
+def differing(outcomes: Sequence[Outcome]) -> list[str]:
+    """The overrides of each job without those that all of them share."""
+    words = [o.job.split() for o in outcomes]
+    shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set()
+    return [" ".join(w for w in job if w not in shared) for job in words]
+
+
+def print_comparison(compared: Compared) -> None:
+    """The ranking and the verdict of every group of runs that may be compared."""
+    terminal = console()
+    for part in compared.parts:
+        terminal.print()
+        if part.verdict.contenders:
+            terminal.print(ranking_table(part.group, part.verdict))
+        terminal.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
+        for remark in part.remarks:
+            terminal.print(cell(f"Note: {remark}"), soft_wrap=True)
+    terminal.print()

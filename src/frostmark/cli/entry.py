@@ -1,0 +1,105 @@
+"""The only place that starts Hydra: one benchmark, or a sweep.
+
+through_hydra(["backbone=vgg16", "-m", "seed=0,1"])     # the exit code
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from frostmark.cli.help import register_help
+from frostmark.cli.program import commands
+from frostmark.cli.sweeper import register_sweeper
+from frostmark.cli.under_way import Call, call_through_hydra, current_call
+from frostmark.config.register import register
+from frostmark.config.words import conf_dir
+from frostmark.errors import ConfigError, nearest
+
+OVERRIDE_MARKS = ("=", "~", "+")
+
+TAKE_VALUES = {
+    "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path", "-c", "--cfg", "-p", "--package", "--info",
+    "-i", "--experimental-rerun",
+}  # fmt: skip
+"""The only options of Hydra whose value is a word of its own."""
+
+
+def through_hydra(arguments: list[str]) -> int:
+    """Run what the words ask for; the exit code.
+
+    Raises:
+        Exception: what ended the one benchmark.
+    """
+    _refuse_unknown_words(arguments)
+    sys.argv[1:] = _options_first(arguments)
+    # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    register()
+    register_help()
+    register_sweeper()
+    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(benchmark)
+    with call_through_hydra() as call:
+        try:
+            run()
+        except BaseException as stopped:
+            _finish(call, stopped)
+            raise
+        code = _finish(call, None)
+        if call.problem is not None:
+            raise call.problem
+        return code
+
+
+def benchmark(config: DictConfig) -> None:
+    """What Hydra calls: once, or for every job of a sweep, in whatever process its launcher chooses."""
+    from frostmark.cli import job  # all that a benchmark needs, and --help does not
+
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        job.job_of_sweep(config)
+        return
+    try:
+        job.one_run(config)
+    except Exception as error:
+        current_call().problem = error
+
+
+def _finish(call: Call, stopped: BaseException | None) -> int:
+    """Close the sweep, if there is one, and print its table; its exit code."""
+    if call.sweep is None:
+        return 0
+    from frostmark.cli.console import print_sweep
+    from frostmark.cli.sweep import finish
+
+    finished = finish(call.sweep, stopped)
+    print_sweep(finished)
+    return finished.code
+
+
+def _options_first(arguments: list[str]) -> list[str]:
+    """The same words as Hydra's parser takes them: ``a=1 -m b=2`` would be refused as two groups of overrides."""
+    return [word for word, _ in sorted(_kinds(arguments), key=lambda kind: not kind[1])]  # otherwise in their order
+
+
+def _refuse_unknown_words(arguments: list[str]) -> None:
+    """Words that are neither options nor overrides: Hydra would answer with a grammar."""
+    for word, is_option in _kinds(arguments):
+        if not is_option and not any(mark in word for mark in OVERRIDE_MARKS):
+            raise ConfigError(
+                f"unknown command '{word}'",
+                fix=f"one of {nearest(word, commands())}, or overrides like backbone=vgg16; --help tells more",
+            )
+
+
+def _kinds(arguments: list[str]) -> Iterator[tuple[str, bool]]:
+    """Every word, and whether it is an option or the value of one."""
+    takes_value = False
+    for word in arguments:
+        yield word, takes_value or word.startswith("-")
+        takes_value = word in TAKE_VALUES

@@ -1,0 +1,106 @@
+"""One benchmark, alone or as a job of a sweep.
+
+one_run(config)                 # prints the result; what goes wrong is raised
+job_of_sweep(config)            # prints and writes down how it ended; what goes wrong in it stops no other job
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from frostmark.benchmark.labels import identity
+from frostmark.benchmark.run import Result, run_benchmark
+from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
+from frostmark.cli.apart import run_apart
+from frostmark.cli.console import print_result
+from frostmark.cli.problems import stopped_code, tell
+from frostmark.comparison.runs import Run
+from frostmark.config.compose import typed
+from frostmark.config.schema import Config
+from frostmark.config.shown import shown
+from frostmark.errors import Terminated
+from frostmark.names import visible
+from frostmark.results.outcome import Outcome
+from frostmark.tracking.tracker import without_secrets
+
+
+def one_run(config: DictConfig) -> None:
+    """Run one benchmark and print what came out.
+
+    Raises:
+        FrostmarkError: if something is wrong that the user can mend.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        checked = typed(config)
+        result = run_benchmark(checked, folder)
+    except Exception:
+        with suppress(OSError):
+            folder.rmdir()  # if nothing was done yet, nothing is left behind
+        raise
+    if result is not None:
+        print_result(result, checked)
+
+
+def job_of_sweep(config: DictConfig) -> None:
+    """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    choices = without_secrets(" ".join(HydraConfig.get().overrides.task))
+    print(f"\n▸ {visible(choices)}", file=sys.stderr, flush=True)
+    if _done_before(config, folder, choices):
+        return
+    launcher = str(HydraConfig.get().launcher._target_)
+    if launcher.endswith(".BasicLauncher"):
+        work_of_job(config, folder, choices)
+    else:
+        # Executors give up every job when one of their workers dies: the work is done in a process of its own.
+        run_apart(work_of_job, config, folder, choices)
+
+
+def work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
+    """The benchmark of a job; how it ended is in ``folder`` afterwards."""
+    Outcome(choices, choices, code=None, pid=os.getpid()).write(folder)
+    try:
+        refuse_many_devices(config)
+        checked = typed(config)
+        result = run_benchmark(checked, folder, parent_run(), layers_of_sweep(checked))
+    except (KeyboardInterrupt, Terminated) as stop:
+        Outcome(choices, choices, stopped_code(stop), "interrupted").write(folder)
+        raise
+    except Exception as error:
+        problem = tell(error)
+        Outcome(choices, choices, problem.code, problem.problem.splitlines()[0]).write(folder)
+        return
+    assert result is not None, "a job runs in one process"
+    # Before anything is printed: whoever reads may have gone, and the result is not lost with them.
+    _outcome(choices, result, folder).write(folder)
+    print_result(result, checked, with_link=False)
+
+
+def _outcome(choices: str, result: Result, folder: Path) -> Outcome:
+    accuracy = result.values.get("test/neighbours/knn_accuracy")
+    return Outcome(choices, result.title, 0, "", result.run_id, accuracy, str(folder))
+
+
+def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
+    """Whether the sweep that this one goes on with has the result already, of the same images and weights."""
+    outcome = earlier(choices)
+    if outcome is None or not _still_holds(config, Path(str(outcome.folder))):
+        return False
+    print(f"  done before: {outcome.folder}", file=sys.stderr, flush=True)
+    outcome.write(folder)
+    return True
+
+
+def _still_holds(config: DictConfig, folder: Path) -> bool:
+    with suppress(Exception):  # whatever is wrong with it is told when the job is done again
+        checked: Config = typed(config)
+        if (folder / "config.yaml").read_text(encoding="utf-8") == shown(checked).yaml:
+            return identity(checked).items() <= Run.read(folder).tags.items()
+    return False

@@ -1,0 +1,67 @@
+"""How problems are told: one paragraph with a way out, and an exit code.
+
+exit_code(lambda: command(arguments))           # 0, or the code of what went wrong, which is printed
+problem = tell(error)                           # prints it, and gives it back
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from frostmark.cli.program import program
+from frostmark.errors import ConfigError, FrostmarkError, Terminated
+
+
+def exit_code(work: Callable[[], int]) -> int:
+    """Run ``work``; what goes wrong in it is printed as one paragraph."""
+    try:
+        return work()
+    except (KeyboardInterrupt, Terminated) as stop:
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # once, not for every process of a job
+            print(
+                "\nStopped. Nothing that was finished is lost.\nFix: the same command goes on from here.",
+                file=sys.stderr,
+            )
+        return stopped_code(stop)
+    except Exception as error:
+        return tell(error).code
+
+
+def stopped_code(stop: BaseException) -> int:
+    """The exit code of a process that was asked to stop."""
+    return 143 if isinstance(stop, Terminated) else 130
+
+
+def tell(error: Exception) -> FrostmarkError:
+    """Print an error in our words."""
+    problem = _missing_dependency(error) or _explained(error)
+    if os.environ.get("FROSTMARK_DEBUG") == "1":
+        traceback.print_exception(error)
+    print(f"Error: {problem}".replace("python run.py", program()), file=sys.stderr, flush=True)
+    return problem
+
+
+def _explained(error: Exception) -> FrostmarkError:
+    from frostmark.config.explain import explained  # Hydra, which may not be installed
+
+    return explained(error)
+
+
+def _missing_dependency(error: Exception) -> ConfigError | None:
+    """A library that Frostmark stands on is not installed: python run.py in a fresh checkout."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    library = error.name.partition(".")[0]
+    if library == "frostmark":
+        return None
+    checkout = Path(__file__).parents[3]
+    there = (checkout / "run.py").is_file() and (checkout / "pyproject.toml").is_file()
+    return ConfigError(
+        f"Frostmark needs the Python package {library!r}, which is not installed for {sys.executable}",
+        fix=shlex.join([sys.executable, "-m", "pip", "install", str(checkout) if there else "frostmark"]),
+    )

@@ -1,0 +1,40 @@
+"""What a user types: the name of the program, and its commands.
+
+program()                       # "python run.py", "frostmark" or "python -m frostmark"
+commands()["layers"]            # "List the taps and nodes of a backbone, without its weights."
+
+Nothing is imported to list the commands: a folder is read.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "commands"
+
+
+def program() -> str:
+    """How this program was started, as a user would start it again."""
+    names = {"frostmark": "frostmark", "__main__": "python -m frostmark"}
+    return names.get(Path(sys.argv[0]).stem, "python run.py")
+
+
+def commands() -> dict[str, str]:
+    """Every command by its word, with one line about it."""
+    files = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if not path.stem.startswith("_")}
+    return {word: _first_line(path) for word, path in files.items()}
+
+
+def command(word: str) -> Callable[[list[str]], int]:
+    """The function that runs a command."""
+    run: Callable[[list[str]], int] = importlib.import_module(f"frostmark.cli.commands.{word}").run
+    return run
+
+
+def _first_line(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]

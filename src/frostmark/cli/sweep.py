@@ -1,0 +1,172 @@
+"""A sweep: one parent run, a child a job, and a table at the end of how each of them went.
+
+Hydra tells :class:`SweepParent` that a sweep begins; the jobs find its folder through the environment, whichever
+launcher runs them in whichever process.
+
+finished = finish(call.sweep, stopped=None)     # from the command line: Hydra skips its own last call if a job failed
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from frostmark.benchmark.tracked import open_store
+from frostmark.cli.announced import announce_layers, jobs_if_known, refuse_many_devices
+from frostmark.cli.problems import tell
+from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
+from frostmark.comparison.about import About
+from frostmark.comparison.compared import Compared, compare_runs
+from frostmark.comparison.runs import Run
+from frostmark.comparison.tracked import compare_links, log_comparison
+from frostmark.config.explain import explained
+from frostmark.config.schema import Config, Tracking
+from frostmark.errors import ConfigError, TrackingError
+from frostmark.features.store import FeatureStore
+from frostmark.names import visible
+from frostmark.results.outcome import Outcome, SweepRecord, outcomes, unfinished
+from frostmark.results.progress import ProgressLine
+from frostmark.tracking.mlflow import MlflowStore
+from frostmark.tracking.tracker import Status, status_of, without_secrets
+
+
+class SweepParent(Callback):
+    """Opens the parent run before the first job starts."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
+        try:
+            refuse_absent_launcher(config)
+            refuse_many_devices(config)
+            current_call().sweep = opened(config, jobs_if_known(config))
+        except Exception as error:
+            # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
+            raise SystemExit(tell(error).code) from error
+
+
+def refuse_absent_launcher(config: DictConfig) -> None:
+    """A launcher that is asked for has to be installed.
+
+    Raises:
+        ConfigError: with what to install.
+    """
+    package = str(config.hydra.launcher._target_).rpartition(".")[0]
+    try:
+        there = importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        choice = str(config.hydra.runtime.choices["hydra/launcher"])
+        extra = "joblib" if choice == "joblib" else "slurm"
+        raise ConfigError(f"hydra/launcher={choice} is not installed", fix=f"pip install 'frostmark[{extra}]'")
+
+
+def opened(config: DictConfig, jobs: list[list[str]]) -> Sweep:
+    """Begin a sweep: its folder, its record, its parent run, and what its jobs must know of each other."""
+    folder = Path(config.hydra.sweep.dir).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    tracking = Tracking(**OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
+    mlruns = Config(paths=config.paths).mlruns
+    store = open_store(tracking, mlruns)
+    words = [without_secrets(word) for word in (*config.hydra.overrides.task, *config.hydra.overrides.hydra)]
+    choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
+    before = unfinished(folder.parent, words)
+    if before is not None:
+        print(
+            f"Going on with the sweep in {visible(str(before.folder))}: what finished there is not done again.",
+            file=sys.stderr,
+        )
+    run_id = None if store is None else _parent(store, choices, before)
+    SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
+    announce_layers(folder, config, jobs)
+    announce(folder)
+    return Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
+
+
+def _parent(store: MlflowStore, choices: str, before: SweepRecord | None) -> str:
+    """The parent run: that of the sweep that this one goes on with, or a new one."""
+    store.connect()
+    if before is not None and before.run_id is not None and store.reopen(before.run_id):
+        return before.run_id
+    swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
+    return store.start(f"sweep · {swept}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A sweep that is over.
+
+    Attributes:
+        outcomes: of its jobs, in order.
+        code: the worst exit code.
+        run_id, link: its parent run, if it is tracked, and that run's place in MLflow's pages.
+        folder, mlruns, uri: where everything is.
+        compared: what its runs say side by side; None of fewer than two.
+        not_compared: why there is no comparison, where one could be expected.
+    """
+
+    outcomes: list[Outcome]
+    code: int
+    run_id: str | None
+    link: str | None
+    folder: Path
+    mlruns: Path
+    uri: str | None
+    compared: Compared | None
+    not_compared: str
+
+
+def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
+    """Compare what came out and close the parent run.
+
+    Args:
+        stopped: what ended the sweep before its time, if anything did.
+    """
+    withdraw()
+    ended = outcomes(sweep.folder)
+    code = max((1 if o.code is None else o.code for o in ended), default=0)
+    interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
+    compared, why = (None, "the sweep was interrupted") if interrupted else _compare(sweep, ended)
+    status = status_of(type(stopped)) if stopped is not None else "FAILED" if code else "FINISHED"
+    link = None
+    try:
+        link = _close_parent(sweep, status, ended, compared)
+    except TrackingError as problem:  # the table of the jobs is still worth printing
+        code = max(code, tell(problem).code)
+    return Finished(ended, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri, compared, why)
+
+
+def _close_parent(sweep: Sweep, status: Status, ended: Sequence[Outcome], compared: Compared | None) -> str | None:
+    """Log the comparison and how each job ended with the parent run, and close it; its place in MLflow's pages."""
+    if sweep.store is None or sweep.run_id is None:
+        return None
+    jobs = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended)
+    note = f"`{sweep.choices}`\n\n{jobs}"
+    if compared is not None:
+        log_comparison(sweep.store, sweep.run_id, compared)
+        note = f"{compared.markdown}\n\n{note}"
+    sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": note})
+    return sweep.store.link(sweep.run_id)
+
+
+def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, str]:
+    """The comparison of the jobs that finished, or why there is none."""
+    folders = [(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]
+    if len(folders) < 2:
+        return None, ""
+    try:
+        runs = [Run.read(folder, run_id) for folder, run_id in folders]
+        missing = [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
+        if sweep.jobs is not None and len(ended) < sweep.jobs:
+            missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
+        links = compare_links(sweep.store, runs)
+        about = About(missing, (), links, f"-m {sweep.choices}")
+        with ProgressLine() as progress:
+            return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
+    except Exception as error:  # the jobs themselves are done, and their table is still worth printing
+        return None, explained(error).problem

@@ -1,0 +1,150 @@
+"""What must hold between the values of a configuration, as a table of rules.
+
+check(config)                   # ConfigError of the first rule that does not hold
+RULES                           # each takes a Config and returns a ConfigError, or None
+
+To add a rule, write one small function and list it in :data:`RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from frostmark.config.schema import AUTO, CONTROLS, PRECISIONS, Config
+from frostmark.errors import ConfigError, nearest
+
+Rule = Callable[[Config], ConfigError | None]
+
+MIN_COUNTS = {"resamples": 40, "permutations": 19}
+"""Fewer resamples have no 2.5 % quantile; fewer permutations can never give p ≤ 0.05."""
+
+MAX_COUNT = 100_000
+"""Resamples or permutations."""
+
+TRACKING_KINDS = ("local", "server", "none")
+
+
+def one_layer(config: Config) -> ConfigError | None:
+    """A layer is a tap or a node, not both."""
+    layer = config.layer
+    if (layer.tap is None) != (layer.node is None):
+        return None
+    return ConfigError(
+        "layer=node needs the name of the node" if layer.tap is None else "layer.node goes with layer=node",
+        fix="layer=node layer.node=<name>; `python run.py layers backbone=…` lists the nodes",
+    )
+
+
+def known_precision(config: Config) -> ConfigError | None:
+    """The precision is one that the trainer knows."""
+    precision = config.trainer.precision
+    if precision in PRECISIONS:
+        return None
+    return ConfigError(
+        f"trainer.precision={precision} is unknown",
+        fix=f"trainer.precision={_closest(precision, PRECISIONS)} (valid: {', '.join(PRECISIONS)})",
+    )
+
+
+def possible_batch_size(config: Config) -> ConfigError | None:
+    """The batch size is a positive whole number, or auto."""
+    size = config.trainer.batch_size
+    if size == AUTO or (isinstance(size, int) and not isinstance(size, bool) and size >= 1):
+        return None
+    return ConfigError(f"trainer.batch_size={size} is not a number of images", fix="trainer.batch_size=32, or auto")
+
+
+def named_devices(config: Config) -> ConfigError | None:
+    """Devices are a number, names, or a list of numbers and names."""
+    devices = config.trainer.devices
+    each = devices if isinstance(devices, list) else [devices]
+    if all(isinstance(device, int | str) and not isinstance(device, bool) for device in each):
+        return None
+    return ConfigError(f"trainer.devices={devices} names no devices", fix="trainer.devices=1, [0,1], or auto")
+
+
+def possible_store_size(config: Config) -> ConfigError | None:
+    """The limit of what is stored is not negative."""
+    size = config.features.max_bytes
+    if size >= 0:
+        return None
+    return ConfigError(f"features.max_bytes={size} is not a size", fix="features.max_bytes=0 to keep nothing")
+
+
+def known_controls(config: Config) -> ConfigError | None:
+    """Every control is one of :data:`CONTROLS`."""
+    for control in config.controls:
+        if control not in CONTROLS:
+            return ConfigError(
+                f"there is no control {control!r}",
+                fix=f"controls=[{_closest(control, CONTROLS)}] (valid: {', '.join(CONTROLS)})",
+            )
+    return None
+
+
+def untrained_in_one_process(config: Config) -> ConfigError | None:
+    """The untrained control does not run in several processes."""
+    if "untrained" not in config.controls or not config.trainer.strategy.startswith("ddp"):
+        return None
+    return ConfigError(
+        "controls=[untrained] runs in one process, trainer=ddp in several",
+        fix="run trainer=ddp first, then the same command with trainer=auto: the rows of the network are then stored",
+    )
+
+
+def possible_counts(config: Config) -> ConfigError | None:
+    """Resamples and permutations are enough to say anything, or none."""
+    for name, count in vars(config.uncertainty).items():
+        if count and not MIN_COUNTS[name] <= count <= MAX_COUNT:
+            return ConfigError(
+                f"uncertainty.{name}={count} is out of range ({MIN_COUNTS[name]} to {MAX_COUNT:,})",
+                fix=f"uncertainty.{name}=1000, or 0 for none",
+            )
+    return None
+
+
+def possible_seed(config: Config) -> ConfigError | None:
+    """The seed fits into 32 bits."""
+    if 0 <= config.seed < 2**32:
+        return None
+    return ConfigError(f"seed={config.seed} is not a seed", fix="seed=0 (0 to 4294967295)")
+
+
+def known_tracking(config: Config) -> ConfigError | None:
+    """The kind of tracking is known, and a server has an address."""
+    tracking = config.tracking
+    if tracking.kind not in TRACKING_KINDS:
+        return ConfigError(f"tracking.kind={tracking.kind} is unknown", fix="tracking=local, server or none")
+    if tracking.kind == "server" and not tracking.uri:
+        return ConfigError("tracking=server needs its address", fix="tracking.uri=http://host:5000")
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    one_layer,
+    known_precision,
+    possible_batch_size,
+    named_devices,
+    possible_store_size,
+    known_controls,
+    untrained_in_one_process,
+    possible_counts,
+    possible_seed,
+    known_tracking,
+)
+
+
+def check(config: Config) -> None:
+    """Apply every rule to the whole configuration.
+
+    Raises:
+        ConfigError: of the first rule that does not hold, naming the values that do not fit.
+    """
+    for rule in RULES:
+        problem = rule(config)
+        if problem is not None:
+            raise problem
+
+
+def _closest(word: str, valid: tuple[str, ...]) -> str:
+    return nearest(word, valid, most=1).split(" ")[0]

@@ -1,0 +1,107 @@
+"""Any error in Frostmark's words: what is wrong, and a command or key that mends it.
+
+explained(error).code           # 2 for a wrong word, whoever found it wrong; 3 for a full disk; 1 for a bug of ours
+explain_hydra(error)            # what Hydra or OmegaConf says, or None for other errors
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from frostmark.config.guard import HELP
+from frostmark.config.shown import leaves
+from frostmark.config.words import conf_dir, known_words
+from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
+
+_OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
+"""Beginnings of lines in Hydra's messages that tell a user nothing."""
+
+_OF_THE_MACHINE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+    errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
+}  # fmt: skip
+
+
+def explained(error: Exception) -> FrostmarkError:
+    """Any error in our words: what a configuration library says of a wrong word is a wrong command."""
+    if isinstance(error, FrostmarkError):
+        return error
+    return (
+        explain_hydra(error)
+        or _explain_machine(error)
+        or FrostmarkError(
+            f"this is a bug in Frostmark: {type(error).__name__}: {error}",
+            fix="run it again with FROSTMARK_DEBUG=1 for the traceback, and report it",
+        )
+    )
+
+
+def explain_hydra(error: Exception) -> ConfigError | None:
+    """What Hydra or OmegaConf found wrong, in one paragraph with the nearest valid words; None for other errors."""
+    if isinstance(error, MissingConfigException):
+        return _explain_choice(error)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        lines = [line.strip() for e in (error, error.__cause__) if e for line in str(e).splitlines() if line.strip()]
+        unknown = re.search(r"Could not override '([^']+)'", " ".join(lines))
+        if unknown is not None:
+            word = unknown.group(1)
+            return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=HELP)
+        words = [line for line in lines if not line.startswith(_OF_NO_USE)]
+        return ConfigError(" ".join(words[:3]), fix=HELP)
+    return None
+
+
+def _explain_choice(error: MissingConfigException) -> ConfigError:
+    """A word that its group does not have."""
+    option = (error.missing_cfg_file or "").removesuffix(".yaml")
+    group, _, word = option.rpartition("/")
+    # Of a choice within a list Hydra does not tell the others.
+    known = error.options or known_words(group)
+    if not known:
+        return ConfigError(str(error).splitlines()[0], fix=HELP)
+    fix = f"{group}={nearest(word, known).split(',')[0].split(' ')[0]}"
+    if group == "layer":
+        fix += "; `python run.py layers backbone=…` lists those of a backbone"
+    return ConfigError(f"there is no {group} '{word}'. Nearest: {nearest(word, known)}", fix=fix)
+
+
+def _keys() -> list[str]:
+    """Every key of the default configuration, dotted."""
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        content = OmegaConf.to_container(hydra.compose("config"), resolve=True)
+    keys = [key for key, _ in leaves(content)]
+    groups = {key.rpartition(".")[0] for key in keys} - {""}
+    return sorted({*keys, *groups})
+
+
+def _explain_machine(error: Exception) -> DataError | None:
+    """What this machine has too little of, or does not allow."""
+    if isinstance(error, MemoryError):
+        return DataError(
+            "this machine's memory is too small for that", fix="fewer images (dataset.limit.train=…), or layer.pool=gap"
+        )
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
+        return None
+    where = error.filename or "a file of this run"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DataError(
+            f"the disk is too full to write {where}{_free(where)}",
+            fix="make room, or paths.root=<a folder on a larger disk>; the same command then goes on where it stopped",
+        )
+    return DataError(
+        f"{where} cannot be read or written: {error.strerror}",
+        fix="mend that, or paths.root=<a folder elsewhere>; the same command then goes on where it stopped",
+    )
+
+
+def _free(where: str | bytes | int) -> str:
+    folder = Path(str(where)).parent
+    return f"; {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""

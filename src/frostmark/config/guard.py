@@ -1,0 +1,140 @@
+"""What Hydra itself may call: every configuration is looked through before Hydra makes anything of it.
+
+    install()                       # from now on Hydra refuses to load a configuration that names anything foreign
+
+Hydra instantiates its callbacks, launcher, sweeper and logging by themselves, before a benchmark begins and again in
+every job of a sweep. It knows a list of dangerous targets, which cannot be complete; this is the list of the good ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import hydra._internal.hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from frostmark.errors import ConfigError, FrostmarkError
+
+HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+"""The way out of a wrong word."""
+
+_PLUGINS = "hydra_plugins.hydra_"
+_HANDLERS = {"logging.StreamHandler", "logging.FileHandler"}
+
+ALLOWED = {
+    r"callbacks\.\w+\._target_": {"frostmark.cli.sweep.SweepParent"},
+    r"sweeper\._target_": {
+        "frostmark.cli.sweeper.Sweeper",
+        "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    },
+    r"launcher\._target_": {
+        "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+        f"{_PLUGINS}joblib_launcher.joblib_launcher.JoblibLauncher",
+        f"{_PLUGINS}submitit_launcher.submitit_launcher.LocalLauncher",
+        f"{_PLUGINS}submitit_launcher.submitit_launcher.SlurmLauncher",
+    },
+    r"(job|hydra)_logging\.handlers\.\w+\.class": _HANDLERS,
+}
+"""Where under ``hydra`` something callable may be named, and which."""
+
+STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+"""What a logging configuration may look up."""
+
+_CALLING = ("_target_", "()", "class")
+"""Keys whose value Hydra or Python's logging calls."""
+
+_CALLED = ("callbacks", "launcher", "sweeper", "job_logging", "hydra_logging")
+"""Parts of ``hydra`` that are made into objects."""
+
+
+class GuardedLoader(ConfigLoaderImpl):
+    """Loads configurations as Hydra does, and refuses what is foreign; in the workers of a sweep as well."""
+
+    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+        try:
+            config = super().load_configuration(*args, **kwargs)
+        except (FrostmarkError, HydraException, OmegaConfBaseException, OSError, MemoryError):
+            raise
+        except Exception as problem:
+            # Hydra trips over words of a kind that it does not expect, a dictionary in a list of choices say, and over
+            # YAMLs that are none.
+            told = (str(problem) or type(problem).__name__).splitlines()[0]
+            raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
+        refuse_foreign(config)
+        return config
+
+
+def install() -> None:
+    """Make Hydra load every configuration through the guard."""
+    setattr(hydra._internal.hydra, "ConfigLoaderImpl", GuardedLoader)  # noqa: B010 (mypy takes classes for constants)
+
+
+def refuse_foreign(config: DictConfig) -> None:
+    """Look through the part of a composed configuration that is Hydra's own.
+
+    Raises:
+        ConfigError: if anything is named there that is not in :data:`ALLOWED`.
+    """
+    own = config.get("hydra")
+    if own is None:
+        return
+    try:
+        for path, value in _leaves(own):
+            _refuse(path, value)
+    except RecursionError as problem:  # an interpolation that leads into itself
+        raise _refusal("…", "it leads into itself") from problem
+    for part in ("launcher", "sweeper"):
+        if not isinstance(own[part], DictConfig):
+            raise _refusal(part, own[part])
+    if own.job.env_set:  # processes that are started later would take their code from where it says
+        raise ConfigError(
+            "hydra.job.env_set is not allowed", fix="set variables before the command: NAME=value python run.py …"
+        )
+
+
+def _refuse(path: str, value: Any) -> None:
+    part, _, _ = path.partition(".")
+    key = path.rpartition(".")[2]
+    if path in _CALLED and value is not None:
+        raise _refusal(path, value)  # it should have keys of its own
+    if key in _CALLING and not any(re.fullmatch(place, path) and value in good for place, good in ALLOWED.items()):
+        raise _refusal(path, value)
+    if part.endswith("_logging") and isinstance(value, str) and "://" in value and value not in STREAMS:
+        raise _refusal(path, value)
+    if part in _CALLED and isinstance(value, str) and re.fullmatch(r"\$\{.*\}", value, re.DOTALL):
+        raise _refusal(path, value)  # what it will lead to cannot be told yet
+
+
+def _refusal(path: str, value: Any) -> ConfigError:
+    return ConfigError(
+        f"hydra.{path}={value} is not allowed",
+        fix="leave it out; hydra/launcher=joblib, submitit_local or submitit_slurm run the jobs of a sweep elsewhere",
+    )
+
+
+def _leaves(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value by its dotted key, interpolations followed where they lead somewhere already."""
+    keys = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
+    for key in keys:
+        here = f"{path}.{key!s}" if path else str(key)
+        value = _value(node, key)
+        if isinstance(value, DictConfig | ListConfig):
+            if key in _CALLING:
+                yield here, value
+            yield from _leaves(value, here)
+        else:
+            yield here, value
+
+
+def _value(node: DictConfig | ListConfig, key: Any) -> Any:
+    try:
+        return node[key]
+    except MissingMandatoryValue:
+        return None
+    except OmegaConfBaseException:
+        return node._get_node(key)._value()  # type: ignore[union-attr]

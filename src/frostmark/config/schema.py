@@ -1,0 +1,101 @@
+"""The schema of a configuration: every key, its kind and its default.
+
+config = Config(backbone=…, preprocess=…, dataset=…)
+config.trainer.precision, config.mlruns
+
+Groups with a ``_target_`` (backbone, preprocess, dataset, reducer, metrics) take the arguments of that class as keys:
+its signature is their schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+AUTO = "auto"
+"""The batch size that a probe chooses."""
+
+CONTROLS = ("untrained", "pixels")
+"""What a layer can be compared with."""
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+@dataclass
+class Paths:
+    """``root`` holds ``mlruns/``."""
+
+    root: str = "."
+
+
+@dataclass
+class Layer:
+    """What is read: a tap, or an exact node, and the pool that makes rows of it."""
+
+    tap: str | None = None
+    node: str | None = None
+    pool: str = "gap"
+
+
+@dataclass
+class TrainerChoice:
+    """Where and how the forward pass runs."""
+
+    accelerator: str = "auto"
+    devices: Any = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    compile: bool = False
+    batch_size: Any = "auto"
+    num_workers: int | None = None
+
+
+@dataclass
+class Features:
+    """The store: rows of a layer that take more bytes than ``max_bytes``, both splits together, are not kept."""
+
+    max_bytes: int = 8 * 2**30
+
+
+@dataclass
+class Tracking:
+    """Where runs are kept: ``local``, ``server`` or ``none``."""
+
+    kind: str = "local"
+    uri: str | None = None
+    experiment: str = "frostmark"
+
+
+@dataclass
+class Uncertainty:
+    """How many bootstrap resamples and label permutations; 0 for none."""
+
+    resamples: int = 1000
+    permutations: int = 100
+
+
+@dataclass
+class Config:
+    """One benchmark."""
+
+    seed: int = 0
+    paths: Paths = field(default_factory=Paths)
+    backbone: dict[str, Any] = MISSING
+    layer: Layer = field(default_factory=Layer)
+    preprocess: dict[str, Any] = MISSING
+    dataset: dict[str, Any] = MISSING
+    reducer: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    controls: list[str] = field(default_factory=list)
+    trainer: TrainerChoice = field(default_factory=TrainerChoice)
+    tracking: Tracking = field(default_factory=Tracking)
+    features: Features = field(default_factory=Features)
+
+    @property
+    def mlruns(self) -> Path:
+        """The folder of all run-time state."""
+        return Path(self.paths.root).expanduser().absolute() / "mlruns"

@@ -1,0 +1,130 @@
+"""Quality against cost: a chart of the layers of several networks.
+
+figure = draw_costs([CostPoint("vgg16 · last_conv", "vgg16", 15.3, 0.82, None, None)], "k-NN accuracy", "digits")
+front = pareto_front(points)                        # the points whose value nothing cheaper reaches
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from frostmark.figures.beside import Name, write_names
+from frostmark.figures.maps import plain, shown
+from frostmark.figures.palette import ClassStyle, class_styles
+
+MAX_NAMED = 12
+"""Up to so many points all are named; of more only those at the front."""
+
+FRONT = "#444444"
+"""Colour of the line that joins the best."""
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """One layer of one network.
+
+    Attributes:
+        name: "resnet18 · last_conv".
+        row: "resnet18": points of one row look alike.
+        gmacs: billions of multiply-accumulates an image up to the layer.
+        value: of the metric, the larger the better.
+        low, high: its interval, if it has one.
+    """
+
+    name: str
+    row: str
+    gmacs: float
+    value: float
+    low: float | None
+    high: float | None
+
+
+def draw_costs(points: Sequence[CostPoint], metric: str, title: str) -> Figure:
+    """The metric against the multiply-accumulates an image; the line joins what nothing cheaper surpasses.
+
+    The axis of the costs is logarithmic where they span more than a factor of ten.
+    """
+    figure = Figure(figsize=(9.2, 4.8), dpi=110, layout="constrained")
+    styles = row_styles(p.row for p in points)
+    plot_costs(figure.subplots(), points, metric, styles)
+    name_rows(figure, styles, "whiskers: 95 %", front=True)
+    figure.suptitle(plain(title), fontsize=12, fontweight="bold")
+    return figure
+
+
+def pareto_front(points: Sequence[CostPoint]) -> list[CostPoint]:
+    """The points whose value no point of the same or a lower cost reaches, the cheapest first."""
+    front: list[CostPoint] = []
+    for point in sorted(points, key=lambda p: (p.gmacs, -p.value)):
+        if not front or point.value > front[-1].value:
+            front.append(point)
+    return front
+
+
+def row_styles(rows: Iterable[str]) -> dict[str, ClassStyle]:
+    """A look for each of the rows, in the order in which they are met."""
+    met = list(dict.fromkeys(rows))
+    return dict(zip(met, class_styles(len(met)), strict=True))
+
+
+def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mapping[str, ClassStyle]) -> None:
+    """The chart itself: every point with its interval, and the steps of the front."""
+    for row in dict.fromkeys(p.row for p in points):
+        _plot_row(ax, [p for p in points if p.row == row], styles[row])
+    costs = [p.gmacs for p in points]
+    if costs and min(costs) > 0 and max(costs) > 10 * min(costs):
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: f"{cost:g}"))
+    ax.margins(x=0.12, y=0.18)
+    front = pareto_front(points)
+    _plot_front(ax, front)
+    write_names(ax, [_name_of(p, p in front) for p in points if p in front or len(points) <= MAX_NAMED])
+    ax.set_xlabel("GMACs an image (billions of multiply-accumulates up to the layer)")
+    ax.set_ylabel(plain(metric))
+    ax.grid(alpha=0.3)
+
+
+def name_rows(figure: Figure | SubFigure, styles: Mapping[str, ClassStyle], note: str, front: bool) -> None:
+    """A legend beside the charts: in them it would hide points."""
+    handles = [
+        Line2D([], [], color=style.colour, marker=style.marker, linewidth=1.6, label=plain(shown(row, 30)))
+        for row, style in styles.items()
+    ]
+    if front:
+        handles.append(Line2D([], [], color=FRONT, linestyle="--", linewidth=1.1, label="best for its cost"))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9, title=note, title_fontsize=8.5)
+
+
+def _plot_row(ax: Axes, points: Sequence[CostPoint], style: ClassStyle) -> None:
+    values = np.array([p.value for p in points])
+    low = np.array([p.value if p.low is None else p.low for p in points])
+    high = np.array([p.value if p.high is None else p.high for p in points])
+    ax.errorbar(
+        [p.gmacs for p in points], values, yerr=np.maximum([values - low, high - values], 0), fmt=style.marker,
+        color=style.colour, markersize=7, elinewidth=1.2, label=plain(shown(points[0].row, 30)), zorder=3,
+    )  # fmt: skip
+
+
+def _name_of(point: CostPoint, best: bool) -> Name:
+    low, high = (point.value if end is None else end for end in (point.low, point.high))
+    return Name(point.name, point.gmacs, point.value, low, high, weight=best)
+
+
+def _plot_front(ax: Axes, front: Sequence[CostPoint]) -> None:
+    """Steps: between two of the front the cheaper one is the best there is."""
+    if not front:
+        return
+    start, end = ax.get_xlim()
+    costs, values = [p.gmacs for p in front], [p.value for p in front]
+    ax.plot(
+        [*costs, end], [*values, values[-1]], drawstyle="steps-post", color=FRONT, linestyle="--", linewidth=1.1,
+        zorder=2,
+    )  # fmt: skip
+    ax.set_xlim(start, end)

@@ -1,0 +1,146 @@
+"""What a sweep leaves in its folder: how each job ended, and whether the same command may go on where it stopped.
+
+Outcome(job="layer=stage2", title="", code=None, pid=os.getpid()).write(folder)      # begun
+outcomes(sweep_folder)                               # one a job that was begun, in their order
+unfinished(Path("mlruns/_hydra/sweeps"), choices)    # the last sweep of these words, if it lacks a result
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_OUTCOME = "outcome.json"
+_RECORD = "sweep.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job ended.
+
+    Attributes:
+        job: its overrides.
+        title: backbone · layer · data set, once it is known.
+        code: its exit code, None while it has not ended.
+        problem: what went wrong.
+        run_id: in the tracking store.
+        accuracy: k-NN accuracy on test.
+        folder: where its files are, if it ended well.
+        pid: of the process that works on it.
+    """
+
+    job: str
+    title: str
+    code: int | None
+    problem: str = ""
+    run_id: str | None = None
+    accuracy: float | None = None
+    folder: str | None = None
+    pid: int | None = None
+
+    def write(self, folder: Path) -> None:
+        """Leave the outcome in the job's own folder; whoever reads meanwhile sees the one before it whole."""
+        _replace(folder / _OUTCOME, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> Outcome | None:
+        """What the job in ``folder`` left; None if that cannot be read."""
+        try:
+            return cls(**json.loads((folder / _OUTCOME).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+
+
+def outcomes(folder: Path) -> list[Outcome]:
+    """Of every job of the sweep in ``folder`` that was begun, in the order of their numbers."""
+    written = sorted(folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
+    lost = "how it ended cannot be read"
+    return [Outcome.read(path.parent) or Outcome("", f"job {path.parent.name}", None, lost) for path in written]
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether the job in ``folder`` left how it ended."""
+    outcome = Outcome.read(folder)
+    return outcome is not None and outcome.code is not None
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """One sweep.
+
+    Attributes:
+        folder: where it is.
+        choices: what was typed.
+        jobs: how many there are; None of sweepers that choose as they go.
+        run_id: of the parent run, if it is tracked.
+        pid, host: of the process that began it.
+        continues: the folder of the earlier sweep that this one goes on with; what finished there is not done again.
+    """
+
+    folder: Path
+    choices: tuple[str, ...]
+    jobs: int | None
+    run_id: str | None
+    pid: int
+    host: str
+    continues: str | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        folder: Path,
+        choices: Sequence[str],
+        jobs: int | None,
+        run_id: str | None,
+        continues: Path | None = None,
+    ) -> SweepRecord:
+        """Write down a sweep of this process."""
+        before = None if continues is None else str(continues)
+        record = cls(folder, tuple(choices), jobs, run_id, os.getpid(), socket.gethostname(), before)
+        _replace(folder / _RECORD, {**asdict(record), "folder": None})
+        return record
+
+    @classmethod
+    def read(cls, folder: Path) -> SweepRecord | None:
+        """The record in ``folder``; None if there is none that can be read."""
+        try:
+            kept = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+            return cls(**{**kept, "folder": folder, "choices": tuple(kept["choices"])})
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the process that began it may still be at it; of another machine's that cannot be known."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return self.pid != os.getpid()
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a job has no result."""
+        begun = outcomes(self.folder)
+        return any(o.code != 0 for o in begun) or (self.jobs is not None and len(begun) < self.jobs)
+
+
+def unfinished(sweeps: Path, choices: Sequence[str]) -> SweepRecord | None:
+    """The last sweep of the same words below ``sweeps``, if a job of it has no result and nobody is at it."""
+    records = (SweepRecord.read(path.parent) for path in sorted(sweeps.glob(f"*/{_RECORD}"), reverse=True))
+    last = next((r for r in records if r is not None and r.choices == tuple(choices)), None)
+    return last if last is not None and last.lacks and not last.under_way else None
+
+
+def _replace(path: Path, content: dict[str, object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    temporary.replace(path)

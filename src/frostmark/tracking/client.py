@@ -1,0 +1,167 @@
+"""What is asked of an MLflow store, and what its errors mean.
+
+client = client_of("sqlite:///mlruns/mlflow.db")
+with explained(uri, folder, "asked"):               # errors come as a TrackingError that says what to do
+    run = run_of(client, run_id, uri)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frostmark.errors import ConfigError, TrackingError, nearest
+from frostmark.faults import point
+from frostmark.names import storable
+from frostmark.tracking.tracker import without_secrets
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MAX_CHARACTERS = {"params": 6000, "tags": 8000, "name": 250}
+"""Characters that a value may have, or the name of a run or data set; MLflow cuts or refuses longer ones."""
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A server that is down or hangs should be known within ten seconds: by default it is asked for minutes.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # It would print where a run is as a client sees it: with the password of the address, and the name as it is.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+IN_HURRY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""For the last word to a server that was lost: it may be back, but nobody waits for it twice."""
+
+
+@cache
+def client_of(uri: str) -> MlflowClient:
+    """One client a store and process: each looks at the database's schema first, which takes a third of a second."""
+    # Alembic tells of every migration it runs, MLflow of every database error, with a traceback, before it raises it.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
+    """What goes wrong with a store while it is asked, in words.
+
+    Args:
+        uri: of the store.
+        folder: ``mlruns/`` for the local store.
+        step: what is asked for; a point at which tests make the store fail.
+
+    Raises:
+        TrackingError: in place of what MLflow, its database and the network raise.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        point(f"tracker.{step}")
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error) as problem:
+        text = str(problem).replace(uri, without_secrets(uri))
+        if folder is not None and "database is locked" in text:
+            raise TrackingError(
+                f"{folder / 'mlflow.db'} is locked by another program",
+                fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
+            ) from problem
+        if "401" in text:
+            raise TrackingError(
+                f"the tracking store {without_secrets(uri)} wants to know who asks",
+                fix="export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of an account there",
+            ) from problem
+        raise TrackingError(
+            f"the tracking store {without_secrets(uri)} does not answer: {told(text)}",
+            fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
+        ) from problem
+
+
+def told(text: str) -> str:
+    """What a store's error says, without SQLAlchemy's words about sessions."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("(raised as a result")]
+    return (lines or ["it said nothing"])[0][:300]
+
+
+def run_of(client: MlflowClient, run_id: str, uri: str) -> Run:
+    """The run of that identifier.
+
+    Raises:
+        ConfigError: if the store knows none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if re.fullmatch("[0-9a-f]{32}", run_id):
+            return client.get_run(run_id)
+    except MlflowException:
+        pass  # the store answers: it does not know the run
+    experiments = [e.name for e in client.search_experiments()]
+    raise ConfigError(
+        f"there is no run and no experiment '{run_id}' in {without_secrets(uri)}",
+        fix="the identifier of a run or sweep, as its last line tells, or an experiment: "
+        f"{nearest(run_id, experiments)}",
+    )
+
+
+def benchmarks_of(client: MlflowClient, experiment_id: str, within: str = "") -> list[str]:
+    """Finished runs of one layer each; a later one of the same configuration comes after."""
+    identifiers: list[str] = []
+    token = None
+    condition = " and ".join(filter(None, ["attributes.status = 'FINISHED'", within]))
+    while True:
+        page = client.search_runs(
+            [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+        )
+        identifiers += [run.info.run_id for run in page if "backbone" in run.data.tags]
+        token = page.token
+        if not token:
+            return identifiers
+
+
+def fitting(value: str, what: str) -> str:
+    """A value that the store takes: no longer than it may be, of characters that a database holds."""
+    return storable(value)[: MAX_CHARACTERS[what]]
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables of the environment that hold inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def fetched(client: MlflowClient, run_id: str, names: Sequence[str], folder: Path) -> Path:
+    """``folder`` with the artifacts ``names`` of a run, as far as the run has them."""
+    there = {artifact.path for artifact in client.list_artifacts(run_id)}
+    for within in {name.rpartition("/")[0] for name in names} & there:
+        there |= {artifact.path for artifact in client.list_artifacts(run_id, within)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if name in there:
+            target = folder / name
+            target.parent.mkdir(exist_ok=True)
+            got = Path(client.download_artifacts(run_id, name, str(target.parent)))
+            got.replace(target)  # some stores repeat the folder of the run below the one that they are given
+    return folder

@@ -1,0 +1,102 @@
+"""How the program is started, and what it says of itself."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Program
+from forked import Forkserver
+from frostmark import __version__
+from frostmark.cli.program import FOLDER, commands, program
+from harness import REPOSITORY, environment
+from reading import TINY
+
+
+def ran(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], cwd=cwd, env=environment(**more), capture_output=True, text=True, check=False
+    )
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    done = ran(str(REPOSITORY / "run.py"), "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {"cache", "compare", "layers", "plugins", "ui"} <= set(commands())
+    assert sorted(commands()) == sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+    for word, about in commands().items():
+        assert f"python run.py {word} " in done.stdout
+        assert about in done.stdout
+    assert "layer: stage1 … stage9, block1 … block64, last_conv, logits, node, penultimate\n" in done.stdout
+    assert "block17" not in done.stdout
+
+
+@pytest.mark.parametrize("word", commands())
+def test_every_command_has_help_of_its_own(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = importlib.import_module(f"frostmark.cli.commands.{word}")
+    with pytest.raises(SystemExit) as end:
+        command.run(["--help"])
+    assert not end.value.code
+    assert commands()[word].rstrip(".") in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_module_is_the_same_program(tmp_path: Path) -> None:
+    done = ran("-m", "frostmark", "--version", cwd=tmp_path, PYTHONPATH=str(REPOSITORY / "src"))
+    assert (done.returncode, done.stdout) == (0, f"frostmark {__version__}\n")
+    wrong = ran("-m", "frostmark", "layer=lastconv", cwd=tmp_path, PYTHONPATH=str(REPOSITORY / "src"))
+    assert wrong.returncode == 2
+    assert "`python -m frostmark layers backbone=…` lists" in wrong.stderr
+
+
+def test_a_program_is_called_as_it_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {
+        "/bin/frostmark": "frostmark",
+        "src/frostmark/__main__.py": "python -m frostmark",
+        "run.py": "python run.py",
+    }
+    for file, name in names.items():
+        monkeypatch.setattr(sys, "argv", [file])
+        assert program() == name
+
+
+@pytest.mark.parametrize("words", [["experiment=quickstart"], ["layers"], ["ui"], ["--help"]])
+def test_without_its_dependencies_it_says_what_installs_them(words: list[str], tmp_path: Path) -> None:
+    done = ran("-I", "-S", str(REPOSITORY / "run.py"), *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "which is not installed" in done.stderr
+    assert f"-m pip install {REPOSITORY}" in done.stderr
+    assert "Traceback" not in done.stderr
+    version = ran("-I", "-S", str(REPOSITORY / "run.py"), "--version", cwd=tmp_path)
+    assert (version.returncode, version.stdout) == (0, f"frostmark {__version__}\n")
+
+
+SECRET = ("tracking.uri='http://me:hunter2@127.0.0.1:9'", "tracking=none", "reducer=none", "metrics=[geometry]")
+
+
+def holding_the_secret(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+
+
+def test_no_file_of_a_run_or_a_sweep_holds_a_secret(program: Program, tmp_path: Path) -> None:
+    single = program(*TINY, *SECRET, cwd=tmp_path)
+    assert single.returncode == 0, single.stderr
+    sweep = program("-m", *TINY, *SECRET, "layer=stage2,last_conv", cwd=tmp_path)
+    assert sweep.returncode == 0, sweep.stderr
+    (kept,) = tmp_path.glob("mlruns/_hydra/sweeps/*/multirun.yaml")
+    assert "127.0.0.1:9" in kept.read_text()
+    assert holding_the_secret(tmp_path) == []
+
+
+def test_no_file_of_a_sweep_that_was_shot_holds_a_secret(forkserver: Forkserver, tmp_path: Path) -> None:
+    started = forkserver.start("-m", *TINY, *SECRET, "layer=stage2,last_conv", cwd=tmp_path)
+    while "▸" not in started.stderr:
+        time.sleep(0.05)
+    started.kill()
+    started.wait(60)
+    assert list(tmp_path.glob("mlruns/_hydra/sweeps/*/multirun.yaml"))
+    assert holding_the_secret(tmp_path) == []

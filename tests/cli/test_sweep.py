@@ -1,0 +1,41 @@
+"""What a sweep announces to its jobs, as Hydra would make them."""
+
+from __future__ import annotations
+
+import hydra
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from frostmark.cli.announced import jobs_of
+from frostmark.config.register import register
+from harness import REPOSITORY
+
+
+def jobs(task: list[str], params: dict[str, str] | None = None) -> list[list[str]]:
+    target = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    config = {"hydra": {"sweeper": {"_target_": target, "params": params}, "overrides": {"task": task}}}
+    made = OmegaConf.create(config)
+    assert isinstance(made, DictConfig)
+    register()
+    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return jobs_of(made)
+
+
+def test_every_combination_is_a_job() -> None:
+    assert jobs(["layer=stage1,stage2", "seed=0,1"]) == [
+        ["layer=stage1", "seed=0"], ["layer=stage1", "seed=1"], ["layer=stage2", "seed=0"], ["layer=stage2", "seed=1"],
+    ]  # fmt: skip
+
+
+def test_globs_are_expanded() -> None:
+    assert jobs(["layer=glob(last*)"]) == [["layer=last_conv"]]
+
+
+def test_what_is_typed_counts_more_than_what_an_experiment_sweeps() -> None:
+    made = jobs(["backbone=squeezenet1_0"], {"backbone": "resnet18,vgg16"})
+    assert [job[-1] for job in made] == ["backbone=squeezenet1_0"]
+
+
+@pytest.mark.parametrize("target", ["hydra_plugins.hydra_optuna_sweeper.OptunaSweeper"])
+def test_of_sweepers_that_choose_as_they_go_nothing_is_known(target: str) -> None:
+    assert jobs_of(OmegaConf.create({"hydra": {"sweeper": {"_target_": target}}})) == []  # type: ignore[arg-type]
