@@ -6,7 +6,7 @@ observed.splits["test"].rows            # once the pass is over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -14,9 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.metrics.metric import Keep, Splits, make_splits
+from frostmark.metrics.metric import Keep, Splits, compute_anew, make_splits
 from frostmark.stats.moments import Array, ClassMoments
-from frostmark.stats.neighbours import Graph
 
 
 class LabelledRows(Protocol):
@@ -42,11 +41,6 @@ class StreamsMoments(Protocol):
     def moments(self) -> Mapping[str, ClassMoments]: ...
 
 
-def build_anew(split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
-    """The neighbours where nothing keeps them: built."""
-    return build()
-
-
 @dataclass(frozen=True)
 class Setting:
     """What decides an analysis beside rows and labels.
@@ -56,7 +50,7 @@ class Setting:
         seed, fingerprints: what every random draw follows from: the seed of the run, and by split what identifies its
             images. With them alone, every backbone and layer draws the same images.
         resamples, permutations: how many; 0 for none.
-        keep: builds the neighbour graphs, or finds them; see :data:`frostmark.metrics.metric.Keep`.
+        keep: computes what is worth keeping, or finds it; see :data:`frostmark.metrics.metric.Keep`.
     """
 
     classes: tuple[str, ...]
@@ -64,7 +58,7 @@ class Setting:
     fingerprints: Mapping[str, str]
     resamples: int = 1000
     permutations: int = 100
-    keep: Keep = build_anew
+    keep: Keep = compute_anew
 
     def splits(
         self,

@@ -59,6 +59,20 @@ class Resamples:
             found[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
         return found / max(len(self.labels), 1)
 
+    def class_means(self, outcomes: Array) -> Float:
+        """(B, C) mean of ``outcomes`` (N,) of every class that has rows: of hits, its recall."""
+        classes = np.unique(self.labels)
+        values = {int(c): outcomes[self.labels == c].astype(np.float64) for c in classes}
+        found = np.zeros((self.draws, len(classes)))
+        for part, counts in self.blocks():
+            for i, (c, of_class) in enumerate(values.items()):
+                found[part, i] = (counts[c] @ of_class) / counts[c].sum(1, dtype=np.float64)
+        return found
+
+    def balanced_means(self, outcomes: Array) -> Float:
+        """(B,) unweighted mean of :meth:`class_means`: of hits, the balanced accuracy."""
+        return np.asarray(self.class_means(outcomes).mean(1))
+
 
 def _counts(rng: np.random.Generator, draws: int, size: int) -> NDArray[np.float32]:
     drawn = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]

@@ -6,9 +6,9 @@
     scores(weights, axes.turned(test_rows)).argmax(1)
 
 The objective is scikit-learn's: Σ log loss + penalty/2 · ‖W‖², the intercepts free, penalty = 1/C. It is solved in the
-principal axes of the standardised rows, where the penalty is what it was, fewer than N axes are left of rows wider than
-many, and the curvature at zero weights is nearly diagonal: (N/C) · energy + penalty (Böhning, Ann. Inst. Stat. Math. 44,
-1992). Divided by its root, L-BFGS needs a fifth of the steps.
+principal axes of the standardised rows: the penalty is what it was, wide rows have no more than N axes, and the
+curvature at zero weights is nearly diagonal, (N/C) · energy + penalty (Böhning, Ann. Inst. Stat. Math. 44, 1992).
+Divided by its root, L-BFGS needs a fifth of the steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import fmin_l_bfgs_b
 
 from frostmark.stats.moments import Array, Float
 
@@ -123,9 +123,10 @@ def fit(
         value, gradient = objective(point.reshape(step.shape[0], classes) * step)
         return value, (gradient * step).ravel()
 
-    options = {"maxiter": MAX_STEPS, "ftol": TOLERANCE, "gtol": 0.0}
-    solution = minimize(scaled, (weights / step).ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(solution.x.reshape(step.shape[0], classes) * step)
+    first = (weights / step).ravel()
+    factor = TOLERANCE / np.finfo(np.float64).eps
+    point, _, _ = fmin_l_bfgs_b(scaled, first, factr=factor, pgtol=0.0, maxiter=MAX_STEPS)
+    return np.asarray(point.reshape(step.shape[0], classes) * step)
 
 
 def _prior(objective: _Objective, axes: int) -> Float:
@@ -139,7 +140,7 @@ def _prior(objective: _Objective, axes: int) -> Float:
 def scores(weights: Float, turned: Float32) -> Float32:
     """(M, C) logits of rows (M, r) in principal axes."""
     flat = weights.astype(np.float32)
-    return turned @ flat[:-1] + flat[-1]
+    return np.asarray(turned @ flat[:-1] + flat[-1])
 
 
 def log_losses(logits: Float32, labels: NDArray[np.int64]) -> Float:
