@@ -13,9 +13,11 @@ from scipy.stats import norm
 from sklearn.neighbors import NearestCentroid
 
 from frostmark.metrics import neighbours
+from frostmark.metrics import shots as shots_of
 from frostmark.metrics.geometry import Geometry
-from frostmark.metrics.metric import Scores, Split, Undefined, make_splits
-from frostmark.metrics.neighbours import SHOT_DRAWS, SHOTS, Neighbours, few_shot_means, knn_votes, ncm_predict
+from frostmark.metrics.metric import Arrays, Scores, Split, Undefined, make_splits
+from frostmark.metrics.neighbours import Neighbours, knn_votes, means_of, ncm_predict
+from frostmark.metrics.shots import SHOT_DRAWS, SHOTS, few_of_each
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.neighbours import KEPT, Graph
 
@@ -212,7 +214,9 @@ def test_few_shots_are_distinct_rows_of_each_class(shots: int) -> None:
     rng = np.random.default_rng(1)
     chosen = set()
     for _ in range(10):
-        weights = few_shot_means(np.eye(39), labels, 3, shots, rng)  # the mean of unit rows shows which they were
+        weights = means_of(
+            np.eye(39), few_of_each(labels, 3, shots, rng)
+        )  # the mean of unit rows shows which they were
         for c in range(3):
             rows = np.flatnonzero(weights[c])
             assert len(rows) == shots
@@ -225,7 +229,7 @@ def test_few_shots_are_distinct_rows_of_each_class(shots: int) -> None:
 def test_every_row_is_drawn_equally_often() -> None:
     labels = np.repeat([0, 1], [10, 30])
     rng = np.random.default_rng(2)
-    often = sum(few_shot_means(np.eye(40), labels, 2, 4, rng) for _ in range(2000)) * 4
+    often = sum(means_of(np.eye(40), few_of_each(labels, 2, 4, rng)) for _ in range(2000)) * 4
     share = np.r_[often[0, :10], often[1, 10:]] / 2000
     expected = np.repeat([0.4, 4 / 30], [10, 30])
     assert (np.abs(share - expected) < 4.5 * np.sqrt(expected * (1 - expected) / 2000)).all()  # 40 of them, 1e-5 each
@@ -234,7 +238,7 @@ def test_every_row_is_drawn_equally_often() -> None:
 @pytest.mark.parametrize("labels", [[0, 0, 0, 1, 1], [0, 0, 0, 2, 2, 2], [0, 0, 0, 1, 1, 1]])
 def test_too_few_rows_for_the_shots_are_refused(labels: list[int]) -> None:
     with pytest.raises(ValueError, match="fewer than 3 rows"):
-        few_shot_means(np.eye(len(labels)), np.array(labels), 3, 3, np.random.default_rng(0))
+        few_of_each(np.array(labels), 3, 3, np.random.default_rng(0))
 
 
 def test_more_labels_are_better() -> None:
@@ -256,7 +260,7 @@ def test_many_classes_are_asked_for_by_fewer_rows(monkeypatch: pytest.MonkeyPatc
     asked = []
     real = neighbours.ncm_predict
     monkeypatch.setattr(neighbours, "ncm_predict", lambda means, rows: asked.append(len(rows)) or real(means, rows))
-    monkeypatch.setattr(neighbours, "SHOT_COMPARISONS", 4 * 1200)
+    monkeypatch.setattr(shots_of, "SHOT_COMPARISONS", 4 * 1200)
     train, test = drawn(400), drawn(1500, seed=1)
     scores = Neighbours()(splits(train, test))
     assert asked == [1500] + [1200] * SHOT_DRAWS * len(SHOTS)  # the class means of all rows are asked by every row
@@ -382,9 +386,9 @@ def test_more_neighbours_than_there_are_are_all_there_are(k: int) -> None:
 def test_the_graph_of_a_split_is_made_once() -> None:
     made: Counter[tuple[str, str, int]] = Counter()
 
-    def keep(split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
-        made[split, bank, k] += 1
-        return build()
+    def keep(split: str, bank: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        made[split, bank, int(name.rpartition("-")[2])] += 1
+        return compute()
 
     both = splits(drawn(300), drawn(150, seed=1), keep=keep)
     for family in (Neighbours(k=20), Neighbours(k=5), Geometry(), Neighbours(k=KEPT)):
@@ -399,10 +403,10 @@ def test_a_graph_that_was_kept_is_taken() -> None:
     train, test = drawn(200), drawn(60, seed=1)
     kept = {"train": Graph.of(train[0], train[0], KEPT, exclude_self=True), "test": Graph.of(train[0], test[0], KEPT)}
 
-    found = splits(train, test, keep=lambda split, bank, k, build: kept[split])
+    found = splits(train, test, keep=lambda split, *_: vars(kept[split]))
     assert Neighbours()(found).values == Neighbours()(splits(train, test)).values
     turned = {name: Graph(graph.index[::-1], graph.similarity) for name, graph in kept.items()}
-    swapped = splits(train, test, keep=lambda split, bank, k, build: turned[split])
+    swapped = splits(train, test, keep=lambda split, *_: vars(turned[split]))
     assert Neighbours()(swapped).values != Neighbours()(found).values
 
 

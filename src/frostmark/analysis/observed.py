@@ -6,7 +6,7 @@ observed.splits["test"].rows            # once the pass is over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -14,10 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.metrics.metric import Keep, Splits, make_splits
+from frostmark.metrics.metric import Keep, Splits, compute_anew, make_splits
 from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, ClassMoments
-from frostmark.stats.neighbours import Graph
 
 
 class LabelledRows(Protocol):
@@ -43,11 +42,6 @@ class StreamsMoments(Protocol):
     def moments(self) -> Mapping[str, ClassMoments]: ...
 
 
-def build_anew(split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
-    """The neighbours where nothing keeps them: built."""
-    return build()
-
-
 @dataclass(frozen=True)
 class Setting:
     """What decides an analysis beside rows and labels.
@@ -58,7 +52,7 @@ class Setting:
             images. With them alone, every backbone and layer draws the same images.
         resamples, permutations: how many; 0 for none.
         groups: by split, which images (N,) are not independent of each other; None if all are taken to be.
-        keep: builds the neighbour graphs, or finds them; see :data:`frostmark.metrics.metric.Keep`.
+        keep: computes what is worth keeping, or finds it; see :data:`frostmark.metrics.metric.Keep`.
     """
 
     classes: tuple[str, ...]
@@ -67,7 +61,7 @@ class Setting:
     resamples: int = 1000
     permutations: int = 100
     groups: Mapping[str, Codes] | None = None
-    keep: Keep = build_anew
+    keep: Keep = compute_anew
 
     def splits(
         self,

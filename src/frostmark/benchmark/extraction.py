@@ -29,7 +29,7 @@ from frostmark.lit.datamodule import ImageModule, StoredRows
 from frostmark.lit.module import FeatureModule, ReplayModule
 from frostmark.lit.probe import fastest_batch, precision_errors
 from frostmark.lit.trainer import Callback, is_rank_zero, make_trainer, predict
-from frostmark.stats.neighbours import Graph
+from frostmark.metrics.metric import Arrays
 
 
 @dataclass
@@ -117,9 +117,9 @@ class Extraction:
         """Tags: the names of the entries in the store, by split; none of rows that are not kept."""
         return {f"rows_{s}": entry.folder.name for s, entry in self.entries(tap).items()} if self.keeps(tap) else {}
 
-    def graphs(self, tap: Tap) -> KeptGraphs:
-        """Where the neighbours of a tap's rows are kept."""
-        return KeptGraphs(self.entries(tap))
+    def kept(self, tap: Tap) -> KeptArrays:
+        """Where neighbours and read-outs of a tap's rows are kept."""
+        return KeptArrays(self.entries(tap))
 
     def through(self, callbacks: Sequence[Callback], subject: Subject, layers: Sequence[Layer] = ()) -> None:
         """The rows of the subject's layer, through the callbacks.
@@ -273,8 +273,8 @@ def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:
 
 
 @dataclass(frozen=True)
-class KeptGraphs:
-    """Neighbour graphs beside the rows that they follow from; see :data:`frostmark.metrics.metric.Keep`.
+class KeptArrays:
+    """What takes long to compute, beside the rows that it follows from; see :data:`frostmark.metrics.metric.Keep`.
 
     Attributes:
         entries: of the rows, by split.
@@ -282,7 +282,6 @@ class KeptGraphs:
 
     entries: Mapping[str, Entry]
 
-    def __call__(self, split: str, bank: str, k: int, build: Callable[[], Graph]) -> Graph:
-        """The ``k`` neighbours of a split in the split ``bank``, built unless they are there."""
-        name = f"{Graph.SCHEMA}-{k}-in-{self.entries[bank].folder.name}"
-        return Graph(**self.entries[split].derived(name, lambda: vars(build())))
+    def __call__(self, split: str, bank: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        """What follows from the rows of a split and of the split ``bank``, computed unless it is there."""
+        return self.entries[split].derived(f"{name}-in-{self.entries[bank].folder.name}", compute)

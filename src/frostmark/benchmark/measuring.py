@@ -22,5 +22,5 @@ def observers(subject: Subject, extraction: Extraction) -> tuple[list[Callback],
     moments = StreamMoments(subject.tap.width, len(subject.classes), tuple(sizes))
     setting = subject.setting
     if not subject.wide and extraction.keeps(subject.tap):
-        setting = replace(setting, keep=extraction.graphs(subject.tap))
+        setting = replace(setting, keep=extraction.kept(subject.tap))
     return [rows, moments], Observed(setting, rows, moments)

@@ -50,8 +50,17 @@ Value = float | Undefined
 Table = dict[str, list[str] | list[int] | list[float]]
 """Columns of equal length."""
 
-Keep = Callable[[str, str, int, Callable[[], Graph]], Graph]
-"""``keep(split, bank, k, build)``: the ``k`` neighbours of a split in the split ``bank``, built unless at hand."""
+Arrays = Mapping[str, Array]
+"""Arrays by name."""
+
+Keep = Callable[[str, str, str, Callable[[], Arrays]], Arrays]
+"""``keep(split, bank, name, compute)``: what follows from the rows of a split and of the split ``bank``, computed
+unless at hand. The ``name``, of lower-case letters, digits and hyphens, says everything else that decides it."""
+
+
+def compute_anew(split: str, bank: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
+    """What follows from rows where nothing keeps it: computed."""
+    return compute()
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class Split:
         nearest: k → the k nearest train rows of every row; a train row is no neighbour of itself.
         own: k → the k nearest other rows of the split itself.
         resamples, permutations: of this split, the same for every backbone and layer.
+        kept: ``kept(name, compute)``: arrays that follow from these rows and the train rows; see :data:`Keep`.
         groups: (N,) int64, which images are not independent of each other; None if all are taken to be. One number is
             one group in both splits. Train rows are then no neighbours of rows of their group in ``nearest``.
     """
@@ -80,6 +90,7 @@ class Split:
     own: Callable[[int], Graph]
     resamples: Resamples
     permutations: Permutations
+    kept: Callable[[str, Callable[[], Arrays]], Arrays]
     groups: Codes | None = None
 
     @property
@@ -189,7 +200,8 @@ class Scores:
         """Take in all of ``other``, with its kinds."""
         self.kinds = {**self.kinds, **other.kinds}
         self.values |= other.values
-        self.tables |= other.tables
+        for name, table in other.tables.items():
+            self.tables[name] = stacked([self.tables[name], table]) if name in self.tables else table
         self.draws |= other.draws
         self.outcomes |= other.outcomes
         self.chance |= other.chance
@@ -259,7 +271,7 @@ def make_splits(
     resamples: int = 1000,
     permutations: int = 100,
     groups: Mapping[str, Codes] | None = None,
-    keep: Keep = lambda split, bank, k, build: build(),
+    keep: Keep = compute_anew,
 ) -> dict[str, Split]:
     """What metrics see, made of the rows of both splits.
 
@@ -270,13 +282,16 @@ def make_splits(
         seed, fingerprints: what the resamples and permutations are drawn from, with the split.
         resamples, permutations: how many; 0 for none.
         groups: (N,) of each split, where images are not independent of each other.
-        keep: builds the neighbour graphs, or finds them.
+        keep: computes what is worth keeping, such as neighbour graphs, or finds it.
     """
     of_groups = groups or {}
 
     @cache
     def graph(name: str, bank: str, k: int) -> Graph:
-        return keep(name, bank, k, partial(Graph.of, rows[bank], rows[name], k, exclude_self=name == bank))
+        return Graph(**keep(name, bank, f"{Graph.SCHEMA}-{k}", lambda: vars(built(name, bank, k))))
+
+    def built(name: str, bank: str, k: int) -> Graph:
+        return Graph.of(rows[bank], rows[name], k, exclude_self=name == bank)
 
     def nearest(name: str, bank: str, k: int) -> Graph:
         return graph(name, bank, max(k, KEPT)).first(k)
@@ -298,6 +313,7 @@ def make_splits(
             partial(nearest, name, name),
             Resamples(mine, resamples, context, of_groups.get(name)),
             Permutations(mine, permutations, context, of_groups.get(name)),
+            partial(keep, name, "train"),
             of_groups.get(name),
         )
 

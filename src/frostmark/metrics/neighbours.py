@@ -10,7 +10,7 @@ The protocol of DINO: rows of unit length, cosine similarity s, each of the k ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -21,23 +21,11 @@ from scipy.sparse import csr_array
 
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Table, Undefined, columns, stacked
+from frostmark.metrics.predictions import add_accuracies, confusion, recalls
+from frostmark.metrics.shots import SHOTS, asked_of, choices, too_few
 from frostmark.stats.grouped import count_groups
-from frostmark.stats.moments import Array, Float
+from frostmark.stats.moments import Array
 from frostmark.stats.neighbours import Graph
-from frostmark.stats.sampling import seeded, stratified
-
-SHOTS = (1, 2, 4, 8, 16)
-"""Labelled rows a class of the curve."""
-
-SHOT_DRAWS = 20
-"""Random choices of the labelled rows at each of them."""
-
-SHOT_QUERIES = 10_000
-"""Test rows that the curve asks at most, classes in their proportions."""
-
-SHOT_COMPARISONS = 2_000_000
-"""Test rows times classes at most, where these are many: each of the curve's 100 points compares all of them. 2,000
-rows know an accuracy to a hundredth; how it spreads between the draws they know as well as more would."""
 
 ONE_GROUP = "all train images are of one group: none has neighbours of another"
 
@@ -55,6 +43,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "neighbours/ncm_accuracy": _accuracy(
         "nearest-mean accuracy", pairs="ncm_hits", headline=2, meaning="the nearest class mean of train"
+    ),
+    "neighbours/knn_balanced_accuracy": _accuracy(
+        "balanced k-NN accuracy", pairs="draws", meaning="mean recall of the classes, whatever their sizes"
+    ),
+    "neighbours/ncm_balanced_accuracy": _accuracy(
+        "balanced nearest-mean accuracy", pairs="draws", meaning="mean recall of the classes, whatever their sizes"
     ),
     "neighbours/shots_<m>": _accuracy(
         "<m>-shot accuracy",
@@ -99,21 +93,12 @@ def ncm_predict(means: Array, queries: Array) -> NDArray[np.int64]:
     return nearest
 
 
-def few_shot_means(rows: Array, labels: NDArray[np.int64], classes: int, shots: int, rng: np.random.Generator) -> Array:
-    """(C, D) means of ``shots`` rows of each class, drawn without replacement.
-
-    Raises:
-        ValueError: if a class has fewer.
-    """
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # by class, shuffled within
-    start = np.searchsorted(labels[order], np.arange(classes))
-    if (np.bincount(labels, minlength=classes)[:classes] < shots).any():
-        raise ValueError(f"a class has fewer than {shots} rows")
-    drawn = order[start[:, None] + np.arange(shots)].ravel()
+def means_of(rows: Array, chosen: NDArray[np.int64]) -> Array:
+    """(C, D) means of the ``rows`` (N, D) at the positions ``chosen`` (C, m) of each class."""
+    classes, shots = chosen.shape
     # Summed where they lie: a copy of 16 rows of each of 1,000 classes takes longer than their means.
     member = csr_array(
-        (np.ones(len(drawn), rows.dtype), drawn, np.arange(0, len(drawn) + 1, shots)), (classes, len(rows))
+        (np.ones(chosen.size, rows.dtype), chosen.ravel(), np.arange(0, chosen.size + 1, shots)), (classes, len(rows))
     )
     return np.asarray((member @ rows) / rows.dtype.type(shots))
 
@@ -146,47 +131,39 @@ class Neighbours:
     def __call__(self, splits: Splits) -> Scores:
         scores, train = Scores(self.kinds), splits["train"]
         if len(train.moments.present) < 2:
-            undefined = Undefined(ONE_CLASS.replace("split", "train split"))
-            of_test = ("knn_accuracy", "ncm_accuracy", *(f"shots_{shots}" for shots in SHOTS))
-            names = ("train/neighbours/knn_accuracy", *(f"test/neighbours/{name}" for name in of_test))
-            for name in names:
-                scores.add(name, undefined)
+            for name in _NAMES:
+                scores.add(name, Undefined(ONE_CLASS.replace("split", "train split")))
             return scores
-        confusion, audit = [], []
+        confused, audit, recalled = [], [], []
         for split in splits.values():
             if split.name == "train" and split.groups is not None and count_groups(split.groups) < 2:
                 scores.add("train/neighbours/knn_accuracy", Undefined(ONE_GROUP))
                 continue
             votes = knn_votes(split.nearest(self.k), train.labels, len(train.classes), self.temperature)
             predicted = votes.argmax(1)
-            _add_accuracy(scores, split, train, "knn", predicted)
-            confusion.append(_confusion(split, predicted))
+            add_accuracies(scores, split, train, "neighbours/knn_", "knn", predicted)
+            confused.append(confusion(split, predicted))
+            recalled.append(recalls(split, "k-NN", predicted))
             audit.append(_audit(split, votes))
-        scores.tables |= {"knn_confusion": stacked(confusion), "label_audit": stacked(audit)}
-        means = train.row_moments.summary.mean
-        predicted = train.moments.present[ncm_predict(means, splits["test"].rows)]
-        _add_accuracy(scores, splits["test"], train, "ncm", predicted)
-        _add_shots(scores, train, splits["test"])
+        test, present = splits["test"], train.moments.present
+        predicted = present[ncm_predict(train.row_moments.summary.mean, test.rows)]
+        add_accuracies(scores, test, train, "neighbours/ncm_", "ncm", predicted)
+        recalled.append(recalls(test, "nearest mean", predicted))
+        scores.tables |= {
+            "knn_confusion": stacked(confused),
+            "label_audit": stacked(audit),
+            "class_recall": stacked(recalled),
+        }
+        _add_shots(scores, train, test)
         return scores
 
 
-def _add_accuracy(scores: Scores, split: Split, train: Split, name: str, predicted: NDArray[np.int64]) -> None:
-    hits = predicted == split.labels
-    key = f"{split.name}/neighbours/{name}_accuracy"
-    scores.outcomes[f"{split.name}/{name}_hits"] = hits
-    commonest = int(train.moments.count.argmax())  # who always answers this one needs no features
-    draws = split.resamples.means(hits) if split.resamples.draws else None
-    scores.add(key, float(hits.mean()), draws=draws, chance=float((split.labels == commonest).mean()))
-
-
-def _confusion(split: Split, predicted: NDArray[np.int64]) -> Table:
-    """One line a cell of the k-NN confusion matrix that is not empty."""
-    pairs, counts = np.unique(np.stack([split.labels, predicted]), axis=1, return_counts=True)
-    lines = [
-        (split.name, true, split.classes[true], guess, split.classes[guess], count)
-        for (true, guess), count in zip(pairs.T.tolist(), counts.tolist(), strict=True)
-    ]
-    return columns(("split", "class", "name", "predicted", "predicted_name", "images"), lines)
+_NAMES = (
+    *(f"{split}/neighbours/knn_{name}" for split in ("train", "test") for name in ("accuracy", "balanced_accuracy")),
+    *(f"test/neighbours/ncm_{name}" for name in ("accuracy", "balanced_accuracy")),
+    *(f"test/neighbours/shots_{shots}" for shots in SHOTS),
+)
+"""What is undefined of a train split of one class."""
 
 
 def _audit(split: Split, votes: NDArray[np.float32]) -> Table:
@@ -211,38 +188,19 @@ def _audit(split: Split, votes: NDArray[np.float32]) -> Table:
 
 
 def _add_shots(scores: Scores, train: Split, test: Split) -> None:
-    """Accuracy of the nearest class mean when only a few rows of each class are labelled.
-
-    Of :data:`SHOT_QUERIES` test rows at most, and of fewer with many classes: :data:`SHOT_COMPARISONS`.
-    """
+    """Accuracy of the nearest class mean when only a few rows of each class are labelled."""
     lines: list[tuple[int, int, float]] = []
-    present, labels = train.moments.present, np.searchsorted(train.moments.present, train.labels)
-    most = min(SHOT_QUERIES, max(SHOT_COMPARISONS // len(present), 1000))
-    sample = stratified(test.labels, most, seeded(0, *test.resamples.context, "shots"))
+    present = train.moments.present
+    sample = asked_of(test, len(present))
     queries, wanted = test.rows[sample], test.labels[sample]
-    for shots, accuracy in _shot_accuracies(
-        train, labels, lambda means: present[ncm_predict(means, queries)] == wanted
-    ):
+    for shots in SHOTS:
         key = f"test/neighbours/shots_{shots}"
-        if accuracy is None:
-            scores.add(key, Undefined(f"a train class has fewer than {shots} images"))
+        if why := too_few(train, shots):
+            scores.add(key, why)
             continue
+        means = (means_of(train.rows, chosen) for chosen in choices(train, shots))
+        accuracy = np.array([(present[ncm_predict(of, queries)] == wanted).mean() for of in means])
         scores.add(key, float(accuracy.mean()))
         scores.add_end(key, "_std", float(accuracy.std(ddof=1)))
         lines += [(shots, draw, float(value)) for draw, value in enumerate(accuracy)]
     scores.tables["shots"] = columns(("shots", "draw", "accuracy"), lines)
-
-
-def _shot_accuracies(
-    train: Split, labels: NDArray[np.int64], hits: Callable[[Array], NDArray[np.bool_]]
-) -> Iterator[tuple[int, Float | None]]:
-    """Shots with the (20,) accuracies of random choices of the labelled rows; None where there are too few."""
-    classes = len(train.moments.present)
-    fewest = int(np.bincount(labels).min())
-    for shots in SHOTS:
-        if shots > fewest:
-            yield shots, None
-            continue
-        rng = seeded(0, *train.resamples.context, "shots", str(shots))
-        draws = (few_shot_means(train.rows, labels, classes, shots, rng) for _ in range(SHOT_DRAWS))
-        yield shots, np.array([hits(means).mean() for means in draws])
