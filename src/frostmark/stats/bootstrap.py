@@ -127,20 +127,6 @@ class Resamples:
         for part, drawn in self._drawn(int(own.max()) + 1, cells_per_draw):
             yield part, {c: _or_once(drawn[:, own_groups]) for c, own_groups in of_class.items()}
 
-    def class_means(self, outcomes: Array) -> Float:
-        """(B, C) mean of ``outcomes`` (N,) of every class that has rows: of hits, its recall."""
-        classes = np.unique(self.labels)
-        values = {int(c): outcomes[self.labels == c].astype(np.float64) for c in classes}
-        found = np.zeros((self.draws, len(classes)))
-        for part, counts in self.blocks():
-            for i, (c, of_class) in enumerate(values.items()):
-                found[part, i] = (counts[c] @ of_class) / counts[c].sum(1, dtype=np.float64)
-        return found
-
-    def balanced_means(self, outcomes: Array) -> Float:
-        """(B,) unweighted mean of :meth:`class_means`: of hits, the balanced accuracy."""
-        return np.asarray(self.class_means(outcomes).mean(1))
-
 
 def _or_once(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Counts (b, n) with ones in draws that draw none."""
