@@ -17,7 +17,7 @@ from frostmark.config.compose import compose
 from frostmark.config.plugins import plugins
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError
-from harness import REPOSITORY, environment
+from support.environment import REPOSITORY, environment
 from support.fixtures import SeePlugins
 from support.plugin import DEMO, dist_info, installed
 

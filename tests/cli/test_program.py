@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from forked import Forkserver
 from frostmark import __version__
 from frostmark.cli.program import FOLDER, commands, program
-from harness import REPOSITORY, environment
-from reading import TINY
+from support.environment import REPOSITORY, environment
+from support.forkserver import Forkserver
+from support.runs import TINY
 
 
 def ran(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

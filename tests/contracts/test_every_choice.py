@@ -19,8 +19,8 @@ from frostmark.errors import ConfigError, DataError
 from frostmark.metrics.contract import measured
 from frostmark.metrics.metric import Metric, make_splits
 from frostmark.reducers.reducer import Reducer
-from harness import SHARED
 from support import backbone_kit, dataset_kit, layer_kit, preprocess_kit, reducer_kit
+from support.environment import SHARED
 from support.metric_kit import labelled_rows
 
 P = TypeVar("P")

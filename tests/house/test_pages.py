@@ -12,9 +12,9 @@ import pytest
 
 from conftest import Program
 from frostmark.config.compose import compose
-from harness import REPOSITORY
 from house.examples import calls, problems
 from house.source import CONF, SOURCE, File, files
+from support.environment import REPOSITORY
 
 PAGES = sorted([REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")])
 

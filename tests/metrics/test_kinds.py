@@ -34,7 +34,7 @@ from frostmark.metrics.lookup import compares, cost_keys, derived, headlines, kn
 from frostmark.metrics.metric import Metric, Scores, Splits, Undefined
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.transfer import Transfer
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 from support.metric_kit import Kit
 
 SHARE = Kind("dead features", "lower", Across.NETWORKS, share=True, range=(0, 1))

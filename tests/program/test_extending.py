@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from harness import REPOSITORY, environment
+from support.environment import REPOSITORY, environment
 from support.plugin import dist_info
 
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 DEMO = REPOSITORY / "tests" / "support" / "demo_plugin"
 

@@ -27,7 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness import REPOSITORY, environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a program, too: it is one of its own
+
+from support.environment import REPOSITORY, environment
 
 PRELOADED = (
     "bokeh.embed", "faiss", "filelock", "hydra", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
