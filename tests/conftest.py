@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from forked import Forkserver
-from harness import SHARED, THREADS, free_port, serving
+from support.environment import SHARED, THREADS, free_port, serving
+from support.forkserver import Forkserver
 
 # Before torch and NumPy are there, which read it once.
 os.environ |= THREADS

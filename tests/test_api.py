@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from conftest import Program
 from frostmark import benchmark, compare
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError, DataError
-from reading import TINY, metrics_of
+from support.environment import REPOSITORY
+from support.runs import TINY, metrics_of
 
 SMALL = ("preprocess.size=32", "reducer=pca", "uncertainty.permutations=0", "uncertainty.resamples=100")
 
@@ -33,6 +36,13 @@ def images(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray
     pixels = rng.integers(0, 90, (count, 12, 12), dtype=np.uint8)
     pixels[np.arange(count), labels * 4 + 1] += 120  # a bright line, elsewhere in each class
     return pixels, labels
+
+
+@pytest.mark.parametrize("before", ["", "import frostmark.benchmark.tracked", "from frostmark import benchmark"])
+def test_the_functions_are_there_whatever_was_imported_before(before: str) -> None:
+    """One of them has the name of a room."""
+    code = f"{before}\nfrom frostmark import benchmark, compare\nassert callable(benchmark) and callable(compare)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY / "src", timeout=200)
 
 
 def test_a_module_and_arrays_give_metrics_maps_and_figures(tmp_path: Path) -> None:

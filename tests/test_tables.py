@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from frostmark.metrics.kinds import Across, Kind
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 from support.metric_kit import Kit
 
 

@@ -51,7 +51,8 @@ def benchmark(
         root: the folder that holds ``mlruns/``.
         tracking: ``local``, ``server`` or ``none``.
         name: what runs of a module, or of images handed over, are labelled with.
-        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``.
+        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``; ``factory``
+            builds it anew with initial weights, for ``controls=[untrained]``.
 
     Returns:
         one :class:`Result` a layer, in their order: ``values``, ``maps``, ``figures``, ``folder``.

@@ -2,6 +2,10 @@
 
     raise ConfigError("unknown backbone 'resnt18'", fix="backbone=resnet18")
 
+    with foreign(reducer, "reducer", "fit"):                # what a class of somebody else's raises is its own mistake
+        fitted = reducer.fit(points, seed, progress)
+    raise breach(reducer, "reducer", "gave a list", "give a Fitted")
+
 Every room may raise them; the command line prints them as one paragraph, without a traceback, and exits with
 their code. Any other exception is a bug of ours (exit code 1).
 """
@@ -9,8 +13,11 @@ their code. Any other exception is a bug of ours (exit code 1).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from frostmark.names import visible_lines
@@ -73,3 +80,70 @@ def nearest(word: str, valid: Iterable[str], most: int = 8) -> str:
         return ", ".join(close)
     hidden = len(words) - most
     return ", ".join(words[:most]) + (f" and {hidden} more" if hidden > 0 else "")
+
+
+# ---------------------------------------------------------------- code of others
+
+DESCRIBED = {
+    "backbone": "frostmark.backbones.backbone.Backbone",
+    "dataset": "frostmark.data.source.Source",
+    "preprocess": "frostmark.data.preprocess.Preprocess",
+    "metrics": "frostmark.metrics.metric.Metric",
+    "reducer": "frostmark.reducers.reducer.Reducer",
+}
+"""Group → the class whose docstrings say what an object of the group must do."""
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_foreign(made: object) -> bool:
+    """Whether an object's class, or a function, was defined outside Frostmark: its mistakes are not bugs of ours."""
+    return not f"{_definition(made).__module__}.".startswith("frostmark.")
+
+
+def defined_as(made: object) -> str:
+    """The dotted name of an object's class, or of a function: ``my_plugin.maps.Wide``."""
+    definition = _definition(made)
+    return f"{definition.__module__}.{definition.__qualname__}"
+
+
+@contextmanager
+def foreign(made: object, group: str, call: str) -> Iterator[None]:
+    """While code of ``made`` runs: an exception of a foreign class becomes a ConfigError that names the class.
+
+    Errors that say how they are mended, and a machine without memory or disk, pass as they are; so does every
+    exception of our own classes.
+
+    Args:
+        group: ``reducer``, ``dataset`` …: where the class stands in a configuration.
+        call: what was called, for the message: ``fit()``.
+    """
+    try:
+        yield
+    except (FrostmarkError, MemoryError):
+        raise
+    except Exception as problem:
+        if not is_foreign(made) or getattr(problem, "errno", None) in _DISK_FULL:
+            raise
+        raise ConfigError(
+            f"{group}: {defined_as(made)}: {call} raised {type(problem).__name__}: {problem}",
+            fix="mend that class; FROSTMARK_DEBUG=1 shows the traceback",
+        ) from problem
+
+
+def breach(made: object, group: str, gave: str, must: str) -> FrostmarkError:
+    """What is raised where an object hands back what its group does not allow; of our own class it is a bug.
+
+    Args:
+        gave: what it did, as the end of a sentence about it: ``gave coordinates of shape (9, 3)``.
+        must: what it must do: ``give (9, 2)``.
+    """
+    problem = f"{group}: {defined_as(made)} {gave}; it must {must}"
+    if not is_foreign(made):
+        return FrostmarkError(f"this is a bug in Frostmark: {problem}", fix="report it")
+    return ConfigError(problem, fix=f"mend that class: {DESCRIBED[group.partition('.')[0]]} says what it must do")
+
+
+def _definition(made: object) -> Any:
+    named = isinstance(made, type | FunctionType | MethodType | BuiltinFunctionType)
+    return made if named else type(made)

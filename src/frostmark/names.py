@@ -32,5 +32,5 @@ def storable(name: str) -> str:
     return _NOT_STORABLE.sub(_escaped, name)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode("ascii")
+def _escaped(match: re.Match[str]) -> str:
+    return match.group().encode("unicode_escape").decode("ascii")

@@ -28,7 +28,7 @@ from frostmark.backbones.timm_models import TimmBackbone  # noqa: E402
 from frostmark.backbones.weights import weights_digest  # noqa: E402
 from frostmark.data.preprocess import Official, Resize  # noqa: E402
 from frostmark.errors import ConfigError, DataError  # noqa: E402
-from reading import metrics_of  # noqa: E402
+from support.runs import metrics_of  # noqa: E402
 
 # resolution:node(channels) of every stage at the native size, then penultimate and logits
 STAGES = {

@@ -12,8 +12,8 @@ from safetensors.numpy import load
 from frostmark.benchmark.run import Result, run_benchmark
 from frostmark.config.compose import compose
 from frostmark.config.schema import Layer
-from harness import REPOSITORY
-from reading import TINY, rows_in
+from support.environment import REPOSITORY
+from support.runs import TINY, rows_in
 
 IMAGES = 90 + 61
 QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "tracking=none")

@@ -10,8 +10,8 @@ import pytest
 from frostmark.benchmark.run import run_benchmark
 from frostmark.config.compose import compose
 from frostmark.reducers.pca import PCA
-from harness import REPOSITORY
-from reading import TINY
+from support.environment import REPOSITORY
+from support.runs import TINY
 
 CONF = REPOSITORY / "conf"
 

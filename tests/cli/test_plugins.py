@@ -17,7 +17,7 @@ from frostmark.config.compose import compose
 from frostmark.config.plugins import plugins
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError
-from harness import REPOSITORY, environment
+from support.environment import REPOSITORY, environment
 from support.fixtures import SeePlugins
 from support.plugin import DEMO, dist_info, installed
 
@@ -141,7 +141,7 @@ def test_everything_that_is_wrong_is_named(
     listed = capsys.readouterr().out
     for problem in (
         "dataset=lacking: dataset: plugin_of_problems.made.Lacking lacks 'limit'",
-        "dataset=needing: Needing lacks 'classes', 'split'",
+        "dataset=needing: dataset: plugin_of_problems.made.Needing lacks 'classes', 'split'",
         "dataset=misspelt: there is no key 'dataset.rot'",
         "dataset=foreign: _target_=os.system is not allowed",
         "reducer=unmade: reducer: plugin_of_problems.made.Lacking is not a Reducer",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from forked import Forkserver
 from frostmark import __version__
 from frostmark.cli.program import FOLDER, commands, program
-from harness import REPOSITORY, environment
-from reading import TINY
+from support.environment import REPOSITORY, environment
+from support.forkserver import Forkserver
+from support.runs import TINY
 
 
 def ran(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -94,7 +94,9 @@ def test_no_file_of_a_run_or_a_sweep_holds_a_secret(program: Program, tmp_path: 
 
 def test_no_file_of_a_sweep_that_was_shot_holds_a_secret(forkserver: Forkserver, tmp_path: Path) -> None:
     started = forkserver.start("-m", *TINY, *SECRET, "layer=stage2,last_conv", cwd=tmp_path)
-    while "▸" not in started.stderr:
+    for _ in range(1200):
+        if "▸" in started.stderr:
+            break
         time.sleep(0.05)
     started.kill()
     started.wait(60)

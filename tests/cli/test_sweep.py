@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from frostmark.cli.announced import jobs_of
 from frostmark.config.register import register
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 
 def jobs(task: list[str], params: dict[str, str] | None = None) -> list[list[str]]:

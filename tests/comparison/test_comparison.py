@@ -27,8 +27,8 @@ from frostmark.comparison.tracked import log_comparison
 from frostmark.comparison.write import write
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
-from harness import REPOSITORY
-from simulated import hits_of, run_of
+from support.environment import REPOSITORY
+from support.simulated_runs import hits_of, run_of
 
 CLASSES = ("coat", "shirt", "shoe")
 COUNTS = {"train": 60, "test": 40}

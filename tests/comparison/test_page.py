@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from driving import chromium
 from frostmark.comparison.page import PageTable, Section, comparison_page
+from support.map_page import chromium
 
 NAUGHTY = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a & b &lt;", "{{ 7*7 }}{% raw %}",

@@ -11,7 +11,7 @@ from pyarrow import parquet, table
 
 from frostmark.comparison.runs import Run
 from frostmark.errors import DataError
-from simulated import TAGS
+from support.simulated_runs import TAGS
 
 
 def a_folder(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import all_runs, layers, provenance, ranking, ranking_table
 from frostmark.comparison.verdict import judge
 from frostmark.results.tables import write_csv
-from simulated import hits_of, run_of
+from support.simulated_runs import hits_of, run_of
 
 HOSTILE = "=cmd() | <script>alert(1)</script> [x](y) `z`"
 

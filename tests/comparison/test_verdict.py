@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from frostmark.comparison.groups import Group, comparable, differences
 from frostmark.comparison.runs import Run
 from frostmark.comparison.verdict import judge
-from simulated import KNN, TAGS, hits_of, run_of
+from support.simulated_runs import KNN, TAGS, hits_of, run_of
 
 
 def two(hits: list[np.ndarray]) -> Group:

@@ -17,7 +17,7 @@ from frostmark.data.source import Source
 from frostmark.errors import ConfigError
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 from support.fixtures import SeePlugins
 from support.plugin import installed
 
@@ -69,8 +69,10 @@ MISTAKES = (
     Mistake(Source, SOURCE.replace('"flowers"', "7"), "has name=7, which is not of the kind text"),
     Mistake(Source, SOURCE.replace('name = "flowers"', "def name(self): ..."), "has a method name() where a property"),
     Mistake(Source, SOURCE.replace("def classes(self): return", "classes ="), "where a method classes() must be"),
-    Mistake(Metric, "class Made: ...", "lacks '__call__'"),
-    Mistake(Metric, "class Made:\n    def __call__(self): ...", "has __call__(), which must take (splits)"),
+    Mistake(Metric, "class Made:\n    kinds = {}", "lacks '__call__'"),
+    Mistake(
+        Metric, "class Made:\n    kinds = {}\n    def __call__(self): ...", "has __call__(), which must take (splits)"
+    ),
     Mistake(Preprocess, "class Made:\n    def pipeline(self, preset): ...", "lacks 'size'"),
     Mistake(Reducer, "class Made: ...", "is not a Reducer: it must be a subclass of frostmark.reducers.reducer"),
     Mistake(Reducer, REDUCER.replace("def fit(self, points, seed, progress): ...", "pass"), "lacks 'fit'"),
@@ -110,7 +112,7 @@ def test_a_breach_says_what_describes_the_members(tmp_path: Path, see_plugins: S
         (Source, SOURCE.replace('name = "flowers"', "name = property(lambda self: 1 / 0)")),  # not evaluated
         (Source, "class Made:\n    def __getattr__(self, name): return lambda *a: None"),
         (Reducer, REDUCER),
-        (Metric, "class Made:\n    def __call__(self, anything, more=0): ..."),
+        (Metric, "class Made:\n    kinds = {}\n    def __call__(self, anything, more=0): ..."),
     ],
 )
 def test_what_has_every_member_is_built(protocol: type, code: str, tmp_path: Path, see_plugins: SeePlugins) -> None:
@@ -135,9 +137,10 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("group", "word"), CHOICES)
-def test_every_choice_of_ours_keeps_its_contract(group: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    named = {"timm": ["backbone.name=resnet18"], "torchvision": ["backbone.name=resnet18"]}.get(word, [])
-    config = compose(conf_dir(), [f"{group}={f'[{word}]' if group == 'metrics' else word}", *named])
+def test_every_choice_of_ours_keeps_its_contract(group: str, word: str) -> None:
+    named = ["backbone.name=resnet18"]
+    needed = {"timm": named, "torchvision": named, "folder": ["dataset.root=."]}
+    config = compose(conf_dir(), [f"{group}={f'[{word}]' if group == 'metrics' else word}", *needed.get(word, [])])
     nodes = config.metrics if group == "metrics" else {word: getattr(config, group)}
     for node in nodes.values():
         try:

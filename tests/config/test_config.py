@@ -11,7 +11,7 @@ from frostmark.config.checks import check
 from frostmark.config.compose import compose
 from frostmark.config.schema import Config, Layer, Tracking, TrainerChoice, Uncertainty
 from frostmark.errors import ConfigError
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 CONF = REPOSITORY / "conf"
 

@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 
 from conftest import Program
 from faults.tally import tally
-from forked import Forkserver, Started
 from frostmark.backbones.load import TorchvisionBackbone
-from reading import TINY, Tracked
+from support.forkserver import Forkserver, Started
+from support.runs import TINY, Tracked
 
 NOBODY = "http://127.0.0.1:9"  # the discard port: no proxy, no server
 NO_NETWORK = {"http_proxy": NOBODY, "https_proxy": NOBODY, "no_proxy": "127.0.0.1"}

@@ -143,7 +143,7 @@ def test_a_minute_of_atheris_finds_nothing(manifest: bytes, tmp_path: Path) -> N
     import subprocess
     import sys
 
-    from harness import REPOSITORY, environment
+    from support.environment import REPOSITORY, environment
 
     pytest.importorskip("atheris", reason="pip install atheris: the fuzzer guided by coverage is not installed")
     (tmp_path / "seeds").mkdir()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from faults.tally import tally
-from harness import REPOSITORY, environment
+from support.environment import REPOSITORY, environment
 
 STORE, DAMAGE = "tests/features/test_store.py", "tests/faults/test_damage.py"
 
@@ -140,34 +140,38 @@ MUTANTS = (
     ),
     Mutant(
         "allow-list of targets",
-        "config.py",
-        "if not isinstance(target, str) or not target.startswith(prefixes):",
+        "config/build.py",
+        "if not _within(module_name, packages):",
         "if False:",
-        ("tests/test_config.py",),
+        ("tests/config/test_build.py", "tests/faults/test_overrides.py"),
     ),
     Mutant(
         "targets by where they were defined",
-        "config.py",
-        "found.__module__.startswith(prefixes)",
+        "config/build.py",
+        "_within(made.__module__, packages)",
         "True",
-        ("tests/test_config.py", "tests/faults/test_overrides.py"),
+        ("tests/config/test_build.py", "tests/faults/test_overrides.py"),
     ),
     Mutant(
-        "Hydra's own targets", "guard.py", "        refuse_foreign(config)\n", "", ("tests/faults/test_overrides.py",)
+        "Hydra's own targets",
+        "config/guard.py",
+        "        refuse_foreign(config)\n",
+        "",
+        ("tests/faults/test_overrides.py",),
     ),
     Mutant(
         "formulas in CSV",
-        "report/tables.py",
+        "results/tables.py",
         "value.startswith(_NOT_AS_IT_IS)",
         "False",
         ("tests/results/test_report.py", "tests/faults/test_names.py"),
     ),
     Mutant(
         "escapes in HTML",
-        "report/page.py",
+        "comparison/page.py",
         "autoescape=True",
         "autoescape=False",
-        ("tests/report/test_page.py", "tests/faults/test_names.py"),
+        ("tests/comparison/test_page.py", "tests/faults/test_names.py"),
     ),
     Mutant(
         "control characters",
@@ -181,7 +185,7 @@ MUTANTS = (
         "tracking/tracker.py",
         'return _CREDENTIALS.sub("//", text)',
         "return text",
-        ("tests/tracking/test_mlflow.py", "tests/test_config.py"),
+        ("tests/tracking/test_mlflow.py", "tests/config/test_shown.py"),
     ),
     Mutant(
         "a lost tracker",

@@ -32,7 +32,6 @@ from pyarrow import parquet
 from rich.console import Console
 
 from conftest import Program
-from driving import chromium
 from faults.tally import tally
 from frostmark.benchmark.run import Result
 from frostmark.cli import console, problems
@@ -68,8 +67,9 @@ from frostmark.results.progress import ProgressLine
 from frostmark.results.summary import Findings, summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
 from frostmark.tracking.mlflow import MlflowStore
-from reading import TINY, Tracked
-from simulated import KNN, TAGS
+from support.map_page import chromium
+from support.runs import TINY, Tracked
+from support.simulated_runs import KNN, TAGS
 
 if TYPE_CHECKING:
     pass

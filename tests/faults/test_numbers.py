@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exact import exact
 from faults.tally import tally
 from frostmark.metrics.variance import inter_variance, intra_variance, total_variance
 from frostmark.stats.moments import ClassMoments
+from support.exact_variances import exact
 
 MOST = {"intra": 1e-12, "total": 1e-12, "inter": 1e-11}
 """Relative error that is allowed where the mean is up to 10,000 times what scatters: rows, or means of classes.

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from faults.tally import tally
-from forked import Forkserver
 from frostmark.features.store import FeatureStore
-from harness import REPOSITORY
-from reading import TINY, rows_in
+from support.environment import REPOSITORY
+from support.forkserver import Forkserver
+from support.runs import TINY, rows_in
 
 STORE = [f"{kind}.{step}" for kind in ("rows", "manifest", "derived") for step in ("begun", "written", "synced", "renamed", "done")]  # fmt: skip # noqa: E501
 STORE += ["store.locked", "store.marked"]

@@ -15,10 +15,10 @@ import pytest
 from safetensors.numpy import load
 
 from faults.tally import tally
-from forked import Forkserver
 from frostmark.features.store import FeatureStore
-from harness import REPOSITORY, environment
-from reading import TINY, rows_in
+from support.environment import REPOSITORY, environment
+from support.forkserver import Forkserver
+from support.runs import TINY, rows_in
 
 WORDS = (
     *(word for word in TINY if not word.startswith(("reducer", "dataset."))), "dataset.size=16", "dataset.train=700",

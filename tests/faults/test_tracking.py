@@ -13,8 +13,8 @@ import pytest
 
 from faults.dying import WAYS, Dying
 from faults.tally import tally
-from forked import Forkserver
-from reading import TINY
+from support.forkserver import Forkserver
+from support.runs import TINY
 
 WORDS = (
     *(word for word in TINY if not word.startswith("reducer")), "reducer=none", "metrics=[geometry]",

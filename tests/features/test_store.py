@@ -22,7 +22,7 @@ from frostmark.features import entry as entry_module
 from frostmark.features.entry import MANIFEST, SHARD, Entry, read_manifest, shards_of
 from frostmark.features.key import RowKey
 from frostmark.features.store import FeatureStore
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 COUNT, WIDTH = 2 * SHARD + 50, 3
 KEY = RowKey("torchvision/resnet18", "torchvision 0.29", "w" * 32, "layer4", "gap", "resize", "f" * 32, "train", COUNT, "32-true")  # fmt: skip # noqa: E501

@@ -15,7 +15,13 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.path import Path as Polygon
 
-from driving import (
+from frostmark.figures.interactive import IMAGE_BYTES, InteractiveView, interactive_map
+from frostmark.figures.palette import MARKERS
+from frostmark.figures.pieces import MARKS
+from frostmark.figures.sprites import PER_SHEET, make_sprites, reduced
+from support.browser import Opened, opening
+from support.environment import REPOSITORY
+from support.map_page import (
     Screen,
     around,
     box_around,
@@ -30,12 +36,6 @@ from driving import (
     listed,
     place_of,
 )
-from frostmark.figures.interactive import IMAGE_BYTES, InteractiveView, interactive_map
-from frostmark.figures.palette import MARKERS
-from frostmark.figures.pieces import MARKS
-from frostmark.figures.sprites import PER_SHEET, make_sprites, reduced
-from harness import REPOSITORY
-from opening import Opened, opening
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Frame

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from driving import Place, Screen, around, chromium, click_class, listed, rings
-from driving import linked_places as places
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.figures.linked import LinkedImages, LinkedMap, LinkedPieces, _lines, linked_maps
-from opening import FRAME, SCREEN, Opened, opening
+from support.browser import FRAME, SCREEN, Opened, opening
+from support.map_page import Place, Screen, around, chromium, click_class, listed, rings
+from support.map_page import linked_places as places
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Frame

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 SOURCE = REPOSITORY / "src" / "frostmark"
 CONF = REPOSITORY / "conf"

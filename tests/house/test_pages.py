@@ -12,9 +12,9 @@ import pytest
 
 from conftest import Program
 from frostmark.config.compose import compose
-from harness import REPOSITORY
 from house.examples import calls, problems
 from house.source import CONF, SOURCE, File, files
+from support.environment import REPOSITORY
 
 PAGES = sorted([REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")])
 
@@ -24,7 +24,7 @@ MIN_CALLS = 200
 PLACEHOLDERS = {"<run>": "0" * 32, "<the sweep's run>": "0" * 32}
 """What pages write for what only the reader knows."""
 
-EXAMPLES_OF_PAGES = ("dead", "on_slurm", "convnext_atto.yaml")
+EXAMPLES_OF_PAGES = ("dead", "my_vgg", "on_slurm", "convnext_atto.yaml")
 """Choices of YAMLs that a page tells the reader to write."""
 
 

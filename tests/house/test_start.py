@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from harness import REPOSITORY, environment
+from support.environment import REPOSITORY, environment
 
 HEAVY = {
     "torch",

@@ -34,7 +34,7 @@ from frostmark.metrics.lookup import compares, cost_keys, derived, headlines, kn
 from frostmark.metrics.metric import Metric, Scores, Splits, Undefined
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.transfer import Transfer
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 from support.metric_kit import Kit
 
 SHARE = Kind("dead features", "lower", Across.NETWORKS, share=True, range=(0, 1))
@@ -398,7 +398,7 @@ def test_sound_scores_pass() -> None:
 def test_what_was_not_declared_is_refused_with_the_family_named(spoil, words: str) -> None:  # type: ignore[no-untyped-def]
     scores = sound()
     spoil(scores)
-    with pytest.raises(ConfigError, match="the metric family 'dead'") as refused:
+    with pytest.raises(ConfigError, match="the metric family dead") as refused:
         declared(scores, "dead")
     assert words in refused.value.problem
     assert refused.value.code == 2

@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exact import exact
 from frostmark.metrics.class_ratios import eta_squared, fisher_ratio
 from frostmark.metrics.confusability import directional_cdnv
 from frostmark.metrics.metric import Split, Undefined, class_key, make_splits
@@ -22,6 +21,7 @@ from frostmark.metrics.variance import (
     total_variance,
 )
 from frostmark.stats.moments import ClassMoments
+from support.exact_variances import exact
 
 
 def blobs(seed: int = 0, n: int = 300, d: int = 12, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:

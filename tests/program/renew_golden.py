@@ -20,8 +20,8 @@ sys.path[:0] = [str(REPOSITORY / "src"), str(REPOSITORY / "tests")]
 
 from test_golden import GOLDEN, RUNS, kept  # noqa: E402
 
-from harness import environment  # noqa: E402
-from reading import metrics_of  # noqa: E402
+from support.environment import environment  # noqa: E402
+from support.runs import metrics_of  # noqa: E402
 
 
 def measured(words: Sequence[str]) -> dict[str, float]:

@@ -19,8 +19,8 @@ from conftest import Program
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.data.preprocess import Resize
 from frostmark.data.torchvision_sets import TorchvisionSet
-from harness import REPOSITORY, environment
-from reading import TINY, Tracked, metrics_of
+from support.environment import REPOSITORY, environment
+from support.runs import TINY, Tracked, metrics_of
 
 ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",

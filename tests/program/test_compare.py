@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from harness import REPOSITORY, environment
-from reading import TINY, Tracked
+from support.environment import REPOSITORY, environment
+from support.runs import TINY, Tracked
 
 WORDS = tuple(word for word in TINY if not word.startswith("backbone="))
 QUICK = ("metrics=[neighbours]", "uncertainty.permutations=20")

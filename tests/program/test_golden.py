@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from conftest import Program
-from reading import TINY, metrics_of
+from support.runs import TINY, metrics_of
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from conftest import Program
-from harness import REPOSITORY, environment
-from reading import TINY, Tracked
+from support.environment import REPOSITORY, environment
+from support.runs import TINY, Tracked
 
 LAUNCHERS = REPOSITORY / "conf" / "hydra" / "launcher"
 IMAGES = 90 + 61

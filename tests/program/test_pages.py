@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pyarrow import parquet
 
-import driving
 from conftest import Program
 from frostmark.tracking.mlflow import MlflowStore
-from harness import REPOSITORY, free_port, serving
-from reading import TINY, Tracked
+from support import map_page
+from support.environment import REPOSITORY, free_port, serving
+from support.runs import TINY, Tracked
 
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Page
@@ -29,7 +29,7 @@ def pages(root: Path) -> AbstractContextManager[str]:
 
 @pytest.mark.slow
 def test_maps_and_comparison_work_in_mlflows_own_pages(program: Program, tmp_path: Path) -> None:
-    with driving.chromium() as browser:  # first of all: without one there is no need to run anything
+    with map_page.chromium() as browser:  # first of all: without one there is no need to run anything
         done = program("-m", *TINY, "metrics=[variance,neighbours]", "layer=stage2,last_conv", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         parent, run, other = sorted(Tracked(tmp_path).runs(), key=lambda r: "mlflow.parentRunId" in r.data.tags)
@@ -38,31 +38,31 @@ def test_maps_and_comparison_work_in_mlflows_own_pages(program: Program, tmp_pat
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             place = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/map.html"
             page.goto(f"{address}/{place}")
-            frame = driving.frame_with_map(page, timeout=90_000)
+            frame = map_page.frame_with_map(page, timeout=90_000)
             assert frame.parent_frame is not None
             assert "allow-scripts" in str(frame.frame_element().get_attribute("sandbox"))
             page.wait_for_timeout(500)  # until the page around it stands still
 
-            driving.hover(frame, "train", 3)
-            assert driving.card(frame)["label"] == table["class"][3]
+            map_page.hover(frame, "train", 3)
+            assert map_page.card(frame)["label"] == table["class"][3]
             assert frame.evaluate("() => document.querySelectorAll('#card .near figcaption').length") > 0
 
             shown = table["class"][:90]
-            driving.click_class(frame, shown[3])
-            assert driving.drawn(frame, "train") == [i for i, name in enumerate(shown) if name != shown[3]]
-            driving.click_class(frame, shown[3])
+            map_page.click_class(frame, shown[3])
+            assert map_page.drawn(frame, "train") == [i for i, name in enumerate(shown) if name != shown[3]]
+            map_page.click_class(frame, shown[3])
 
-            places = {i: driving.place_of(frame, "train", i) for i in range(90)}
-            low, high = driving.box_around([places[3]], margin=25)
+            places = {i: map_page.place_of(frame, "train", i) for i in range(90)}
+            low, high = map_page.box_around([places[3]], margin=25)
             inside = {i for i, (x, y) in places.items() if low[0] < x < high[0] and low[1] < y < high[1]}
-            driving.around(frame, [places[3]], margin=25)
+            map_page.around(frame, [places[3]], margin=25)
             frame.wait_for_selector("#selection .images figure")
-            assert {i for split, i in driving.listed(frame) if split == "train"} == inside
+            assert {i for split, i in map_page.listed(frame) if split == "train"} == inside
 
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             place = f"#/experiments/{run.info.experiment_id}/runs/{parent.info.run_id}/artifacts/comparison.html"
             page.goto(f"{address}/{place}")
-            draw_around_in_linked_maps(driving.frame_with_map(page, timeout=90_000))
+            draw_around_in_linked_maps(map_page.frame_with_map(page, timeout=90_000))
 
             link = MlflowStore.local(tmp_path / "mlruns", "frostmark").compare_link(
                 [run.info.run_id, other.info.run_id]
@@ -76,16 +76,16 @@ def draw_around_in_linked_maps(frame: Frame) -> None:
     frame.page.wait_for_timeout(500)
     frame.locator(".overlay").first.scroll_into_view_if_needed()
     frame.page.wait_for_timeout(500)
-    places = driving.linked_places(frame, 0)
-    low, high = driving.box_around([places[5]], margin=20)
+    places = map_page.linked_places(frame, 0)
+    low, high = map_page.box_around([places[5]], margin=20)
     inside = {i for i, (x, y) in enumerate(places) if low[0] < x < high[0] and low[1] < y < high[1]}
-    driving.around(frame, [places[5]], margin=20)
+    map_page.around(frame, [places[5]], margin=20)
     frame.wait_for_selector("#selection .images figure")
-    assert {i for _, i in driving.listed(frame)} == inside
+    assert {i for _, i in map_page.listed(frame)} == inside
     frame.hover("#selection .images figure")
     first = sorted(inside)[0]
-    for m, ringed in enumerate(driving.rings(frame)):
-        wanted = driving.linked_places(frame, m)[first]
+    for m, ringed in enumerate(map_page.rings(frame)):
+        wanted = map_page.linked_places(frame, m)[first]
         assert max(abs(a - b) for a, b in zip(ringed[0], wanted, strict=True)) < 1.5
 
 

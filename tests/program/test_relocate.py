@@ -15,8 +15,8 @@ from types import ModuleType
 import pytest
 
 from conftest import Program
-from harness import REPOSITORY, environment
-from reading import TINY, Tracked
+from support.environment import REPOSITORY, environment
+from support.runs import TINY, Tracked
 
 QUICK = (
     *(word for word in TINY if not word.startswith("reducer")),

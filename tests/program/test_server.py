@@ -7,7 +7,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from conftest import Program
-from reading import TINY
+from support.runs import TINY
 
 
 def test_a_run_goes_to_the_server(server: str, program: Program, tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ from typing import Any
 import pytest
 import yaml
 
-import driving
 from conftest import Program
 from faults.tally import tally
-from forked import Forkserver
-from harness import REPOSITORY, environment, free_port
-from reading import TINY
+from support import map_page
+from support.environment import REPOSITORY, environment, free_port
+from support.forkserver import Forkserver
+from support.runs import TINY
 
 PROFILE = REPOSITORY / "scripts" / "server"
 TEXT = (PROFILE / "compose.yaml").read_text(encoding="utf-8")
@@ -313,7 +313,7 @@ def _visit(address: str, user: tuple[str, str], link: str) -> None:
     assert [status(f"{address}/"), status(f"{address}/", user)] == [401, 200]
     if shutil.which("chromium") is None:
         return
-    with driving.chromium() as browser:
+    with map_page.chromium() as browser:
         page = browser.new_page(http_credentials={"username": user[0], "password": user[1]})
         page.goto(f"{address}/{link}")
         page.get_by_text("squeezenet1_0 · last_conv · synthetic").first.wait_for(timeout=60_000)

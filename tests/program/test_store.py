@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from reading import TINY, metrics_of, rows_in
+from support.runs import TINY, metrics_of, rows_in
 
 IMAGES = 90 + 61
 QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=none", "tracking=none")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
-from reading import TINY, Tracked
+from support.runs import TINY, Tracked
 
 
 def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(program: Program, tmp_path: Path) -> None:

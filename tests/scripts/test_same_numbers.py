@@ -13,7 +13,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 Compare = Callable[..., tuple[int, str]]
 """Exit code and table of the script for two folders."""

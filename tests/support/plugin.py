@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import REPOSITORY
+from support.environment import REPOSITORY
 
 DEMO = REPOSITORY / "tests" / "support" / "demo_plugin"
 
 
-def dist_info(folder: Path, name: str, package: str) -> None:
-    """What pip writes down of a distribution that has the entry point."""
+def dist_info(folder: Path, name: str, package: str, name_of_point: str | None = None) -> None:
+    """What pip writes down of a distribution that has the entry point, which is called as it is if not otherwise."""
     info = folder / f"{name.replace('-', '_')}-0.1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text(f"[frostmark]\n{name} = {package}\n")
+    (info / "entry_points.txt").write_text(f"[frostmark]\n{name_of_point or name} = {package}\n")
 
 
 def installed(

@@ -19,6 +19,7 @@ from frostmark.metrics.alignment import Alignment
 from frostmark.metrics.faithfulness import MIN_POINTS, faithfulness, stability
 from frostmark.metrics.maps import MapSet, SplitMap
 from frostmark.metrics.metric import Split, Splits
+from frostmark.reducers import contract
 from frostmark.reducers.reducer import Coordinates, Fitted, Points, Reducer, why_no_map
 from frostmark.stats.neighbours import KEPT, unit_rows
 from frostmark.stats.sampling import seeded, stratified
@@ -75,13 +76,13 @@ class MapMaking:
     def _embed(self, shown: Mapping[str, _Shown], seed: int) -> _Embedded:
         fits: dict[str, Fitted] = {}
         if self.reducer.fit_on == "each":
-            fits = {name: self.reducer.fit(of.points, seed, self.progress) for name, of in shown.items()}
+            fits = {name: contract.fit(self.reducer, of.points, seed, self.progress) for name, of in shown.items()}
             coordinates = {name: fit.coordinates for name, fit in fits.items()}
         else:
-            fits = {"train": self.reducer.fit(shown["train"].points, seed, self.progress)}
-            place = fits["train"].transform
-            assert place is not None, "reducers that cannot place new rows refuse fit_on=train"
-            coordinates = {"train": fits["train"].coordinates, "test": place(shown["test"].among(shown["train"]))}
+            fitted = contract.fit(self.reducer, shown["train"].points, seed, self.progress)
+            fits = {"train": fitted}
+            placed = contract.place(self.reducer, fitted, shown["test"].among(shown["train"]))
+            coordinates = {"train": fitted.coordinates, "test": placed}
         kl = {name: fit.kl_divergence for name, fit in fits.items() if fit.kl_divergence is not None}
         return _Embedded(coordinates, kl)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from frostmark.metrics.contract import declared
+from frostmark.metrics.contract import measured
 from frostmark.metrics.cost import COST_KINDS
 from frostmark.metrics.metric import Metric, Scores, Splits
 
@@ -32,12 +32,12 @@ class Measurement:
         """What each family says of ``splits``, and how long it took (``cost/<family>_seconds``).
 
         Raises:
-            ConfigError: if a family hands back what it does not declare.
+            ConfigError: if a family hands back what it does not declare, or one that is not ours raises something.
         """
         for name, family in self.families.items():
             self.progress(f"metrics: {name}")
             start = time.perf_counter()
-            scores = declared(family(splits), name)
+            scores = measured(family, name, splits)
             took = Scores(COST_KINDS)
             took.add(f"cost/{name}_seconds", time.perf_counter() - start)
             scores.take(took)

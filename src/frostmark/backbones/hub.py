@@ -27,8 +27,8 @@ def cached(hub_id: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     repository, _, revision = hub_id.partition("@")
-    found = (try_to_load_from_cache(repository, name, revision=revision or None) for name in FILES)
-    return next((Path(path) for path in found if isinstance(path, str)), None)
+    places = (try_to_load_from_cache(repository, name, revision=revision or None) for name in FILES)
+    return next((Path(path) for path in places if isinstance(path, str)), None)
 
 
 def fetched(hub_id: str) -> Path:

@@ -3,6 +3,7 @@
     backbone = ModuleBackbone(my_network, mean=(0.5,), std=(0.25,), size=96)
     backbone.survey().taps                   # stage1 … last_conv, penultimate, logits, as of any other network
     model = backbone.load(seed=0)            # a copy: what was given stays as it is
+    ModuleBackbone(my_network, factory=make_network).untrained()        # the same network, its weights drawn anew
 
 Rows are stored under the digest of the module's tensors and of whatever else decides what it computes: its traced
 operations and the settings of its layers. Functions that it calls by ``torch.fx.wrap`` are known by their name alone.
@@ -12,17 +13,18 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NoReturn
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from frostmark.backbones.backbone import Preset
+from frostmark.backbones.backbone import UNTRAINED, Preset
+from frostmark.backbones.drawing import drawing
 from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.tracing import trace, without_inplace
-from frostmark.errors import ConfigError
+from frostmark.errors import ConfigError, defined_as, foreign
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -36,12 +38,13 @@ class ModuleBackbone:
         name: what runs call it; its class if not given.
         mean, std: of each channel, or one for all, for values in [0, 1]: what the network was trained with.
         size: edge in pixels of the images that it was trained with; taps are derived at it.
+        factory: builds the network anew, with initial weights: what ``controls=[untrained]`` needs.
 
     Raises:
         ConfigError: if these are no module and no such numbers; later, if the module cannot be copied or traced.
     """
 
-    weights_name = "given"
+    weights_name: str = "given"
 
     def __init__(
         self,
@@ -51,9 +54,12 @@ class ModuleBackbone:
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         size: int = 224,
+        factory: Callable[[], nn.Module] | None = None,
     ) -> None:
         if not isinstance(module, nn.Module):
-            raise ConfigError(f"a {type(module).__name__} is no torch module", fix="ModuleBackbone(<torch.nn.Module>)")
+            raise ConfigError(
+                f"a {type(module).__name__} is not a torch module", fix="ModuleBackbone(<torch.nn.Module>)"
+            )
         if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0 or size < 1:
             raise ConfigError(
                 f"mean={list(mean)}, std={list(std)}, size={size} describe no images of three channels",
@@ -63,6 +69,7 @@ class ModuleBackbone:
         self.family = type(module).__name__
         self.size = size
         self._module = module
+        self._factory = factory
         self._mean, self._std = ([*numbers] * (3 // len(numbers)) for numbers in (mean, std))
 
     @cached_property
@@ -105,23 +112,48 @@ class ModuleBackbone:
         return self._copy("meta")
 
     def load(self, seed: int) -> nn.Module:
-        """A copy in eval mode, float32, on the CPU."""
-        return self._copy("cpu")
+        """A copy in eval mode, float32, on the CPU; of an untrained network one with weights drawn by ``seed``."""
+        return self._prepared(self._anew(seed), "cpu") if self.weights_name == UNTRAINED else self._copy("cpu")
 
-    def untrained(self) -> NoReturn:
-        """Refuse: nobody but its author can build the module anew.
+    def untrained(self) -> Self:
+        """The network that the factory builds, with weights drawn by the seed of :meth:`load`.
 
         Raises:
-            ConfigError: always.
+            ConfigError: if there is no factory, or it builds another network.
         """
-        raise ConfigError(
-            f"{self.name} was given with its weights and cannot be built untrained",
-            fix="controls=[pixels], or give the module with its initial weights as a backbone of its own",
-        )
+        if self._factory is None:
+            raise ConfigError(
+                f"{self.name} was given with its weights and cannot be built untrained without a factory",
+                fix="factory=<function that builds the network with initial weights>, in benchmark(network, …) or "
+                "ModuleBackbone(network, …); or controls=[pixels]",
+            )
+        other = copy.copy(self)
+        other.__dict__.pop("architecture_name", None)  # a digest of the other network
+        other.weights_name = UNTRAINED
+        other._module = self._anew(seed=0)
+        return other
+
+    def _anew(self, seed: int) -> nn.Module:
+        assert self._factory is not None, "whoever has no factory refuses to be untrained"
+        with foreign(self._factory, "backbone", "the factory"), drawing(seed):
+            built = self._factory()
+        mine = self._module.state_dict()
+        theirs = built.state_dict() if isinstance(built, nn.Module) else {}
+        if not isinstance(built, nn.Module) or _shapes(mine) != _shapes(theirs):
+            what = "a network with other weights" if isinstance(built, nn.Module) else f"a {type(built).__name__}"
+            told = f"{what}{_first_difference(mine, theirs)}"
+            raise ConfigError(
+                f"the factory {defined_as(self._factory)} of {self.name} builds {told}",
+                fix="factory=<function that builds the network with initial weights>",
+            )
+        return built
 
     def _copy(self, device: str) -> nn.Module:
+        return self._prepared(self._module, device)
+
+    def _prepared(self, module: nn.Module, device: str) -> nn.Module:
         try:
-            model = without_inplace(copy.deepcopy(self._module)).eval().to(device, torch.float32)
+            model = without_inplace(copy.deepcopy(module)).eval().to(device, torch.float32)
         except Exception as problem:  # whatever a module of unknown origin holds, it may refuse to be copied in any way
             raise ConfigError(
                 f"{self.name} cannot be copied: {str(problem).splitlines()[0] if str(problem) else problem!r}",
@@ -132,6 +164,20 @@ class ModuleBackbone:
         return model
 
 
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
+
+
+def _first_difference(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
+    """The first tensor that differs in shape, or that one of two networks lacks."""
+    ours, others = _shapes(mine), _shapes(theirs)
+    name = next((name for name in {**ours, **others} if ours.get(name) != others.get(name)), None)
+    if not theirs or name is None:
+        return ""
+    shown = [tuple(shapes[name]) if name in shapes else "missing" for shapes in (ours, others)]
+    return f": {name} is {shown[0]} in the network and {shown[1]} in what it builds"
+
+
 def _digest(model: nn.Module) -> str:
     """BLAKE2b (16 hexadecimal digits) of everything but the state dict: operations, settings, other tensors."""
     graph, _ = trace(model)
@@ -139,12 +185,23 @@ def _digest(model: nn.Module) -> str:
     for name, module in model.named_modules():
         settings = {k: v for k, v in vars(module).items() if isinstance(v, bool | int | float | str | tuple)}
         digest.update(f"{name} {torch.typename(module)} {sorted(settings.items())!r};".encode())
+    _update(digest, model)
+    return digest.hexdigest()
+
+
+def loose_digest(model: nn.Module) -> str:
+    """BLAKE2b (16 hexadecimal digits) of the tensors that are not in the state dict."""
+    digest = hashlib.blake2b(digest_size=8)
+    _update(digest, model)
+    return digest.hexdigest()
+
+
+def _update(digest: hashlib.blake2b, model: nn.Module) -> None:
     kept = model.state_dict().keys()
     loose = [(f"{type(m).__name__}.{name}", tensor) for m, name, tensor in _loose_tensors(model)]
     for name, tensor in [*((n, b) for n, b in model.named_buffers() if n not in kept), *loose]:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _loose_tensors(model: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:

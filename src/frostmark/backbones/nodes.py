@@ -136,14 +136,14 @@ def with_prefixes(nodes: dict[str, Node], model: nn.Module) -> dict[str, Node]:
         p.shape[-2] for name, p in model.named_parameters() if p.ndim == 3 and "reg" in name.rpartition(".")[2]
     )
     grids: set[int] = set()
-    found: dict[str, Node] = {}
+    prefixed: dict[str, Node] = {}
     for name, node in nodes.items():
         if node.is_image:
             grids.add(node.resolution**2)
         fitting = [cells for cells in grids if cells <= node.shape[0]] if node.kind == "tokens" else []
         prefix = node.shape[0] - max(fitting) if fitting else None
-        found[name] = replace(node, prefix=prefix, registers=registers if node.kind == "tokens" else 0)
-    return found
+        prefixed[name] = replace(node, prefix=prefix, registers=registers if node.kind == "tokens" else 0)
+    return prefixed
 
 
 def module_outputs(model: nn.Module, nodes: dict[str, Node]) -> dict[str, str]:

@@ -59,9 +59,9 @@ class Survey:
             ConfigError: if the backbone has none of that name; the message lists its taps and the nearest nodes.
         """
         name = self.taps.get(word, word)
-        found = self.nodes.get(self.aliases.get(name, name))
-        if found is not None:
-            return found
+        node = self.nodes.get(self.aliases.get(name, name))
+        if node is not None:
+            return node
         raise ConfigError(
             f"this backbone has no layer '{word}'. Its taps: {', '.join(self.taps)}. "
             f"Nearest nodes: {nearest(word, {*self.nodes, *self.aliases})}.",
@@ -135,7 +135,7 @@ def _candidates(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str
     def output(name: str) -> Node | None:
         return nodes.get(aliases.get(name, name))
 
-    found: list[tuple[str, Node]] = []
+    candidates: list[tuple[str, Node]] = []
     order = {name: position for position, name in enumerate(nodes)}
     pooled = len(order)
     for name, module in model.named_children():
@@ -147,11 +147,11 @@ def _candidates(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str
         for path, child in parts if opened else [(name, module)]:
             node = output(path)
             if node is not None and node.is_image and not _reshapes(child):
-                found.append((path, node))
+                candidates.append((path, node))
             elif node is not None and (node.kind == "vector" or (node.kind == "map" and node.resolution == 1)):
                 pooled = min(pooled, order[node.name])
     # A single cell behind global pooling (the last convolution of timm's MobileNetV3) is no map of the image any more.
-    maps = [(path, node) for path, node in found if node.resolution > 1 or order[node.name] < pooled]
+    maps = [(path, node) for path, node in candidates if node.resolution > 1 or order[node.name] < pooled]
     yield from sorted(maps, key=lambda item: order[item[1].name])
 
 

@@ -182,13 +182,15 @@ def load_strictly(model: nn.Module, state: State, origin: str) -> None:
     # What is not asked for is left as it is: a few bytes may claim to be a tensor of any size.
     known = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k in expected.keys() - misfits}
     fitting = {k: known.get(k, v) for k, v in state.items() if k not in misfits}
-    found = model.load_state_dict(_with_versions(fitting, getattr(state, "_metadata", None)), strict=False, assign=True)
-    missing = [k for k in found.missing_keys if k not in misfits]
+    loaded = model.load_state_dict(
+        _with_versions(fitting, getattr(state, "_metadata", None)), strict=False, assign=True
+    )
+    missing = [k for k in loaded.missing_keys if k not in misfits]
     problems = [
         f"{len(keys)} {word} (first: {', '.join(keys[:3])})"
         for word, keys in (
             ("missing", missing),
-            ("unexpected", found.unexpected_keys),
+            ("unexpected", loaded.unexpected_keys),
             ("of another shape or kind", misfits),
         )
         if keys

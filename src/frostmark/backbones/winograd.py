@@ -76,15 +76,15 @@ def _convolve(images: Tensor, filters: Tensor, bias: Tensor | None) -> Tensor:
     down, across = math.ceil(height / _OUT), math.ceil(width / _OUT)
     border = (1, down * _OUT + 1 - height), (1, across * _OUT + 1 - width)
     padded = F.pad(images, (*border[1], *border[0])).permute(0, 2, 3, 1)
-    found = images.new_empty(count, height, width, kernels)
+    maps = images.new_empty(count, height, width, kernels)
     at_once = max(1, _CELLS // (_TILE**2 * down * across * max(channels, kernels)))
-    for source, target in zip(torch.split(padded, at_once), torch.split(found, at_once), strict=True):
+    for source, target in zip(torch.split(padded, at_once), torch.split(maps, at_once), strict=True):
         tiles = source.unfold(1, _TILE, _OUT).unfold(2, _TILE, _OUT).permute(4, 5, 0, 1, 2, 3).reshape(_TILE**2, -1)
         products = torch.bmm((_TILES @ tiles).view(_TILE**2, -1, channels), filters)
         parts = (_RESULTS @ products.view(_TILE**2, -1)).view(_OUT, _OUT, -1, down, across, kernels)
         whole = parts.permute(2, 3, 0, 4, 1, 5).reshape(-1, down * _OUT, across * _OUT, kernels)
         torch.add(whole[:, :height, :width], 0 if bias is None else bias, out=target)
-    return found.permute(0, 3, 1, 2)
+    return maps.permute(0, 3, 1, 2)
 
 
 def _transformed(weight: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from frostmark.analysis.measure import Measurement, joined
 from frostmark.backbones.backbone import UNTRAINED
-from frostmark.backbones.network import Network
 from frostmark.benchmark.extraction import extraction_of
 from frostmark.benchmark.measuring import observers
+from frostmark.benchmark.networks import untrained_network
 from frostmark.benchmark.subject import Subject
 from frostmark.data.pixels import pixel_rows
 from frostmark.errors import ConfigError, FrostmarkError
@@ -45,7 +45,7 @@ def untrained(subject: Subject, measurement: Measurement) -> Scores:
     """
     if subject.backbone.weights_name == UNTRAINED:
         raise ConfigError("the network of this run is untrained itself", fix="controls=[pixels]")
-    network = Network.loaded(subject.backbone.untrained(), subject.config.seed)
+    network = untrained_network(subject)
     extraction = extraction_of(subject, network, measurement.progress)
     collecting, observed = observers(subject, extraction)
     metrics = Metrics(measurement, observed)

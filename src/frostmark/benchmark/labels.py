@@ -10,7 +10,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 import frostmark
-from frostmark.backbones.weights import weights_digest
+from frostmark.backbones.network import Network
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, label_digest
@@ -97,7 +97,7 @@ def identity(config: Config) -> dict[str, str]:
     return {
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
-        "weights_digest": weights_digest(subject.backbone.load(config.seed)),
+        "weights_digest": Network.loaded(subject.backbone, config.seed).weights,
         **versions(),
     }
 

@@ -20,6 +20,7 @@ from frostmark.benchmark.costs import costs
 from frostmark.benchmark.extraction import extraction_of
 from frostmark.benchmark.labels import setting, tags
 from frostmark.benchmark.measuring import observers
+from frostmark.benchmark.networks import network_of
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
 from frostmark.config.schema import Config, Layer
@@ -92,7 +93,7 @@ def run_benchmark(
     """
     given = given or Given()
     subject = resolve(config, given, folder)
-    network = Network.loaded(subject.backbone, config.seed)
+    network = network_of(subject, given)
     with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
         record = _record(subject, folder, run.tracker, progress)
         with _recording(record, subject, network, shown(config, given.described)):

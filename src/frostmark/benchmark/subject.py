@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from frostmark.analysis.observed import Setting
 from frostmark.backbones.backbone import Backbone
+from frostmark.backbones.contract import checked_backbone
+from frostmark.backbones.drawing import drawing
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.taps import Survey
 from frostmark.config.build import build
 from frostmark.config.schema import Config
+from frostmark.data.contract import checked_pipeline, class_names, read_split
 from frostmark.data.files import inspected
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
-from frostmark.data.source import SPLITS, ImageSet, Source, limited
+from frostmark.data.source import SPLITS, ImageSet, Source
 from frostmark.errors import DataError
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
@@ -92,7 +95,7 @@ class Subject:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names in the order of their labels."""
-        return self.source.classes()
+        return class_names(self.source)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -152,10 +155,10 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
     Raises:
         FrostmarkError: if something is wrong that the user can mend.
     """
-    backbone = given.backbone or build(config.backbone, "backbone", Backbone)
+    backbone = backbone_of(config, given)
     preprocess = build(config.preprocess, "preprocess", Preprocess)
     source = given.source or build(config.dataset, "dataset", Source)
-    pipeline = preprocess.pipeline(backbone.preset)
+    pipeline = checked_pipeline(preprocess, backbone.preset)
     word = config.layer.node or config.layer.tap or ""
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
@@ -179,10 +182,17 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
     )
 
 
+def backbone_of(config: Config, given: Given) -> Backbone:
+    """The backbone, made anew unless it was handed over; weights drawn while it is made follow from the seed."""
+    with drawing(config.seed):
+        return checked_backbone(given.backbone or build(config.backbone, "backbone", Backbone))
+
+
 def _read(source: Source, backbone: Backbone, mlruns: Path, folder: Path | None) -> dict[str, ImageSet]:
     """Both splits, every file of them tried."""
     try:
-        splits: dict[str, ImageSet] = {s: limited(source.split(s), s, source.limit) for s in SPLITS}
+        classes = len(class_names(source))
+        splits: dict[str, ImageSet] = {split: read_split(source, split, classes) for split in SPLITS}
         with ProgressLine() as progress:
             return inspected(splits, mlruns / "features", folder, progress)
     except DataError as problem:

@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from frostmark.cli.sweeper import Sweeper
+from frostmark.cli.sweeper import BASIC
 from frostmark.cli.under_way import sweep_folder
 from frostmark.config.compose import typed
 from frostmark.config.schema import Config, Layer
@@ -71,9 +71,7 @@ def jobs_if_known(config: DictConfig) -> list[list[str]]:
 
 def jobs_of(config: DictConfig) -> list[list[str]]:
     """The overrides of every job. Of sweepers that choose as they go, nobody knows them beforehand."""
-    if config.hydra.sweeper._target_ not in [
-        f"{known.__module__}.{known.__name__}" for known in (Sweeper, BasicSweeper)
-    ]:
+    if config.hydra.sweeper._target_ != BASIC:
         return []
     words = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     words += config.hydra.overrides.task  # of two words for one key the last counts, as in Hydra

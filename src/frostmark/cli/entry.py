@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from frostmark.cli.help import register_help
 from frostmark.cli.program import commands
-from frostmark.cli.sweeper import register_sweeper
+from frostmark.cli.sweeper import hide_secrets
 from frostmark.cli.under_way import Call, call_through_hydra, current_call
 from frostmark.config.register import register
 from frostmark.config.words import conf_dir
@@ -43,7 +43,7 @@ def through_hydra(arguments: list[str]) -> int:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     register()
     register_help()
-    register_sweeper()
+    hide_secrets()
     run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(benchmark)
     with call_through_hydra() as call:
         try:

@@ -37,10 +37,10 @@ def listed_choices() -> str:
 
 def _groups(loader: ConfigLoader, above: str) -> dict[str, list[str]]:
     """Every group but Hydra's own → its words."""
-    found: dict[str, list[str]] = {}
+    words_of: dict[str, list[str]] = {}
     for name in loader.list_groups(above):
         group = f"{above}/{name}".lstrip("/")
         if group != "hydra":
             words = loader.get_group_options(group, ObjectType.CONFIG)
-            found |= ({group: words} if words else {}) | _groups(loader, group)
-    return found
+            words_of |= ({group: words} if words else {}) | _groups(loader, group)
+    return words_of

@@ -1,7 +1,7 @@
 """Which pairs of classes each of the two best layers separates better.
 
-found = class_differences(verdict)          # None where the pairs of classes are not known of two contenders
-found.sentences                             # ["vgg16 · stage4 separates better: Shirt / Coat (1.8×)", …]
+differences = class_differences(verdict)          # None where the pairs of classes are not known of two contenders
+differences.sentences                             # ["vgg16 · stage4 separates better: Shirt / Coat (1.8×)", …]
 """
 
 from __future__ import annotations

@@ -145,10 +145,10 @@ def _made(target: type, arguments: Mapping[str, object], path: str) -> object:
         ) from problem
 
 
-def _hold(found: list[str], target: type, path: str, protocol: type) -> None:
-    if found:
+def _hold(breaches: list[str], target: type, path: str, protocol: type) -> None:
+    if breaches:
         raise ConfigError(
-            f"{path}: {_name(target)} {'; '.join(found)}",
+            f"{path}: {_name(target)} {'; '.join(breaches)}",
             fix=f"write what is missing as {protocol.__module__}.{protocol.__qualname__} describes it, or choose "
             f"another {path.partition('.')[0]}",
         )

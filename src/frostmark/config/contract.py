@@ -87,7 +87,10 @@ def _breach(made: object, name: str, member: object) -> list[str]:
     if inspect.isfunction(member):
         return _breach_of_method(made, name, member)
     member_hint = hints(member.fget).get("return") if isinstance(member, property) and member.fget else member
-    static = inspect.getattr_static(made, name, None)
+    try:
+        static = inspect.getattr_static(made, name)
+    except AttributeError:
+        return []  # made by __getattr__ when it is asked for
     if inspect.isfunction(static) or isinstance(static, _METHODS):
         return [f"has a method {name}() where a property or an attribute must be"]
     held = vars(made).get(name, static) if hasattr(made, "__dict__") else static

@@ -28,10 +28,7 @@ _HANDLERS = {"logging.StreamHandler", "logging.FileHandler"}
 
 ALLOWED = {
     r"callbacks\.\w+\._target_": {"frostmark.cli.sweep.SweepParent"},
-    r"sweeper\._target_": {
-        "frostmark.cli.sweeper.Sweeper",
-        "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
-    },
+    r"sweeper\._target_": {"hydra._internal.core_plugins.basic_sweeper.BasicSweeper"},
     r"launcher\._target_": {
         "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
         f"{_PLUGINS}joblib_launcher.joblib_launcher.JoblibLauncher",

@@ -11,15 +11,16 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from frostmark.config import guard
+from frostmark.config.layers import LAYERS, LayerSource
 from frostmark.config.plugins import plugins
 from frostmark.config.schema import Config
-from frostmark.config.words import layer_words
 
 
-class FoldersOfPlugins(SearchPathPlugin):
-    """Tells Hydra the ``conf/`` of every installed plugin: searched after ours, so that our words stay ours."""
+class SearchedFolders(SearchPathPlugin):
+    """Tells Hydra the counted layers and the ``conf/`` of every plugin: searched after ours, so that our words stay."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        search_path.append("frostmark", LAYERS)
         for plugin in plugins():
             if plugin.conf is not None:
                 search_path.append(f"frostmark plugin {plugin.name}", f"file://{plugin.conf}")
@@ -29,7 +30,6 @@ def register() -> None:
     """Tell Hydra what is ours, and let it call nothing foreign."""
     store = ConfigStore.instance()
     store.store(name="frostmark_schema", node=Config)
-    for word, node in layer_words().items():
-        store.store(group="layer", name=word, node=node)
-    Plugins.instance().register(FoldersOfPlugins)
+    for plugin in (LayerSource, SearchedFolders):
+        Plugins.instance().register(plugin)
     guard.install()

@@ -198,11 +198,11 @@ def inspected(
     Raises:
         DataError: naming the files that are no readable image; unless they are to be skipped.
     """
-    found: dict[str, ImageSet] = {}
+    readable: dict[str, ImageSet] = {}
     refused: list[str] = []
     for split, images in splits.items():
         if not isinstance(images, ImageFiles):
-            found[split] = images
+            readable[split] = images
             continue
         images = replace(images, digests=list(_each(_digest_of, images.paths, f"reading {split}", progress)))
         bad = _bad(images, known / ".inspected", split, progress)
@@ -212,10 +212,10 @@ def inspected(
                 raise DataError(f"the {split} split holds no readable image", fix="repair its files")
         else:
             refused += bad.values()
-        found[split] = images
+        readable[split] = images
     if refused:
         raise _refusal(refused, folder)
-    return found
+    return readable
 
 
 def _refusal(refused: Sequence[str], folder: Path | None) -> DataError:

@@ -43,10 +43,10 @@ def thumbnails(images: ImageSet, positions: Sequence[int], edge: int | None = No
     return torch.cat([_pictures(images.__getitems__(part).images, edge) for part in parts])
 
 
-def _pictures(found: Tensor, edge: int | None) -> Tensor:
-    longer = max(found.shape[-2:])
+def _pictures(images: Tensor, edge: int | None) -> Tensor:
+    longer = max(images.shape[-2:])
     if edge is not None and longer > edge:
-        size = [max(1, round(side * edge / longer)) for side in found.shape[-2:]]
-        found = F.resize(found.to(torch.float32), size, antialias=True)
-    coloured = found.expand(-1, 3, -1, -1).clamp(0, 255).round().to(torch.uint8)
+        size = [max(1, round(side * edge / longer)) for side in images.shape[-2:]]
+        images = F.resize(images.to(torch.float32), size, antialias=True)
+    coloured = images.expand(-1, 3, -1, -1).clamp(0, 255).round().to(torch.uint8)
     return coloured.permute(0, 2, 3, 1)

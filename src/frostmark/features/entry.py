@@ -162,7 +162,7 @@ class Entry:
     def read(self, shard: range) -> NDArray[np.float32]:
         """The rows of a shard, (len(shard), D) float32, as they were verified by :meth:`missing`."""
         number = shard.start // SHARD
-        path = next(path for found, path in self._files() if found == number)
+        path = next(path for of_shard, path in self._files() if of_shard == number)
         rows: NDArray[np.float32] = load(path.read_bytes())["rows"]
         return rows
 
@@ -188,8 +188,8 @@ class Entry:
         for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
             named = _DERIVED_NAME.fullmatch(path.name)
             if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):
-                found: Mapping[str, Array] = load(path.read_bytes())
-                return found
+                arrays: Mapping[str, Array] = load(path.read_bytes())
+                return arrays
         arrays = compute()
         content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _metadata(self.key.digest(), name))
         try:

@@ -28,8 +28,8 @@ class Memo:
 
     def get(self, name: str) -> int | None:
         """What was put under ``name``; None if nothing was."""
-        found = self._all().get(name)
-        return found if type(found) is int else None
+        answer = self._all().get(name)
+        return answer if type(answer) is int else None
 
     def put(self, name: str, value: int) -> None:
         """Keep ``value``, where the disk allows it.
@@ -44,7 +44,7 @@ class Memo:
 
     def _all(self) -> dict[str, object]:
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
+            answers = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return answers if isinstance(answers, dict) else {}

@@ -113,8 +113,8 @@ class FeatureStore:
     def stored(self) -> list[Stored]:
         """What is there, by the time of its last use."""
         folders = [f for f in self.folder.iterdir() if _ENTRY_NAME.fullmatch(f.name)] if self.folder.is_dir() else []
-        found = [Stored.at(folder) for folder in folders]
-        return sorted((stored for stored in found if stored is not None), key=lambda stored: stored.used)
+        entries = [Stored.at(folder) for folder in folders]
+        return sorted((stored for stored in entries if stored is not None), key=lambda stored: stored.used)
 
     def verify(self) -> Iterator[tuple[Stored, list[str]]]:
         """Every entry with the problems of its files; nothing is changed."""
@@ -227,17 +227,17 @@ class Stored:
 
     def problems(self) -> list[str]:
         """What is wrong with the files, each in words that begin with the file's name."""
-        found = []
+        problems = []
         manifest_there = (self.folder / MANIFEST).exists()
         if manifest_there and self.manifest is None:
-            found.append(f"{MANIFEST} is not what was written")
+            problems.append(f"{MANIFEST} is not what was written")
         numbers = {path.name: shard_number(path) for path in self.folder.iterdir()}
         names = {name for name, number in numbers.items() if number is not None}
         listed = set(self.manifest["shards"]) if self.manifest is not None else set()
-        found += [f"{name} is missing" for name in sorted(listed - names)]
+        problems += [f"{name} is missing" for name in sorted(listed - names)]
         derived = {path.name for path in self.folder.iterdir() if is_derived(path)}
         for name in sorted(names | derived):
             problem = problem_of(self.folder / name, self.folder.name)
             if problem:
-                found.append(f"{name} {problem}")
-        return found
+                problems.append(f"{name} {problem}")
+        return problems

@@ -140,9 +140,9 @@ def _check(maps: Sequence[LinkedMap], images: LinkedImages, splits: Sequence[str
         raise ValueError(f"{len(maps)} maps of the splits {list(splits)}: there is nothing to show")
     for of in maps:
         for split in splits:
-            found, wanted = np.shape(of.coordinates[split]), (len(images.labels[split]), 2)
-            if found != wanted:
-                raise ValueError(f"map {of.name!r} has {split} coordinates of shape {found}, not {wanted}")
+            shape, wanted = np.shape(of.coordinates[split]), (len(images.labels[split]), 2)
+            if shape != wanted:
+                raise ValueError(f"map {of.name!r} has {split} coordinates of shape {shape}, not {wanted}")
 
 
 def _lines(maps: Sequence[LinkedMap]) -> list[list[int]]:

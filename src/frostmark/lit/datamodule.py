@@ -69,10 +69,10 @@ class ImageModule(pl.LightningDataModule):
     def first_images(self, count: int) -> Tensor:
         """(N, C, H, W): the first images of the first split as the backbone's preprocessing gets them."""
         images = next(iter(self.splits.values()))
-        found = _ErrorsAsBatches(images)[range(min(count, len(images)))]
-        if isinstance(found, FrostmarkError):
-            raise found
-        return found.images
+        batch = _ErrorsAsBatches(images)[range(min(count, len(images)))]
+        if isinstance(batch, FrostmarkError):
+            raise batch
+        return batch.images
 
     def _dealt(self) -> dict[str, list[range]]:
         """The pieces of this process: by their place in the split, so that all processes agree without talking."""

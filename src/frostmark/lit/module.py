@@ -61,16 +61,16 @@ class FeatureModule(pl.LightningModule):
         Raises:
             DataError: if not even one image fits into memory.
         """
-        found = self._try(images)
-        while found is None:
+        rows = self._try(images)
+        while rows is None:
             self.at_once = (self.at_once or len(images)) // 2
             if self.at_once == 0:
                 raise DataError(
                     "there is not enough memory to forward a single image",
                     fix="a smaller preprocess.size, a smaller backbone, or trainer=cpu",
                 )
-            found = self._try(images)
-        return found
+            rows = self._try(images)
+        return rows
 
     def _try(self, images: Tensor) -> list[Tensor] | None:
         """The rows; None if memory did not suffice."""

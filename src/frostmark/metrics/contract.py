@@ -1,5 +1,6 @@
 """What a family hands back is what it declares: checked where families of others are run.
 
+scores = measured(family, "dead", splits)
 scores = declared(family(splits), "dead")
 """
 
@@ -8,12 +9,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from frostmark.errors import ConfigError
-from frostmark.metrics.kinds import SPLITS, base_of, kind_of
-from frostmark.metrics.metric import Scores, Undefined, undeclared
+import numpy as np
+
+from frostmark.errors import ConfigError, breach, defined_as, foreign
+from frostmark.metrics.kinds import SPLITS, Kind, base_of, kind_of
+from frostmark.metrics.metric import Metric, Scores, Splits, Undefined, undeclared
 
 _ROUNDING = 1e-6
 """How far beyond its range a value may lie, relative to the end of the range: rows are float32."""
+
+
+def measured(family: Metric, name: str, splits: Splits) -> Scores:
+    """What a family says of ``splits``.
+
+    Args:
+        name: what the configuration calls the family.
+
+    Raises:
+        ConfigError: if the family's class is not ours and raises something, or hands back something else than the
+            scores that it declares.
+    """
+    group = f"metrics.{name}"
+    told = f"{name} ({defined_as(family)})"
+    with foreign(family, group, "__call__()"):
+        try:
+            scores: object = family(splits)
+        except ConfigError as problem:  # of Scores.add, which does not know whose scores they are
+            raise _of_family(told, problem) from problem
+    if not isinstance(scores, Scores):
+        gave = f"gave a {type(scores).__name__}"
+        raise breach(family, group, gave, "give a frostmark.metrics.metric.Scores")
+    for key, outcomes in scores.outcomes.items():
+        split = splits.get(key.partition("/")[0])
+        if split is not None and len(outcomes) != len(split.labels):
+            gave = f"gave {len(outcomes)} outcomes as {key}"
+            raise breach(family, group, gave, f"give one per image: {len(split.labels)}")
+    return declared(scores, told)
 
 
 def declared(scores: Scores, family: str) -> Scores:
@@ -25,8 +56,21 @@ def declared(scores: Scores, family: str) -> Scores:
     """
     for check in _CHECKS:
         for problem in check(scores):
-            raise ConfigError(f"the metric family {family!r}: {problem.problem}", fix=problem.fix)
+            raise _of_family(family, problem)
     return scores
+
+
+def _of_family(family: str, problem: ConfigError) -> ConfigError:
+    return ConfigError(f"the metric family {family}: {problem.problem}", fix=problem.fix)
+
+
+def _kinds(scores: Scores) -> Iterator[ConfigError]:
+    for name, kind in scores.kinds.items():
+        if not isinstance(kind, Kind) or name.count("/") != 1:
+            yield ConfigError(
+                f"kinds has {name!r}: {kind!r}, which is not a <family>/<name> with its Kind",
+                fix='kinds = {"family/name": Kind("words for a person", better="higher", across=Across.RUN)}',
+            )
 
 
 def _values(scores: Scores) -> Iterator[ConfigError]:
@@ -35,6 +79,9 @@ def _values(scores: Scores) -> Iterator[ConfigError]:
         if kind is None and base_of(key, scores.kinds) is None:
             yield undeclared(key, scores.kinds)
         if isinstance(value, Undefined):
+            continue
+        if not isinstance(value, int | float | np.number) or isinstance(value, bool):
+            yield ConfigError(f"{key} is a {type(value).__name__}", fix=f"scores.add({key!r}, float(value))")
             continue
         if not math.isfinite(value):
             yield ConfigError(f"{key} is {value}", fix=f"scores.add({key!r}, Undefined('why there is no value'))")
@@ -68,4 +115,4 @@ def _outcomes(scores: Scores) -> Iterator[ConfigError]:
             yield ConfigError(f"{key} are outcomes of no metric; there may be {named}", fix=f"pairs={name or key!r}")
 
 
-_CHECKS: tuple[Callable[[Scores], Iterator[ConfigError]], ...] = (_values, _tables, _beside, _outcomes)
+_CHECKS: tuple[Callable[[Scores], Iterator[ConfigError]], ...] = (_kinds, _values, _tables, _beside, _outcomes)

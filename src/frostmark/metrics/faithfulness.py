@@ -1,7 +1,7 @@
 """How far a map may be believed: what it keeps of the neighbourhoods that the features have.
 
-    found = faithfulness(rows, nearest, coordinates, labels, rng=np.random.default_rng(0))
-    found.trustworthiness, found.continuity, found.kept[0]
+    badge = faithfulness(rows, nearest, coordinates, labels, rng=np.random.default_rng(0))
+    badge.trustworthiness, badge.continuity, badge.kept[0]
 
 Points that the map shows as neighbours without their being so lower the trustworthiness, neighbours that it tears
 apart the continuity (Venna & Kaski 2001; van der Maaten, Postma & van den Herik 2009). Rows are compared by Euclidean
@@ -125,7 +125,7 @@ def faithfulness(
     ranked = np.arange(count)
     if count**2 > MAX_PAIRS:
         ranked = np.sort(rng.choice(count, MAX_PAIRS // count, replace=False))
-    hits, feature_hits = (_agree(found, labels) for found in (near_points, near_rows))
+    hits, feature_hits = (_agree(near, labels) for near in (near_points, near_rows))
     return Faithfulness(
         k,
         _kept_ranks(rows, ranked, near_points[ranked], k),
@@ -141,10 +141,10 @@ def faithfulness(
 
 def nearest_points(coordinates: Array, k: int) -> NDArray[np.int64]:
     """(N, k) the nearest other points of each of ``coordinates`` (N, 2), k < N; points that coincide in any order."""
-    found: Any = cKDTree(coordinates).query(coordinates, k + 1)[1]  # its stubs do not know that k > 1 gives an array
-    is_self = found == np.arange(len(found))[:, None]
+    nearest: Any = cKDTree(coordinates).query(coordinates, k + 1)[1]  # its stubs do not know that k > 1 gives an array
+    is_self = nearest == np.arange(len(nearest))[:, None]
     is_self[~is_self.any(1), -1] = True  # more than k twins pushed the point itself out
-    return np.reshape(found[~is_self], (len(found), k))
+    return np.reshape(nearest[~is_self], (len(nearest), k))
 
 
 def shared_neighbours(one: NDArray[np.int64], other: NDArray[np.int64]) -> Float:

@@ -88,8 +88,8 @@ def _outer(rows: Array, mean: Float, extra: Float) -> tuple[Float, Float]:
 
 
 def _spectrum(gram: Float, longest: int) -> Float:
-    found = np.linalg.eigvalsh(gram)
-    return np.where(found > np.finfo(np.float64).eps * longest * found[-1], found, 0.0)
+    values = np.linalg.eigvalsh(gram)
+    return np.where(values > np.finfo(np.float64).eps * longest * values[-1], values, 0.0)
 
 
 def entropy_rank(eigenvalues: Float) -> float:

@@ -68,7 +68,7 @@ def cost_keys(values: Iterable[str]) -> list[str]:
 
 def headlines(kinds: Mapping[str, Kind]) -> list[tuple[str, Kind]]:
     """The metrics that a verdict rests on, with their declared names: the first decides, the others explain."""
-    return sorted(_placed(kinds), key=lambda found: found[1].headline or 0)
+    return sorted(_placed(kinds), key=lambda placed: placed[1].headline or 0)
 
 
 def _placed(kinds: Mapping[str, Kind]) -> Iterator[tuple[str, Kind]]:

@@ -83,11 +83,11 @@ def ncm_predict(means: Array, queries: Array) -> NDArray[np.int64]:
     centre = means.mean(0)
     near = (means - centre).astype(np.float32)
     halves = (near**2).sum(1) / 2
-    found = np.empty(len(queries), np.int64)
+    nearest = np.empty(len(queries), np.int64)
     for start in range(0, len(queries), 4096):  # in pieces: centred rows are not held twice
         part = slice(start, start + 4096)
-        found[part] = ((queries[part] - centre).astype(np.float32) @ near.T - halves).argmax(1)
-    return found
+        nearest[part] = ((queries[part] - centre).astype(np.float32) @ near.T - halves).argmax(1)
+    return nearest
 
 
 def means_of(rows: Array, chosen: NDArray[np.int64]) -> Array:

@@ -108,8 +108,8 @@ def _nulls(split: Split) -> dict[str, Float]:
             values = [float(measure(summary)) for measure in OF_SUMMARY.values()]
             return [*values, nc1_of_noise(summary.mean, split.scatter, root, summary.count)]
 
-    found = [measured(split.labels), *in_threads(measured, split.permutations)]
-    return dict(zip((*OF_SUMMARY, "nc1"), np.array(found).T, strict=True))
+    measures = [measured(split.labels), *in_threads(measured, split.permutations)]
+    return dict(zip((*OF_SUMMARY, "nc1"), np.array(measures).T, strict=True))
 
 
 def _reasons(split: Split, summary: ClassSummary) -> dict[str, dict[str, bool]]:
@@ -199,9 +199,9 @@ def _add_silhouette(scores: Scores, split: Split, reasons: Mapping[str, bool]) -
         scores.add(key, Undefined(next(iter(reasons))))
         return
     sample, resamples, _ = _sampled(split, MAX_EXACT)
-    found = silhouettes(split.rows[sample], split.labels[sample])
-    value = float(found.values.mean())
-    draws = recentred(resamples.means(found.influence), value) if resamples.draws else None
+    silhouette = silhouettes(split.rows[sample], split.labels[sample])
+    value = float(silhouette.values.mean())
+    draws = recentred(resamples.means(silhouette.influence), value) if resamples.draws else None
     scores.add(key, value, draws=draws)
     if len(split.permutations):
         few, _, permutations = _sampled(split, MAX_NULL)
@@ -209,7 +209,7 @@ def _add_silhouette(scores: Scores, split: Split, reasons: Mapping[str, bool]) -
     if len(sample) < len(split.labels):
         scores.add_end(key, "_images", float(len(sample)))
     outcomes = np.full(len(split.labels), np.nan)
-    outcomes[sample] = found.values
+    outcomes[sample] = silhouette.values
     scores.outcomes[f"{split.name}/silhouette"] = outcomes
 
 

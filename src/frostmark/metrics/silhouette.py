@@ -1,8 +1,8 @@
 """The silhouette: whether an image lies nearer to its own class than to the next one.
 
-    found = silhouettes(rows, labels)
-    found.values.mean()
-    draws = estimate + resamples.means(found.influence) - found.influence.mean()
+    of_rows = silhouettes(rows, labels)
+    of_rows.values.mean()
+    draws = estimate + resamples.means(of_rows.influence) - of_rows.influence.mean()
 
 Rousseeuw, J. Comput. Appl. Math. 20 (1987). Resampled rows would be their own twins, at distance 0; the interval comes
 from the influence that each row has on the mean instead: its own value, and what it does to the values of all others.
@@ -70,12 +70,12 @@ def silhouettes(rows: Array, labels: NDArray[np.int64]) -> Silhouettes:
     def of_block(start: int) -> tuple[slice, Float, Float, Float, Float]:
         block = slice(start, min(start + _BLOCK, len(x)))
         apart = distances(x, squares, block)
-        found = _Block.of(class_sums(apart.T, own, len(present)).T, own[block], np.bincount(own))
-        gradient, *rest = found.gradients()
-        return block, found.values, np.einsum("bn,bn->n", apart, gradient[:, own]), *rest
+        of_rows = _Block.of(class_sums(apart.T, own, len(present)).T, own[block], np.bincount(own))
+        gradient, *rest = of_rows.gradients()
+        return block, of_rows.values, np.einsum("bn,bn->n", apart, gradient[:, own]), *rest
 
-    for block, found, to_all, offset, to_itself in in_threads(of_block, range(0, len(x), _BLOCK)):
-        values[block] = found
+    for block, of_block_rows, to_all, offset, to_itself in in_threads(of_block, range(0, len(x), _BLOCK)):
+        values[block] = of_block_rows
         influence += to_all
         influence[block] += to_itself
         constant += offset
@@ -84,8 +84,8 @@ def silhouettes(rows: Array, labels: NDArray[np.int64]) -> Silhouettes:
 
 def mean_silhouette(apart: Float, own: NDArray[np.int64], classes: int) -> float:
     """Mean silhouette from all distances (N, N); the labels count from 0 without a gap."""
-    found = _Block.of(class_sums(apart, own, classes).T, own, np.bincount(own, minlength=classes))
-    return float(found.values.mean())
+    of_rows = _Block.of(class_sums(apart, own, classes).T, own, np.bincount(own, minlength=classes))
+    return float(of_rows.values.mean())
 
 
 def permuted_silhouettes(rows: Array, permutations: Permutations) -> tuple[float, Float]:

@@ -173,8 +173,8 @@ class _Unlabelled:
             labels = np.searchsorted(present, shuffled).astype(np.int64)
             return self._values(labels, targets(labels), *self._spherical(labels), by_products=True)
 
-        found = in_threads(values, permutations)
-        return {name: np.array([values[name] for values in found]) for name in (found[0] if found else ())}
+        permuted = in_threads(values, permutations)
+        return {name: np.array([values[name] for values in permuted]) for name in (permuted[0] if permuted else ())}
 
     def _values(
         self, labels: NDArray[np.int64], z: Float, means: Float, variances: Float, *, by_products: bool = False

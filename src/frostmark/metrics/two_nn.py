@@ -112,12 +112,12 @@ class Ratios:
             return np.empty(0)
         order = np.argsort(self.values)
         ascending, kin = np.log(self.values[order]), self.kin[order]
-        found = np.empty(count)
+        slopes = np.empty(count)
         for b in range(count):
             chosen = np.zeros(groups, bool)
             chosen[rng.permutation(groups)[: groups // 2]] = True
-            found[b] = _slope(ascending[chosen[kin]])
-        return found if np.isfinite(found).all() else np.empty(0)
+            slopes[b] = _slope(ascending[chosen[kin]])
+        return slopes if np.isfinite(slopes).all() else np.empty(0)
 
 
 def neighbour_ratios(rows: Array, graph: Graph) -> Ratios:
@@ -152,14 +152,14 @@ def neighbour_ratios(rows: Array, graph: Graph) -> Ratios:
 def _distances(rows: Array, norms: Float, members: NDArray[np.intp], index: NDArray[np.int32]) -> Float:
     """(M, k) distances of the unit rows ``members`` to those of ``index`` (M, k); infinite to a row of zeros."""
     lengths = np.where(norms > 0, norms, np.inf)
-    found = np.empty(index.shape)
+    apart_by = np.empty(index.shape)
     step = max(_CELLS // (index.shape[1] * rows.shape[1]), 1)
     for start in range(0, len(members), step):
         own, near = members[start : start + step], index[start : start + step]
         apart = rows[near] / lengths[near][..., None]
         apart -= (rows[own] / lengths[own][:, None])[:, None]
-        found[start : start + step] = np.sqrt(np.einsum("mkd,mkd->mk", apart, apart))
-    return np.where(norms[index] > 0, found, np.inf)
+        apart_by[start : start + step] = np.sqrt(np.einsum("mkd,mkd->mk", apart, apart))
+    return np.where(norms[index] > 0, apart_by, np.inf)
 
 
 def _linked(a: Array, b: Array, rows: int) -> NDArray[np.int64]:

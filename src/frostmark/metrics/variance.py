@@ -168,10 +168,10 @@ class MapVariance:
         few = all(len(split.classes) <= CLASSES_AS_SCALARS for split in splits.values())
         scores = Scores(self.kinds, tables=_tables(splits, pairs=few))
         for name, split in splits.items():
-            found = split_values(split.moments, split.classes, f"{name}/map", f"{name}/map/variance")
+            values = split_values(split.moments, split.classes, f"{name}/map", f"{name}/map/variance")
             keep = {f"{name}/map/variance/{k}": f"{name}/map/variance_{k}" for k in ("intra", "inter")}
             dropped = {f"{name}/map/variance/{k}" for k in ("inter_debiased", "total")}
-            for key, value in found.items():
+            for key, value in values.items():
                 if key not in dropped:
                     scores.add(keep.get(key, key), value)
         return scores

@@ -63,7 +63,7 @@ class UMAP(Reducer):
 
         def transform(new: Points) -> Coordinates:
             progress(f"UMAP: placing {len(new.rows):,} images")
-            search.found = new.nearest(k)
+            search.known = new.nearest(k)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return np.asarray(umap.transform(unit_rows(new.rows)), dtype=np.float64)
@@ -75,10 +75,10 @@ class _Search:
     """Stands in for umap-learn's search of neighbours (a pynndescent index): hands out what was found before."""
 
     _angular_trees = False
-    found: Graph
+    known: Graph
 
     def query(self, rows: NDArray[np.float32], k: int, epsilon: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        return self.found.first(k).index.copy(), self.found.first(k).distance
+        return self.known.first(k).index.copy(), self.known.first(k).distance
 
 
 def _with_self(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

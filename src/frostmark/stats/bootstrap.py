@@ -52,12 +52,12 @@ class Resamples:
 
     def means(self, outcomes: Array) -> Float:
         """(B,) mean of ``outcomes`` (N,) in every resample."""
-        found = np.zeros(self.draws)
+        sums = np.zeros(self.draws)
         values = outcomes.astype(np.float64)
         by_class = {int(c): values[self.labels == c] for c in np.unique(self.labels)}
         for part, counts in self.blocks():
-            found[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
-        return found / max(len(self.labels), 1)
+            sums[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
+        return sums / max(len(self.labels), 1)
 
     def class_means(self, outcomes: Array) -> Float:
         """(B, C) mean of ``outcomes`` (N,) of every class that has rows: of hits, its recall."""
@@ -158,12 +158,12 @@ def measured_draws(
         with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide in a resample
             return [measure(piece) for measure in measures.values()]
 
-    found = [
+    blocks = [
         np.concatenate(values, axis=1)
         for _, summary in resampled_summaries(rows, moments, resamples, spread=spread)
         for values in [in_threads(measured, summary.pieces())]
     ]
-    return dict(zip(measures, np.concatenate(found, axis=1), strict=True))
+    return dict(zip(measures, np.concatenate(blocks, axis=1), strict=True))
 
 
 def recentred(draws: Float, estimate: float) -> Float:

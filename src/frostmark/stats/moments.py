@@ -204,12 +204,12 @@ def squared_distances(points: Array) -> Array:
 
     In the points' own precision, which is that of the longest: ε‖x‖², and never negative.
     """
-    found = points @ points.swapaxes(-1, -2)
-    squares = np.einsum("...cc->...c", found).copy()
-    found *= -2
-    found += squares[..., :, None]
-    found += squares[..., None, :]
-    return np.asarray(np.maximum(found, 0, out=found))
+    squared = points @ points.swapaxes(-1, -2)
+    squares = np.einsum("...cc->...c", squared).copy()
+    squared *= -2
+    squared += squares[..., :, None]
+    squared += squares[..., None, :]
+    return np.asarray(np.maximum(squared, 0, out=squared))
 
 
 def _chan(na: int, mean_a: Float, m2_a: Float, nb: int, mean_b: Float, m2_b: Float) -> tuple[int, Float, Float]:

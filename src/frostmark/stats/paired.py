@@ -96,10 +96,10 @@ def agreement(one: Array, other: Array) -> float | None:
 
 def groups(ranked: Sequence[str], alike: Callable[[str, str], bool]) -> list[list[str]]:
     """The ``ranked``, best first, in groups whose members cannot be told from the best of their group."""
-    found: list[list[str]] = []
+    tied: list[list[str]] = []
     for name in ranked:
-        if found and alike(found[-1][0], name):
-            found[-1].append(name)
+        if tied and alike(tied[-1][0], name):
+            tied[-1].append(name)
         else:
-            found.append([name])
-    return found
+            tied.append([name])
+    return tied

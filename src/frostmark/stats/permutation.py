@@ -33,11 +33,11 @@ def in_threads(work: Callable[[_Item], _Found], items: Iterable[_Item]) -> list[
     would wait for each other, and whatever is no product would keep one core busy. Items are taken as they are needed.
     """
     threads = max((int(p["num_threads"]) for p in threadpool_info() if p["user_api"] == "blas"), default=1)
-    queue, found = iter(items), list[_Found]()
+    queue, results = iter(items), list[_Found]()
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         while some := list(islice(queue, 8 * threads)):
-            found += pool.map(work, some)
-    return found
+            results += pool.map(work, some)
+    return results
 
 
 @dataclass(frozen=True)

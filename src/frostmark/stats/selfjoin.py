@@ -100,9 +100,9 @@ class _Block:
 
     def meet(self, products: NDArray[np.float32], others: NDArray[np.int64], along: int) -> None:
         """Pile up what is large enough of the ``products`` with ``others``; the block's rows lie ``along`` an axis."""
-        found = np.flatnonzero(products > np.expand_dims(self.least, 1 - along))
-        places = np.divmod(found, products.shape[1])
-        keys = _keys(products.take(found), others[places[1 - along]])
+        above = np.flatnonzero(products > np.expand_dims(self.least, 1 - along))
+        places = np.divmod(above, products.shape[1])
+        keys = _keys(products.take(above), others[places[1 - along]])
         self.pile.append((places[along].astype(np.uint16), keys))
 
     def merge(self) -> None:

@@ -123,11 +123,11 @@ class MlflowStore:
         from mlflow.exceptions import MlflowException
 
         client = self._client()
-        found = client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            if found.lifecycle_stage == "deleted":
-                client.restore_experiment(found.experiment_id)
-            return str(found.experiment_id)
+        experiment = client.get_experiment_by_name(self.experiment)
+        if experiment is not None:
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)
+            return str(experiment.experiment_id)
         location = None if self.folder is None else (self.folder / "artifacts").as_uri()
         try:
             created = client.create_experiment(self.experiment, artifact_location=location)

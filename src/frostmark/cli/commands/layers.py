@@ -13,11 +13,14 @@ from rich import box
 from rich.table import Table
 
 from frostmark.backbones.backbone import Backbone
+from frostmark.backbones.contract import checked_backbone
+from frostmark.backbones.drawing import drawing
 from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
 from frostmark.config.build import build
 from frostmark.config.compose import compose
 from frostmark.config.words import conf_dir
+from frostmark.data.contract import checked_pipeline
 from frostmark.data.preprocess import Preprocess
 from frostmark.results.terminal import cell
 
@@ -30,9 +33,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
     options = parser.parse_args(arguments)
     config = compose(conf_dir(), options.overrides, options.config_dir)
-    backbone = build(config.backbone, "backbone", Backbone)
+    with drawing(config.seed):
+        backbone = checked_backbone(build(config.backbone, "backbone", Backbone))
     preprocess = build(config.preprocess, "preprocess", Preprocess)
-    survey = backbone.survey(preprocess.pipeline(backbone.preset).size)
+    survey = backbone.survey(checked_pipeline(preprocess, backbone.preset).size)
     console().print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
     if not options.nodes:
         print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")

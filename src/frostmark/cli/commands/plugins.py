@@ -22,6 +22,7 @@ from frostmark.config.plugins import Plugin, plugins
 from frostmark.config.words import conf_dir, layer_words
 from frostmark.data.preprocess import Preprocess
 from frostmark.data.source import Source
+from frostmark.errors import ConfigError
 from frostmark.metrics.metric import Metric
 from frostmark.names import visible
 from frostmark.reducers.reducer import Reducer
@@ -125,7 +126,10 @@ def _check(node: dict[str, object], path: str, protocol: type) -> None:
     if MISSING in node.values():
         target = allowed(node.get("_target_"))
         if problems := lacks(target, protocol):
-            raise TypeError(f"{target.__qualname__} {'; '.join(problems)}")
+            name = f"{target.__module__}.{target.__qualname__}"
+            raise ConfigError(
+                f"{path}: {name} {'; '.join(problems)}", fix=f"write them as {protocol.__qualname__} says"
+            )
     else:
         build(node, path, protocol)
 

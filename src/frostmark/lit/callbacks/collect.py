@@ -50,8 +50,8 @@ class CollectRows(EachBatch):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.feature_sets = {}
 
-    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
-        (rows,) = found.rows
+    def take(self, trainer: pl.Trainer, batch_rows: Rows, split: int, batch: int) -> None:
+        (rows,) = batch_rows.rows
         kept = rows.cpu().numpy()
         if self._project is not None:
             bad = not_finite(kept)
@@ -60,7 +60,7 @@ class CollectRows(EachBatch):
         name, size = list(self._sizes.items())[split]
         if name not in self.feature_sets:
             self.feature_sets[name] = FeatureSet.empty(size, kept.shape[1])
-        self.feature_sets[name].put(found.indices.cpu().numpy(), found.labels.cpu().numpy(), kept)
+        self.feature_sets[name].put(batch_rows.indices.cpu().numpy(), batch_rows.labels.cpu().numpy(), kept)
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.world_size > 1:
@@ -97,9 +97,9 @@ class StreamMoments(EachBatch):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.moments = {split: ClassMoments.empty(*self._shape) for split in self._splits}
 
-    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
-        (rows,) = found.rows
-        self.moments[self._splits[split]].update(rows.cpu().numpy(), found.labels.cpu().numpy())
+    def take(self, trainer: pl.Trainer, batch_rows: Rows, split: int, batch: int) -> None:
+        (rows,) = batch_rows.rows
+        self.moments[self._splits[split]].update(rows.cpu().numpy(), batch_rows.labels.cpu().numpy())
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         gathered = gather_to_zero(trainer, self.moments)

@@ -1,7 +1,7 @@
 """A callback that is handed the rows of every batch.
 
 class Count(EachBatch):
-    def take(self, trainer, found, split, batch): self.images += len(found.indices)
+    def take(self, trainer, batch_rows, split, batch): self.images += len(batch_rows.indices)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class EachBatch(pl.Callback):
     """Turns Lightning's hook into one with what is needed; batches that another process has as well are left out."""
 
     @abstractmethod
-    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
+    def take(self, trainer: pl.Trainer, batch_rows: Rows, split: int, batch: int) -> None:
         """Take in the rows of batch ``batch`` of the split at position ``split``, both counted from 0."""
 
     def on_predict_batch_end(

@@ -40,9 +40,9 @@ class StoreFeatures(EachBatch):
         self.bad = {}
         self._parts = []
 
-    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
-        self._parts.append([rows.cpu().numpy() for rows in found.rows])
-        last = int(found.indices[-1])
+    def take(self, trainer: pl.Trainer, batch_rows: Rows, split: int, batch: int) -> None:
+        self._parts.append([rows.cpu().numpy() for rows in batch_rows.rows])
+        last = int(batch_rows.indices[-1])
         entries = self._entries[split]
         shard = entries[0].shards[last // SHARD]
         if last + 1 < shard.stop:

@@ -47,8 +47,8 @@ class Watch(EachBatch):
     def on_predict_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start = time.perf_counter()
 
-    def take(self, trainer: pl.Trainer, found: Rows, split: int, batch: int) -> None:
-        taken = len(found.indices) * trainer.world_size  # other processes are as far as this one, give or take
+    def take(self, trainer: pl.Trainer, batch_rows: Rows, split: int, batch: int) -> None:
+        taken = len(batch_rows.indices) * trainer.world_size  # other processes are as far as this one, give or take
         name, size = list(self._sizes.items())[split]
         self._done[name] = min(self._done.get(name, 0) + taken, size)
         self.images += taken

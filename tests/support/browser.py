@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driving import frame_with_map
+from support.map_page import frame_with_map
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Frame, Page

@@ -27,7 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness import REPOSITORY, environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a program, too: it is one of its own
+
+from support.environment import REPOSITORY, environment
 
 PRELOADED = (
     "bokeh.embed", "faiss", "filelock", "hydra", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
@@ -249,6 +251,7 @@ if __name__ == "__main__":
     asked = _serve(sys.argv[1])
     os.environ.clear()
     os.environ.update(asked["env"])
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))  # as of a program started afresh
     os.chdir(asked["cwd"])
     if asked["armed"]:
         _arm(asked["armed"])
