@@ -4,9 +4,9 @@
     python scripts/compare_readouts.py … --root <folder>          # where rows and probes are kept; "readouts" without
 
 Rows: SqueezeNet and EfficientNet-Lite0 with ImageNet weights and untrained, stages to logits, and pixels. Images:
-FashionMNIST, 2,000 and 300 train and 1,000 test, and the digits, 1,297 and 500, at 96 pixels. The probe is scikit-learn's
-LogisticRegressionCV, C from 1e-5 to 10, five folds, rows standardised by train: minutes a layer. It prints one line per
-read-out, as docs/validity.md has them.
+FashionMNIST, 2,000 and 300 train and 1,000 test, and the digits, 1,297 and 500, at 96 pixels. The probe:
+LogisticRegressionCV of scikit-learn, C from 1e-5 to 10, five folds, rows standardised by train, minutes a layer.
+It prints one line per read-out, as docs/validity.md has them.
 """
 
 from __future__ import annotations
