@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from frostmark.config.schema import AUTO, CONTROLS, PRECISIONS, Config
+from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, PRECISIONS, Config
 from frostmark.errors import ConfigError, nearest
 
 Rule = Callable[[Config], ConfigError | None]
@@ -120,6 +120,21 @@ def known_tracking(config: Config) -> ConfigError | None:
     return None
 
 
+def known_decision(config: Config) -> ConfigError | None:
+    """What decides is one of the families that can, and balanced one of its words."""
+    family, balanced = config.decide.family, str(config.decide.balanced).lower()
+    if family not in DECIDING:
+        return ConfigError(
+            f"decide.family={family} cannot decide", fix=f"decide={_closest(family, DECIDING)} (valid: linear, knn)"
+        )
+    if balanced not in BALANCED:
+        return ConfigError(
+            f"decide.balanced={config.decide.balanced} is unknown",
+            fix=f"decide.balanced={_closest(balanced, BALANCED)} (valid: auto, true, false)",
+        )
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     one_layer,
     known_precision,
@@ -131,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     possible_counts,
     possible_seed,
     known_tracking,
+    known_decision,
 )
 
 
