@@ -266,7 +266,7 @@ def _sentence(contenders: Sequence[Contender], pairs: Sequence[PairedDifference]
     others = [p for p in pairs if p is not opposed]
     by, turned = opposed.headline.words, opposed.turned
     return (
-        f"{_answer(contenders, others, shared[0])}. By {by} it is the other way round: {turned.first} is better than "
+        f"{_answer(contenders, others, shared[0])}. By {by}, however, {turned.first} is better than "
         f"{turned.second} by {turned.words}."
     )
 

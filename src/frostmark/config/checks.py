@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, PRECISIONS, Config
+from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, PRECISIONS, Config, Decide
 from frostmark.errors import ConfigError, nearest
 
 Rule = Callable[[Config], ConfigError | None]
@@ -121,15 +121,20 @@ def known_tracking(config: Config) -> ConfigError | None:
 
 
 def known_decision(config: Config) -> ConfigError | None:
-    """What decides is one of the families that can, and balanced one of its words."""
-    family, balanced = config.decide.family, str(config.decide.balanced).lower()
+    """What decides is known."""
+    return wrong_decision(config.decide)
+
+
+def wrong_decision(decide: Decide) -> ConfigError | None:
+    """What is wrong unless one of the families that can decides, and ``balanced`` is one of its words."""
+    family, balanced = decide.family, str(decide.balanced).lower()
     if family not in DECIDING:
         return ConfigError(
             f"decide.family={family} cannot decide", fix=f"decide={_closest(family, DECIDING)} (valid: linear, knn)"
         )
     if balanced not in BALANCED:
         return ConfigError(
-            f"decide.balanced={config.decide.balanced} is unknown",
+            f"decide.balanced={decide.balanced} is unknown",
             fix=f"decide.balanced={_closest(balanced, BALANCED)} (valid: auto, true, false)",
         )
     return None

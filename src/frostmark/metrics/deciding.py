@@ -75,10 +75,8 @@ def why_other(rule: Rule, placed: list[tuple[str, Kind]]) -> str:
     """One line where another family decides than was asked for, because that one is not among the metrics."""
     if not placed or rule.owns(placed[0][0]):
         return ""
-    return (
-        f"decide={rule.family} needs metrics=[{FAMILIES[rule.family]}], which is not there: "
-        f"{placed[0][1].words} decides"
-    )
+    family = FAMILIES[rule.family]
+    return f"decide={rule.family}, but there is no accuracy of metrics=[{family}]: {placed[0][1].words} decides"
 
 
 def short_metrics(values: Mapping[str, float], kinds: Mapping[str, Kind], rule: Rule) -> dict[str, float]:

@@ -14,7 +14,7 @@ from frostmark.cli.console import how_to_open, print_comparison
 from frostmark.cli.parser import Parser
 from frostmark.comparison.deciding import Asked
 from frostmark.comparison.named import compare_named
-from frostmark.config.checks import known_decision
+from frostmark.config.checks import wrong_decision
 from frostmark.config.schema import Config, Decide, Paths, Tracking
 from frostmark.names import visible
 
@@ -44,7 +44,7 @@ def _asked(keys: dict[str, str]) -> Asked:
         ConfigError: if there is no such word.
     """
     asked = Asked(keys.get("decide"), keys.get("decide.balanced"))
-    problem = known_decision(Config(decide=Decide(asked.family or "linear", asked.balanced or "auto")))
+    problem = wrong_decision(Decide(asked.family or "linear", asked.balanced or "auto"))
     if problem is not None:
         raise problem
     return asked
