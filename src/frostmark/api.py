@@ -20,9 +20,11 @@ from frostmark.benchmark.run import Result, run_benchmark
 from frostmark.benchmark.subject import Given
 from frostmark.benchmark.tracked import open_existing_store
 from frostmark.comparison.compared import Compared
+from frostmark.comparison.deciding import Asked
 from frostmark.comparison.named import compare_named
+from frostmark.config.checks import wrong_decision
 from frostmark.config.compose import compose
-from frostmark.config.schema import Config, Layer, Paths, Tracking
+from frostmark.config.schema import Config, Decide, Layer, Paths, Tracking
 from frostmark.config.words import conf_dir, known_words
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError
@@ -85,19 +87,24 @@ def benchmark(
     return [_run(config, [c.layer for c in configs], given) for config in configs]
 
 
-def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".") -> Compared:
+def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".", decide: str | None = None) -> Compared:
     """Set finished benchmarks side by side: the verdict, and the files that hold it.
 
     Args:
         results: of :func:`benchmark`, or what ``python run.py compare`` takes: runs, sweeps, experiments, folders.
         root: the folder that holds ``mlruns/``.
+        decide: ``linear`` or ``knn``: what decides, in place of what the benchmarks were made with.
 
     Raises:
         ConfigError: if no two of them may be compared; it says what they differ in.
     """
     names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]
     mlruns = Config(paths=Paths(str(root))).mlruns
-    compared, _, _ = compare_named(names, mlruns, partial(open_existing_store, Tracking(), mlruns))
+    problem = wrong_decision(Decide(decide or "linear"))
+    if problem is not None:
+        raise problem
+    opened = partial(open_existing_store, Tracking(), mlruns)
+    compared, _, _ = compare_named(names, mlruns, opened, Asked(decide))
     return compared
 
 

@@ -92,7 +92,7 @@ def test_layers_stand_by_depth_and_versions_once() -> None:
             Run("t", run.tags, run.classes, {**run.values, "cost/gmacs_share": depth}, {}, run.draws, run.outcomes)
         )
     (group,) = comparable(runs)
-    assert [line[0] for line in layers(group)[1]] == ["resnet18 · stage1", "resnet18 · last_conv"]
+    assert [line[0] for line in layers(group, judge(group))[1]] == ["resnet18 · stage1", "resnet18 · last_conv"]
     (shared, own) = provenance(group)
     assert ["torch", "2.15.0"] in shared[1]
     assert ["seed", "0"] in shared[1]

@@ -152,17 +152,6 @@ def test_one_node_by_two_words_is_one_layer() -> None:
     assert group.titles == ("resnet18 · stage5 = last_conv", "resnet18 · stage1")
 
 
-def test_against_whom_the_best_is_better_or_worse_is_said() -> None:
-    rng = np.random.default_rng(0)
-    runs = []
-    for name, hits, eta in zip(("a", "b", "c"), hits_of([0.95, 0.8, 0.6], 400, rng), (0.1, 0.5, 0.05), strict=True):
-        run, key = run_of(hits, backbone=name), "test/separability/eta_squared"
-        draws = {**run.draws, key: eta + 0.01 * np.random.default_rng(1).normal(size=200)}
-        runs.append(Run("t", run.tags, run.classes, {**run.values, key: eta}, {}, draws, run.outcomes))
-    (group,) = comparable(runs)
-    assert judge(group).sentence.endswith("; but it is worse than that one by η² (-0.400).")
-
-
 def test_of_a_run_made_twice_the_later_counts() -> None:
     hits = np.ones(400, dtype=bool)
     (group,) = comparable([run_of(~hits), run_of(hits, backbone="vgg16"), run_of(hits)])

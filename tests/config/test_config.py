@@ -9,7 +9,7 @@ import pytest
 from frostmark.config.build import build
 from frostmark.config.checks import check
 from frostmark.config.compose import compose
-from frostmark.config.schema import Config, Layer, Tracking, TrainerChoice, Uncertainty
+from frostmark.config.schema import Config, Decide, Layer, Tracking, TrainerChoice, Uncertainty
 from frostmark.errors import ConfigError
 from support.environment import REPOSITORY
 
@@ -157,3 +157,24 @@ def test_uncertainty_and_controls_are_what_was_asked_for() -> None:
 
 def test_mlruns_is_under_the_root(tmp_path: Path) -> None:
     assert compose(CONF, [f"paths.root={tmp_path}"]).mlruns == tmp_path / "mlruns"
+
+
+def test_what_decides_is_chosen_by_a_word() -> None:
+    assert compose(CONF, []).decide == Decide("linear", "auto")
+    assert compose(CONF, ["decide=knn", "decide.balanced=true"]).decide == Decide("knn", True)
+
+
+@pytest.mark.parametrize(
+    ("word", "told", "fix"),
+    [
+        ("decide=svm", "svm", "linear"),
+        ("decide.family=lineer", "decide.family=lineer cannot decide", "decide=linear"),
+        ("decide.balanced=maybe", "decide.balanced=maybe is unknown", "decide.balanced="),
+        ("decide.balance=true", "balance", "balanced"),
+    ],
+)
+def test_what_cannot_decide_is_refused_with_what_can(word: str, told: str, fix: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose(CONF, [word])
+    assert told in refused.value.problem
+    assert fix in refused.value.problem + refused.value.fix

@@ -184,10 +184,10 @@ def test_all_kinds_are_found_without_a_list_of_them() -> None:
 
 def test_what_decides_and_what_explains() -> None:
     assert [name for name, _ in headlines(known_kinds())] == [
+        "linear/accuracy",
         "neighbours/knn_accuracy",
-        "neighbours/ncm_accuracy",
-        "separability/silhouette",
-        "separability/eta_squared",
+        "linear/balanced_accuracy",
+        "neighbours/knn_balanced_accuracy",
     ]
 
 

@@ -6,6 +6,8 @@ runs = [run_of(hits[0], backbone="resnet18"), run_of(hits[1], backbone="vgg16")]
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.stats import norm
 
@@ -16,6 +18,7 @@ KNN = "test/neighbours/knn_accuracy"
 TAGS = {
     "dataset": "synthetic", "dataset_fingerprint": "f" * 32, "label_digest": "a" * 32, "train_images": "100",
     "test_images": "400", "preprocess": "resize", "image_size": "224", "seed": "0", "protocol": "neighbours k=20",
+    "decide": "knn",
     "backbone": "resnet18", "weights": "IMAGENET1K_V1", "layer": "last_conv", "node": "layer4", "pool": "gap",
 }  # fmt: skip
 
@@ -30,6 +33,19 @@ def run_of(hits: np.ndarray, train: float = 0.5, draws: int = 200, **tags: str) 
         "cost/gmacs_share": 0.5, "cost/gmacs": 1.0,
     }  # fmt: skip
     return Run("t", TAGS | tags, ("a", "b"), values, {}, {KNN: drawn}, {"test/knn_hits": hits})
+
+
+def with_linear(run: Run, hits: np.ndarray, train: float = 0.5) -> Run:
+    """The run with a linear read-out of these hits beside its k-NN."""
+    key, labels = "test/linear/accuracy", np.arange(len(hits)) % 2
+    drawn = Resamples(labels, 200, ("0", "images", "test")).means(hits)
+    low, high = interval(drawn)
+    of_linear = {key: float(hits.mean()), f"{key}_lo": low, f"{key}_hi": high, "train/linear/accuracy": train}
+    outcomes = {**run.outcomes, "test/linear_hits": hits}
+    tags = {**run.tags, "decide": "linear"}
+    return replace(
+        run, tags=tags, values={**run.values, **of_linear}, draws={**run.draws, key: drawn}, outcomes=outcomes
+    )
 
 
 def hits_of(accuracies: list[float], images: int, rng: np.random.Generator, shared: float = 0.8) -> list[np.ndarray]:

@@ -66,6 +66,8 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         **_map_tags(subject),
         "seed": str(config.seed),
         "protocol": protocol(config),
+        "decide": config.decide.family,
+        "decide_balanced": str(config.decide.balanced).lower(),
         "mlflow.runColor": name_colour(backbone.name),
         **versions(),
     }

@@ -29,6 +29,7 @@ from frostmark.features.entry import to_stderr
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
+from frostmark.metrics.deciding import Rule
 from frostmark.metrics.kinds import Kind
 from frostmark.metrics.maps import SplitMap
 from frostmark.results.progress import ProgressLine
@@ -55,6 +56,7 @@ class Result:
         maps: one per split, with coordinates, labels and how far they may be believed; none if none could be made.
         figures: artifact → the picture as it was drawn, a matplotlib figure.
         remarks: what must be said beside the metrics, such as how few groups the images come in.
+        decides: key and kind of the metric that decides; None if the run has none that can.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Result:
     figures: Mapping[str, object] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     remarks: Sequence[str] = ()
+    decides: tuple[str, Kind] | None = None
 
 
 def run_benchmark(
@@ -109,6 +112,7 @@ def run_benchmark(
             record.add_scores(costs(subject, extraction.cost))
             record.add_tags(extraction.cost.tags)
             add_controls(record, subject, measurement)
+            record.decide()
     return _result(subject, record, mapping, run) if is_rank_zero() else None
 
 
@@ -166,7 +170,14 @@ def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable
         groups=dict(subject.groups or {}),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
         remarks=remarks(subject.groups),
+        rule=_rule(subject),
     )
+
+
+def _rule(subject: Subject) -> Rule:
+    """What decides between this run and others."""
+    decide = subject.config.decide
+    return Rule.of(decide.family, decide.balanced, subject.splits["train"].labels.numpy())
 
 
 def _mapping(subject: Subject, observed: Observed, record: Record) -> list[Maps]:
@@ -192,4 +203,5 @@ def _result(subject: Subject, record: Record, mapping: Sequence[Maps], run: _Tra
         record.figures,
         record.kinds,
         record.remarks,
+        record.decides,
     )

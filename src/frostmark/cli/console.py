@@ -81,7 +81,9 @@ def _print_jobs(outcomes: Sequence[Outcome]) -> None:
     terminal = console()
     terminal.print()
     jobs = [words or o.title for o, words in zip(outcomes, differing(outcomes), strict=True)]
-    terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)]))
+    decided = {o.metric for o in outcomes if o.metric}
+    metric = decided.pop() if len(decided) == 1 else "accuracy"
+    terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)], metric))
     for position, outcome in enumerate(outcomes):
         if outcome.code != 0:
             print(visible(f"#{position}: {outcome.problem or 'did not end'}"))

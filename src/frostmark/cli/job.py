@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -84,8 +85,11 @@ def work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:
-    accuracy = result.values.get("test/neighbours/knn_accuracy")
-    return Outcome(choices, result.title, 0, "", result.run_id, accuracy, str(folder))
+    done = Outcome(choices, result.title, 0, "", result.run_id, folder=str(folder))
+    if result.decides is None:
+        return done
+    key, kind = result.decides
+    return replace(done, accuracy=result.values[key], metric=kind.words)
 
 
 def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from frostmark.comparison.about import About
 from frostmark.comparison.comparison import Comparison, compare
+from frostmark.comparison.deciding import AS_MADE, Asked
 from frostmark.comparison.groups import Group, comparable, differences
 from frostmark.comparison.runs import Run
 from frostmark.comparison.write import write
@@ -54,6 +55,7 @@ def compare_runs(
     store: FeatureStore,
     about: About,
     progress: Callable[[str], None],
+    asked: Asked = AS_MADE,
 ) -> Compared:
     """Compare finished benchmarks and write what comes out.
 
@@ -63,6 +65,7 @@ def compare_runs(
             end in ``_2``, ``_3`` …
         store: where the rows are, for similarities.
         about: what belongs to it beside the numbers.
+        asked: what decides, in place of what the runs were made with.
 
     Raises:
         ConfigError: if no two of the runs may be compared, naming what they differ in.
@@ -74,7 +77,7 @@ def compare_runs(
     parts: list[Comparison] = []
     files: list[Path] = []
     for number, group in enumerate((g for g in groups if len(g.runs) > 1), 1):
-        parts.append(compare(group, store, about, progress))
+        parts.append(compare(group, store, about, progress, asked))
         progress("comparing: the page and its pictures")
         files += write(parts[-1], into, "" if number == 1 else f"_{number}")
     return Compared(tuple(parts), tuple(files))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from frostmark.comparison.about import About
 from frostmark.comparison.classes import ClassDifferences, class_differences
+from frostmark.comparison.deciding import AS_MADE, Asked
 from frostmark.comparison.groups import Group
 from frostmark.comparison.maps import AlignedMaps
 from frostmark.comparison.markdown import comparison_markdown
@@ -86,6 +87,7 @@ def compare(
     store: FeatureStore,
     about: About = NOTHING_MORE,
     progress: Callable[[str], None] = lambda text: None,
+    asked: Asked = AS_MADE,
 ) -> Comparison:
     """Compare runs that may be compared; the same runs give the same comparison.
 
@@ -93,11 +95,12 @@ def compare(
         store: where the rows are, for similarities.
         about: where the comparison comes from.
         progress: is told what is being done.
+        asked: what decides, in place of what the runs were made with.
     """
     progress(f"comparing {len(group.runs)} runs")
-    verdict = judge(group)
+    verdict = judge(group, asked)
     maps = AlignedMaps.of(group, _best_first(group, verdict))
-    remarks = [*about.remarks, *(() if maps is None else maps.remarks)]
+    remarks = [*about.remarks, *verdict.notes, *(() if maps is None else maps.remarks)]
     progress("comparing: similarity of the layers")
     similarity = similarity_of(group, store)
     return Comparison(

@@ -17,9 +17,10 @@ from frostmark.names import visible_lines
 from frostmark.results.markdown import plain, table
 
 HOW = (
-    "Of each network the layer with the best leave-one-out accuracy on train stands for it; the figures are of the "
-    "test images. Networks with one place cannot be told apart. {tests} p values are Holm's: the first metric's over "
-    "all pairs, the others' over all that explain."
+    "Of each network one layer stands for it: the best on train by the metric that decides, each train image predicted "
+    "without itself; the figures are of the test images. The first metric decides; variances and separability describe "
+    "the features and decide nothing. Networks with one place cannot be told apart. {tests} p values are Holm's: the "
+    "first metric's over all pairs, the others' over all theirs."
 )
 
 AGREEMENT = (
@@ -51,7 +52,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         "\n".join(f"- [{words}]({link})" for words, link in about.links.items()),
         f"Compared on {plain(group.setting)}. {how(group)}",
         "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
-        "## Every layer\n\n" + _markdown(layers(group)),
+        "## Every layer\n\n" + _markdown(layers(group, verdict)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
         "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
         _code(about.command) if about.command else "",

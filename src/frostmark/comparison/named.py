@@ -15,6 +15,7 @@ from pathlib import Path
 
 from frostmark.comparison.about import About
 from frostmark.comparison.compared import Compared, compare_runs
+from frostmark.comparison.deciding import AS_MADE, Asked
 from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, Run
 from frostmark.comparison.tracked import compare_links, log_comparison
 from frostmark.errors import ConfigError, DataError
@@ -41,24 +42,32 @@ class _Named:
 
 
 def compare_named(
-    names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore]
+    names: Sequence[str],
+    mlruns: Path,
+    open_store: Callable[[], RunStore],
+    asked: Asked = AS_MADE,
 ) -> tuple[Compared, Path, str | None]:
     """Compare the runs that ``names`` stand for; the comparison, its folder, and its place in the store's pages.
 
     Args:
         mlruns: where rows are, and where the comparison goes.
         open_store: opens the tracking store; asked only if a name is not a folder.
+        asked: what decides, in place of what the runs were made with.
 
     Raises:
         ConfigError: if a name stands for nothing, or no two of the runs may be compared.
         TrackingError: if the store does not answer.
     """
     with ProgressLine() as progress:
-        return _compare(names, mlruns, open_store, progress)
+        return _compare(names, mlruns, open_store, asked, progress)
 
 
 def _compare(
-    names: Sequence[str], mlruns: Path, open_store: Callable[[], RunStore], progress: Callable[[str], None]
+    names: Sequence[str],
+    mlruns: Path,
+    open_store: Callable[[], RunStore],
+    asked: Asked,
+    progress: Callable[[str], None],
 ) -> tuple[Compared, Path, str | None]:
     folder = mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
     tracked = _asked(names, open_store)
@@ -68,9 +77,9 @@ def _compare(
         [line for of in named for line in of.missing],
         [line for of in named for line in of.left_out],
         compare_links(tracked, runs),
-        f"compare {' '.join(names)}",
+        f"compare {' '.join([*names, *asked.words])}",
     )
-    compared = compare_runs(runs, folder, FeatureStore(mlruns / "features"), about, progress)
+    compared = compare_runs(runs, folder, FeatureStore(mlruns / "features"), about, progress, asked)
     parent = named[0].parent if len(named) == 1 else None
     return compared, folder, None if tracked is None else _keep(tracked, parent, names, compared)
 

@@ -41,7 +41,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Ranking", text, _tables(ranking(group, verdict)))
         yield Section("Every two", (), _tables(pairs(verdict)))
     curves = pictures.depth_curves(comparison, "accuracy by depth")
-    yield Section("Every layer", (), _tables(layers(group)), _drawings(curves))
+    yield Section("Every layer", (), _tables(layers(group, verdict)), _drawings(curves))
     if comparison.costs:
         yield Section("Quality against cost", (), (), _drawings(pictures.costs(comparison)))
     if comparison.classes is not None:

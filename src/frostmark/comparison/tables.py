@@ -16,7 +16,7 @@ from rich.table import Table
 from frostmark.comparison.cards import CARD_HEAD, TOP1, card_cells
 from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
-from frostmark.comparison.verdict import Headline, Verdict, headlines
+from frostmark.comparison.verdict import Headline, Verdict
 from frostmark.metrics.kinds import base_of, kind_of
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
@@ -41,7 +41,7 @@ _OWN_TAGS = ("weights", "weights_digest", "weights_license", *_CARD_TAGS, "node"
 
 def ranking(group: Group, verdict: Verdict) -> Grid:
     """The contenders, the best first, those that cannot be told apart with one place."""
-    shared = headlines(group)
+    shared = verdict.headlines
     several = len(set(group.names)) > 1
     head = ["place", "network · layer", *(["chosen among"] if several else []), *(h.words for h in shared)]
     head += ["GMACs", "parameters used", "images/s", *CARD_HEAD]
@@ -53,16 +53,22 @@ def ranking(group: Group, verdict: Verdict) -> Grid:
     return head, lines
 
 
-def layers(group: Group) -> Grid:
+def layers(group: Group, verdict: Verdict) -> Grid:
     """Every run: its headline metrics and what the layer is chosen by; networks together, layers by depth."""
-    shared = headlines(group)
+    shared, choosing = verdict.headlines, verdict.chosen_by
     order = sorted(range(len(group.runs)), key=lambda n: (group.names.index(group.names[n]), depth(group.runs[n])))
-    head = ["network · layer", "train k-NN accuracy", *(h.words for h in shared), "share of compute", "features"]
+    head = [
+        "network · layer",
+        *([f"train {choosing.words}"] if choosing else []),
+        *(h.words for h in shared),
+        "share of compute",
+        "features",
+    ]
     lines = []
     for n in order:
         run = group.runs[n]
-        train = run.values.get("train/neighbours/knn_accuracy")
-        cells = ["" if train is None else f"{train:.1%}", *(with_interval(run, h) for h in shared)]
+        train = [choosing.kind.shown(run.values[choosing.train_key])] if choosing else []
+        cells = [*train, *(with_interval(run, h) for h in shared)]
         lines.append([group.titles[n], *cells, f"{depth(run):.0%}", run.tags.get("features", "")])
     return head, lines
 
@@ -148,7 +154,7 @@ def _costs(run: Run) -> list[str]:
 
 def ranking_table(group: Group, verdict: Verdict) -> Table:
     """:func:`ranking` for the terminal, with the interval of the metric that decides alone."""
-    first, *others = headlines(group)
+    first, *others = verdict.headlines
     shown = Table(box=box.SIMPLE_HEAD)
     shown.add_column("place", justify="right")
     shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", no_wrap=True)

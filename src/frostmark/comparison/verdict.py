@@ -5,8 +5,10 @@
     verdict.contenders, verdict.pairs, verdict.agreement
 
 Of every network one layer stands for it: the best on train, by leave-one-out. What is reported of it comes from the
-test images, so that the best of many layers is not flattered. The first metric decides, all its pairs together
-(:mod:`~frostmark.comparison.paired`, Holm over the pairs); the others explain, Holm over all that they compare.
+test images, so that the best of many layers is not flattered. One metric decides
+(:mod:`~frostmark.comparison.deciding`), all its pairs together (:mod:`~frostmark.comparison.paired`, Holm over the
+pairs); the other accuracies stand beside it, Holm over all that they compare. Metrics that describe the features
+(variances, separability) explain no verdict.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from itertools import combinations
 
 import numpy as np
 
+from frostmark.comparison.deciding import AS_MADE, Asked, rule_of
 from frostmark.comparison.groups import Group
 from frostmark.comparison.paired import INDEPENDENT, Basis, difference_of
 from frostmark.comparison.runs import Run
+from frostmark.metrics.deciding import Rule, ranked, why_other
 from frostmark.metrics.kinds import Kind, kind_of, split_of, words_of
-from frostmark.metrics.lookup import headlines as placed
-from frostmark.metrics.lookup import own_keys
+from frostmark.metrics.lookup import headlines, own_keys
 from frostmark.stats.paired import Difference, agreement, groups, holm
 
 LEVEL = 0.05
@@ -47,6 +50,11 @@ class Headline:
         return f"test/{self.name}"
 
     @property
+    def train_key(self) -> str:
+        """Of the train split."""
+        return f"train/{self.name}"
+
+    @property
     def words(self) -> str:
         """Its name for a person."""
         return self.kind.words
@@ -56,11 +64,10 @@ class Headline:
         """The outcomes it is the mean of, if it is one of hits."""
         return None if self.kind.pairs in (None, "draws") else f"test/{self.kind.pairs}"
 
-
-def headlines(group: Group) -> list[Headline]:
-    """What the verdict on a group rests on, of what all its runs have: the first decides, the others explain."""
-    declared = [Headline(name, kind) for name, kind in placed(group.kinds)]
-    return [h for h in declared if group.compares(h.key) and all(h.key in run.values for run in group.runs)]
+    @property
+    def family(self) -> str:
+        """``neighbours``."""
+        return self.name.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,18 @@ class PairedDifference:
         return f"{self.amount} ({known})" if known else self.amount
 
     @property
+    def unknown(self) -> bool:
+        """Whether nothing in the runs says if they differ: neither hits nor draws."""
+        return bool(np.isnan(self.p)) and self.basis.groups is None
+
+    @property
+    def turned(self) -> PairedDifference:
+        """The second less the first."""
+        d = self.difference
+        back = Difference(-d.mean, -d.high, -d.low, d.p)
+        return PairedDifference(self.second, self.first, self.headline, back, self.p, self.basis)
+
+    @property
     def amount(self) -> str:
         """``+2.9 points``."""
         return self.headline.kind.change(self.difference.mean) + (" points" if self.headline.kind.share else "")
@@ -126,6 +145,9 @@ class Verdict:
         pairs: every two contenders by every headline that all have.
         agreement: words of a metric → Kendall's τ of its order of all runs with that of the first headline.
         decides: the headline that decided; None if the runs have none.
+        headlines: what the verdict rests on: the first decides.
+        chosen_by: the headline by whose train value the layer of each network is chosen.
+        notes: what must be said of how it was decided.
     """
 
     sentence: str
@@ -133,6 +155,9 @@ class Verdict:
     pairs: tuple[PairedDifference, ...]
     agreement: Mapping[str, float]
     decides: Headline | None
+    headlines: tuple[Headline, ...] = ()
+    chosen_by: Headline | None = None
+    notes: tuple[str, ...] = ()
 
     def pair(self, one: str, other: str, headline: Headline) -> PairedDifference | None:
         """Two contenders by one metric, if they were compared."""
@@ -140,53 +165,65 @@ class Verdict:
         return next((p for p in self.pairs if {p.first, p.second} == wanted and p.headline == headline), None)
 
 
-def judge(group: Group) -> Verdict:
-    """The verdict on runs that may be compared."""
-    shared = [h for h in headlines(group) if all(_is_sure(run, h) for run in group.runs)]
+def judge(group: Group, asked: Asked = AS_MADE) -> Verdict:
+    """The verdict on runs that may be compared.
+
+    Args:
+        asked: what decides, in place of what the runs were made with.
+    """
+    rule, notes = rule_of(group, asked)
+    shared = _headlines(group, rule)
     if not shared:
-        words = ", ".join(kind.words for _, kind in placed(group.kinds))
-        none = f"the runs have none of {words} in common, with their uncertainty"
-        return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
+        words = ", ".join(kind.words for _, kind in headlines(group.kinds))
+        return Verdict(f"There is no verdict: the runs have none of {words} in common.", (), (), {}, None)
     first, *more = shared
-    chosen = sorted(_chosen(group), key=lambda choice: -choice[1].values[first.key])
+    notes += [told for told in [why_other(rule, [(h.name, h.kind) for h in shared])] if told]
+    choosing = next((h for h in shared if all(h.train_key in run.values for run in group.runs)), None)
+    chosen = sorted(_chosen(group, choosing), key=lambda choice: -choice[1].values[first.key])
     decisive = _pairs(chosen, [first])
     pairs = (*decisive, *_pairs(chosen, more))
     told = {frozenset((p.first, p.second)) for p in decisive if p.told}
     tied = groups([name for name, _, _ in chosen], lambda one, other: frozenset((one, other)) not in told)
     place = {name: n for n, names in enumerate(tied, 1) for name in names}
     contenders = tuple(Contender(name, run, place[name], of) for name, run, of in chosen)
-    return Verdict(_sentence(contenders, pairs, first), contenders, pairs, _agreement(group, first), first)
+    sentence = _sentence(contenders, pairs, shared)
+    return Verdict(sentence, contenders, pairs, _agreement(group, first), first, tuple(shared), choosing, tuple(notes))
 
 
-def _is_sure(run: Run, headline: Headline) -> bool:
-    return headline.hits in run.outcomes or headline.key in run.draws
+def _headlines(group: Group, rule: Rule) -> list[Headline]:
+    """What the verdict on a group rests on, of what all its runs have: the first decides."""
+
+    def has(name: str) -> bool:
+        key = f"test/{name}"
+        return group.compares(key) and all(key in run.values for run in group.runs)
+
+    return [Headline(name, kind) for name, kind in ranked(group.kinds, rule, has)]
 
 
-def _chosen(group: Group) -> list[tuple[str, Run, int]]:
-    """(network and layer, run, number of layers) of what stands for each network; of one network every layer."""
+def _chosen(group: Group, choosing: Headline | None) -> list[tuple[str, Run, int]]:
+    """(network and layer, run, number of layers) of what stands for each network; of one network every layer.
+
+    Args:
+        choosing: by whose value on train, each image predicted without itself; without one the first layer counts.
+    """
     if len(set(group.names)) == 1:
         return [(title, run, 1) for title, run in zip(group.titles, group.runs, strict=True)]
     of_network: dict[str, list[int]] = {}
     for position, name in enumerate(group.names):
         of_network.setdefault(name, []).append(position)
-    best = {name: max(those, key=lambda n: train_score(group.runs[n])) for name, those in of_network.items()}
+
+    def score(position: int) -> float:
+        return -np.inf if choosing is None else group.runs[position].values[choosing.train_key]
+
+    best = {name: max(those, key=score) for name, those in of_network.items()}
     return [(group.titles[n], group.runs[n], len(of_network[name])) for name, n in best.items()]
 
 
-def train_score(run: Run) -> float:
-    """What a layer is chosen by: k-NN accuracy on train, each image left out of its own neighbours."""
-    for name, _ in placed(run.kinds):
-        score = run.values.get(f"train/{name}")
-        if score is not None:
-            return score
-    return -np.inf
-
-
-def _pairs(chosen: Sequence[tuple[str, Run, int]], headlines: Sequence[Headline]) -> list[PairedDifference]:
-    """All pairs by all ``headlines``: one family, adjusted together."""
+def _pairs(chosen: Sequence[tuple[str, Run, int]], by: Sequence[Headline]) -> list[PairedDifference]:
+    """All pairs ``by`` all these metrics: one family, adjusted together."""
     compared = [
         (a, b, headline, difference_of(one, other, headline), Basis.of(one))
-        for headline in headlines
+        for headline in by
         for (a, one, _), (b, other, _) in combinations(chosen, 2)
     ]
     known = [number for number, (*_, apart, _) in enumerate(compared) if np.isfinite(apart.p)]
@@ -221,21 +258,51 @@ def _orders(group: Group, key: str, kind: Kind) -> bool:
 # ---------------------------------------------------------------- words
 
 
-def _sentence(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], first: Headline) -> str:
+def _sentence(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], shared: Sequence[Headline]) -> str:
+    """The answer; and where the other family names another winner that the data tell apart, that it does."""
+    opposed = _opposed(contenders, pairs, shared)
+    if opposed is None:
+        return f"{_answer(contenders, pairs, shared[0])}."
+    others = [p for p in pairs if p is not opposed]
+    by, turned = opposed.headline.words, opposed.turned
+    return (
+        f"{_answer(contenders, others, shared[0])}. By {by}, however, {turned.first} is better than "
+        f"{turned.second} by {turned.words}."
+    )
+
+
+def _opposed(
+    contenders: Sequence[Contender], pairs: Sequence[PairedDifference], shared: Sequence[Headline]
+) -> PairedDifference | None:
+    """The best contender less the one that the other family puts first, if by that the data tell them apart."""
+    first, best = shared[0], contenders[0]
+    for other in shared:
+        if other.family != first.family:
+            winner = max(contenders, key=lambda c: c.run.values[other.key])
+            if winner is not best and (pair := _of(pairs, best.name, winner.name, other)).told:
+                return pair
+    return None
+
+
+def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], first: Headline) -> str:
     best, *others = contenders
     shown = f"{best.name} ({first.words} {first.kind.shown(best.run.values[first.key])})"
     if not others:
-        return f"{shown} is all there is: nothing to compare it with."
+        return f"{shown} is all there is: nothing to compare it with"
     against = {o.name: _of(pairs, best.name, o.name, first) for o in others}
     level = [o for o in others if not against[o.name].told]
     behind = [o for o in others if against[o.name].told]
+    if all(pair.unknown for pair in against.values()):
+        ahead = against[others[0].name].amount
+        unsure = "the runs hold neither hits nor draws, so that nothing says whether that is more than chance"
+        return f"{shown} has the highest value, by {ahead} before {others[0].name}; {unsure}"
     if not level:
         next_one = behind[0]
         lead = f"{shown} is better than {_listed([o.name for o in behind])}"
         several = len(behind) > 1
         ahead = f"than {next_one.name}, the next, " if several else ""
         also = _also(_told(pairs, best.name, next_one.name, first), "than that one " if several else "")
-        return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{also}."
+        return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{also}"
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
     said = f"The data cannot tell {tied} apart: {first.words} of the first is higher by {largest.words}"
@@ -244,7 +311,7 @@ def _sentence(contenders: Sequence[Contender], pairs: Sequence[PairedDifference]
         said += f". {_listed([o.name for o in behind])} {'is' if len(behind) == 1 else 'are'} worse than {best.name}"
     elif len(level) == 1:
         said += _but(best.name, _told(pairs, best.name, level[0].name, first))
-    return f"{said}."
+    return said
 
 
 def _of(pairs: Sequence[PairedDifference], one: str, other: str, headline: Headline) -> PairedDifference:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from frostmark.config.schema import AUTO, CONTROLS, PRECISIONS, Config
+from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, PRECISIONS, Config, Decide
 from frostmark.errors import ConfigError, nearest
 
 Rule = Callable[[Config], ConfigError | None]
@@ -120,6 +120,26 @@ def known_tracking(config: Config) -> ConfigError | None:
     return None
 
 
+def known_decision(config: Config) -> ConfigError | None:
+    """What decides is known."""
+    return wrong_decision(config.decide)
+
+
+def wrong_decision(decide: Decide) -> ConfigError | None:
+    """What is wrong unless one of the families that can decides, and ``balanced`` is one of its words."""
+    family, balanced = decide.family, str(decide.balanced).lower()
+    if family not in DECIDING:
+        return ConfigError(
+            f"decide.family={family} cannot decide", fix=f"decide={_closest(family, DECIDING)} (valid: linear, knn)"
+        )
+    if balanced not in BALANCED:
+        return ConfigError(
+            f"decide.balanced={decide.balanced} is unknown",
+            fix=f"decide.balanced={_closest(balanced, BALANCED)} (valid: auto, true, false)",
+        )
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     one_layer,
     known_precision,
@@ -131,6 +151,7 @@ RULES: tuple[Rule, ...] = (
     possible_counts,
     possible_seed,
     known_tracking,
+    known_decision,
 )
 
 

@@ -21,6 +21,12 @@ AUTO = "auto"
 CONTROLS = ("untrained", "pixels")
 """What a layer can be compared with."""
 
+DECIDING = ("linear", "knn")
+"""Families whose accuracy can decide."""
+
+BALANCED = ("auto", "true", "false")
+"""Whether balanced accuracy decides; auto: where the largest train class is over three times the smallest."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -78,6 +84,14 @@ class Uncertainty:
 
 
 @dataclass
+class Decide:
+    """Which metric decides between networks: of the ``family`` linear or knn; ``balanced``: auto, true or false."""
+
+    family: str = "linear"
+    balanced: Any = "auto"
+
+
+@dataclass
 class Config:
     """One benchmark."""
 
@@ -89,6 +103,7 @@ class Config:
     dataset: dict[str, Any] = MISSING
     reducer: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
+    decide: Decide = field(default_factory=Decide)
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
     controls: list[str] = field(default_factory=list)
     trainer: TrainerChoice = field(default_factory=TrainerChoice)

@@ -70,7 +70,8 @@ class Kind:
         of_map: whether it is one of the map and not of the features.
         of_axes: whether it depends on the single features, so that turning the rows changes it.
         balanced: whether it is the mean over the classes of what the outcomes in ``pairs`` give for each class.
-        headline: place among the metrics that a verdict rests on: 1 decides, the others explain. None for the rest.
+        headline: place among the metrics that a verdict may rest on (:mod:`frostmark.metrics.deciding` says which of
+            them decides). None for the rest, which only describe.
 
     Raises:
         ConfigError: if a field holds what it cannot mean.

@@ -38,10 +38,15 @@ KINDS: Mapping[str, Kind] = {
     "linear/accuracy": _share(
         "linear accuracy",
         pairs="linear_hits",
+        headline=1,
         meaning="logistic regression of standardised rows, fitted on train; a train image is predicted without itself",
     ),
     "linear/balanced_accuracy": _share(
-        "balanced linear accuracy", pairs="draws", meaning="mean recall of the classes, whatever their sizes"
+        "balanced linear accuracy",
+        pairs="linear_hits",
+        balanced=True,
+        headline=3,
+        meaning="mean recall of the classes, whatever their sizes",
     ),
     "linear/shots_<m>": _share(
         "<m>-shot linear accuracy",

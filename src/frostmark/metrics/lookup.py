@@ -67,7 +67,7 @@ def cost_keys(values: Iterable[str]) -> list[str]:
 
 
 def headlines(kinds: Mapping[str, Kind]) -> list[tuple[str, Kind]]:
-    """The metrics that a verdict rests on, with their declared names: the first decides, the others explain."""
+    """The metrics that a verdict may rest on, with their declared names, in their order."""
     return sorted(_placed(kinds), key=lambda placed: placed[1].headline or 0)
 
 

@@ -38,17 +38,24 @@ KINDS: Mapping[str, Kind] = {
     "neighbours/knn_accuracy": _accuracy(
         "k-NN accuracy",
         pairs="knn_hits",
-        headline=1,
+        headline=2,
         meaning="20 nearest by cosine, weighted; test asks train, train asks train without itself",
     ),
     "neighbours/ncm_accuracy": _accuracy(
-        "nearest-mean accuracy", pairs="ncm_hits", headline=2, meaning="the nearest class mean of train"
+        "nearest-mean accuracy", pairs="ncm_hits", meaning="the nearest class mean of train"
     ),
     "neighbours/knn_balanced_accuracy": _accuracy(
-        "balanced k-NN accuracy", pairs="draws", meaning="mean recall of the classes, whatever their sizes"
+        "balanced k-NN accuracy",
+        pairs="knn_hits",
+        balanced=True,
+        headline=4,
+        meaning="mean recall of the classes, whatever their sizes",
     ),
     "neighbours/ncm_balanced_accuracy": _accuracy(
-        "balanced nearest-mean accuracy", pairs="draws", meaning="mean recall of the classes, whatever their sizes"
+        "balanced nearest-mean accuracy",
+        pairs="ncm_hits",
+        balanced=True,
+        meaning="mean recall of the classes, whatever their sizes",
     ),
     "neighbours/shots_<m>": _accuracy(
         "<m>-shot accuracy",

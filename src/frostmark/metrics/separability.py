@@ -37,9 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "separability/fisher_ratio": _higher(
         "Fisher ratio", meaning="variance between the classes over variance within the classes"
     ),
-    "separability/eta_squared": _higher(
-        "η²", range=(0, 1), headline=4, meaning="share of the variance that the classes explain"
-    ),
+    "separability/eta_squared": _higher("η²", range=(0, 1), meaning="share of the variance that the classes explain"),
     "separability/omega_squared": _higher("ω²", range=(-np.inf, 1), meaning="η² less what chance adds"),
     "separability/calinski_harabasz": _higher(
         "Calinski–Harabasz", meaning="the Fisher ratio by degrees of freedom: it grows with the number of images"
@@ -61,7 +59,6 @@ KINDS: Mapping[str, Kind] = {
         "silhouette",
         across=Across.EQUAL_WIDTH,  # below zero it rises with columns of noise
         range=(-1, 1),
-        headline=3,
         meaning="whether an image lies nearer to its own class than to the next one",
     ),
 }

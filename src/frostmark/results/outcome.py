@@ -28,7 +28,8 @@ class Outcome:
         code: its exit code, None while it has not ended.
         problem: what went wrong.
         run_id: in the tracking store.
-        accuracy: k-NN accuracy on test.
+        accuracy: the value on test of the metric that decides.
+        metric: that metric, for a person.
         folder: where its files are, if it ended well.
         pid: of the process that works on it.
     """
@@ -41,6 +42,7 @@ class Outcome:
     accuracy: float | None = None
     folder: str | None = None
     pid: int | None = None
+    metric: str = ""
 
     def write(self, folder: Path) -> None:
         """Leave the outcome in the job's own folder; whoever reads meanwhile sees the one before it whole."""

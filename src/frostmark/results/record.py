@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
+from frostmark.metrics.deciding import USUAL, Rule, ranked, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined, Value
@@ -61,6 +62,7 @@ class Record:
         groups: by split, the group of every image as a number; empty if the images are taken to be independent.
         labels: by split, the class of every image.
         remarks: what must be said beside the metrics.
+        rule: which metric decides.
         figures: artifact → the picture as it was drawn.
     """
 
@@ -84,13 +86,14 @@ class Record:
     groups: dict[str, Array] = field(default_factory=dict)
     labels: dict[str, Array] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    rule: Rule = USUAL
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @property
     def findings(self) -> Findings:
         """What the summary tells of."""
         of_values = (self.values, self.undefined, self.tables, self.skipped, self.chance)
-        return Findings(*of_values, self.kinds, self.remarks)
+        return Findings(*of_values, self.kinds, self.remarks, self.rule)
 
     def add_metrics(self, scores: Scores, splits: Splits) -> None:
         """Take in what a family says of ``splits``, and draw what its tables allow."""
@@ -151,6 +154,20 @@ class Record:
             table = gains(self.values, self.draws, self.controls)
             self.tables["controls"] = {name: [*column] for name, column in table.items()}
 
+    @property
+    def ranked(self) -> list[tuple[str, Kind]]:
+        """What a verdict on this run rests on, by declared name: the first decides."""
+        return ranked(self.kinds, self.rule, lambda name: f"test/{name}" in self.values)
+
+    @property
+    def decides(self) -> tuple[str, Kind] | None:
+        """Key and kind of the metric that decides; None without one."""
+        return next(((f"test/{name}", kind) for name, kind in self.ranked), None)
+
+    def decide(self) -> None:
+        """Say so if another metric decides than was asked for, once all values are in."""
+        self.remarks += [told for told in [why_other(self.rule, self.ranked)] if told]
+
     def add_value(self, key: str, value: float) -> None:
         """Take in one number.
 
@@ -199,7 +216,7 @@ class Record:
             "kinds": kinds_to_dict(self.kinds),
         }
         self.add_text(NUMBERS, json.dumps(numbers, indent=1, ensure_ascii=False))
-        self.tracker.log_metrics(self.values)
+        self.tracker.log_metrics(self.values | short_metrics(self.values, self.kinds, self.rule))
         self.tracker.set_tags({f"undefined.{key}": reason for key, reason in self.undefined.items()})
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
 

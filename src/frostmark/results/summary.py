@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from frostmark.metrics.deciding import USUAL, Rule, ranked
 from frostmark.metrics.kinds import Kind
+from frostmark.metrics.lookup import known_kinds
 from frostmark.results.markdown import plain, table
 from frostmark.results.tables import metric_lines, notes, number
 
@@ -39,6 +41,7 @@ class Findings:
         chance: metric key → what labels that mean nothing would give.
         kinds: what the metrics are; those of this version if not given.
         remarks: what must be said beside the metrics.
+        rule: which metric decides.
     """
 
     values: Mapping[str, float]
@@ -48,6 +51,13 @@ class Findings:
     chance: Mapping[str, float] = field(default_factory=dict)
     kinds: Mapping[str, Kind] | None = None
     remarks: Sequence[str] = ()
+    rule: Rule = USUAL
+
+    @property
+    def ranked(self) -> list[tuple[str, Kind]]:
+        """What a verdict on the run rests on, by declared name: the first decides."""
+        kinds = known_kinds() if self.kinds is None else self.kinds
+        return ranked(kinds, self.rule, lambda name: f"test/{name}" in self.values)
 
 
 def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
@@ -120,18 +130,11 @@ def _badge(values: Mapping[str, float], family: str) -> str:
 
 
 def _decisive(findings: Findings) -> str:
-    values = findings.values
-    lines = []
-    accuracy = _with_interval("test/neighbours/knn_accuracy", values, percent)
-    if accuracy:
-        lines.append(f"- {accuracy} of the test images have neighbours in train that tell their class.")
-        lines += _against(findings)
-    fisher = _with_interval("test/separability/fisher_ratio", values, number)
-    if fisher:
-        lines.append(f"- The test features vary {fisher} times as much between the classes as within (Fisher ratio).")
-    share = _with_interval("test/separability/eta_squared", values, percent)
-    if share:
-        lines.append(f"- The classes explain {share} of the variance of the test features (η²).")
+    placed = findings.ranked
+    lines = [_accuracy(findings, name, kind, decides=n == 0) for n, (name, kind) in enumerate(placed)]
+    if placed:
+        lines[1:1] = _against(findings, *placed[0])
+    lines += _describing(findings.values)
     pairs = findings.tables.get("confusable_pairs", {})
     confused = [line for line in _lines(pairs) if line["split"] == "test"][:3]
     if confused:
@@ -139,21 +142,58 @@ def _decisive(findings: Findings) -> str:
     return "## What decides\n\n" + "\n".join(lines) if lines else ""
 
 
-def _against(findings: Findings) -> list[str]:
-    """The k-NN accuracy beside what it must beat."""
-    key = "test/neighbours/knn_accuracy"
+def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> str:
+    """One of the metrics of a verdict, in a sentence that says what it is."""
+    value = _with_interval(f"test/{name}", findings.values, percent)
+    said = f"{kind.words[0].upper()}{kind.words[1:]}{' decides' if decides else ''}: "
+    if kind.balanced:
+        return f"- {said}{value}, the mean recall of the classes, whatever their sizes."
+    return f"- {said}{value} of the test images {_READ.get(name, 'are given their class')}."
+
+
+_READ = {
+    "linear/accuracy": "are told their class by a linear classifier fitted on train",
+    "neighbours/knn_accuracy": "have neighbours in train that tell their class",
+}
+
+
+def _describing(values: Mapping[str, float]) -> list[str]:
+    """What describes the features and decides nothing."""
+    lines = []
+    fisher = _with_interval("test/separability/fisher_ratio", values, number)
+    if fisher:
+        lines.append(f"- The test features vary {fisher} times as much between the classes as within (Fisher ratio).")
+    share = _with_interval("test/separability/eta_squared", values, percent)
+    if share:
+        lines.append(f"- The classes explain {share} of the variance of the test features (η²).")
+    if lines:
+        lines.append("- The Fisher ratio and η² describe the features; they do not say which layer is the better one.")
+    return lines
+
+
+def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
+    """The metric that decides, beside what it must beat."""
+    key = f"test/{name}"
     lines = []
     if key in findings.chance:
-        lines.append(f"- Who always names the commonest class is right for {percent(findings.chance[key])}.")
+        has = "has a balanced accuracy of" if kind.balanced else "is right for"
+        lines.append(f"- Who always names the commonest class {has} {percent(findings.chance[key])}.")
     for line in _lines(findings.tables.get("controls", {})):
         if line["metric"] == key:
-            better = f"{line['lo']:+.1%} to {line['hi']:+.1%}" if math.isfinite(line["lo"]) else "no interval"
-            sure = "" if not line["lo"] <= 0 <= line["hi"] else "; the data cannot tell them apart"
-            lines.append(
-                f"- {_CONTROLS.get(line['control'], line['control'])}: {percent(line['of_control'])}. "
-                f"The layer is better by {line['difference']:+.1%} (95 %: {better}{sure})."
-            )
+            lines.append(_gain(line))
     return lines
+
+
+def _gain(line: Mapping[str, Any]) -> str:
+    """The layer beside one control, without an interval where there is none."""
+    said = (
+        f"- {_CONTROLS.get(line['control'], line['control'])}: {percent(line['of_control'])}. "
+        f"The layer is better by {line['difference']:+.1%}"
+    )
+    if not math.isfinite(line["lo"]):
+        return f"{said}."
+    sure = "" if not line["lo"] <= 0 <= line["hi"] else "; the data cannot tell them apart"
+    return f"{said} (95 %: {line['lo']:+.1%} to {line['hi']:+.1%}{sure})."
 
 
 _CONTROLS = {"untrained": "The same network untrained", "pixels": "Raw pixels"}

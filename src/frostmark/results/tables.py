@@ -182,10 +182,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.3e}"
 
 
-def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]]) -> Table:
-    """Jobs of a sweep: (what sets it apart, exit code, k-NN accuracy) each."""
+def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]], metric: str = "accuracy") -> Table:
+    """Jobs of a sweep: (what sets it apart, exit code, value of the metric that decides) each.
+
+    Args:
+        metric: the metric that decides, for a person.
+    """
     table = Table(title="Sweep", box=box.SIMPLE_HEAD, title_style="bold", title_justify="left")
-    for column, justify in (("#", "right"), ("job", "left"), ("k-NN accuracy", "right"), ("ended", "left")):
+    for column, justify in (("#", "right"), ("job", "left"), (metric, "right"), ("ended", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for position, (title, code, accuracy) in enumerate(outcomes):
         ended = "finished" if code == 0 else f"failed ({code})" if code else "did not end"
