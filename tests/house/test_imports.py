@@ -60,7 +60,7 @@ TABLE = {
     "config": may("hydra omegaconf", "tracking.tracker"),
     "choosing": may("", "stats benchmark comparison config"),
     "export": may("torch onnx", "backbones data features metrics results"),
-    "benchmark": may("", " ".join(ALL - {"cli", "choosing", "export"})),
+    "benchmark": may("", " ".join(ALL - {"cli", "choosing", "export", "api"})),
     "api": may("", "benchmark comparison config data backbones export choosing", late="pandas"),
     "cli": may("hydra omegaconf rich", " ".join(ALL)),
     # Doors: the package hands out api's functions when they are asked for, and -m is the command line.

@@ -359,7 +359,7 @@ def test_what_says_more_needs_something_to_say_more_of() -> None:
     for key, end in (("test/dead/share", "_std"), ("test/dead/first_1", "_spread")):
         if end == "_spread":
             scores.add(key, 0.5)
-        with pytest.raises(ConfigError, match=f"{key}{end} says more of no metric"):
+        with pytest.raises(ConfigError, match=f"{key}{end} belongs to a metric that is not there"):
             scores.add_end(key, end, 0.1)
 
 
@@ -387,12 +387,12 @@ def test_sound_scores_pass() -> None:
         (lambda s: s.values.update({"test/dead/share_hi": math.inf}), "test/dead/share_hi is inf"),
         (lambda s: s.values.update({"test/dead/share": 1.001}), "outside its range 0 to 1"),
         (lambda s: s.values.update({"test/dead/share": -0.001}), "outside its range 0 to 1"),
-        (lambda s: s.tables.update({"dead": {"a": [1], "b": [1, 2]}}), "the table dead differ in length: a 1, b 2"),
-        (lambda s: s.tables.update({"dead": {}}), "the table dead differ in length: no column"),
-        (lambda s: s.draws.update({"test/dead/first_1": np.ones(3)}), "draws of test/dead/first_1"),
-        (lambda s: s.chance.update({"test/dead/first_1": 0.1}), "a chance level of test/dead/first_1"),
-        (lambda s: s.outcomes.update({"test/other": np.ones(3)}), "test/other are outcomes of no metric"),
-        (lambda s: s.outcomes.update({"dead_hits": np.ones(3)}), "dead_hits are outcomes of no metric"),
+        (lambda s: s.tables.update({"dead": {"a": [1], "b": [1, 2]}}), "the table dead must have one length: a 1, b 2"),
+        (lambda s: s.tables.update({"dead": {}}), "the table dead must have one length: there is no column"),
+        (lambda s: s.draws.update({"test/dead/first_1": np.ones(3)}), "test/dead/first_1 has draws but no value"),
+        (lambda s: s.chance.update({"test/dead/first_1": 0.1}), "test/dead/first_1 has a chance level but no value"),
+        (lambda s: s.outcomes.update({"test/other": np.ones(3)}), "is the mean of the outcomes test/other"),
+        (lambda s: s.outcomes.update({"dead_hits": np.ones(3)}), "is the mean of the outcomes dead_hits"),
     ],
 )
 def test_what_was_not_declared_is_refused_with_the_family_named(spoil, words: str) -> None:  # type: ignore[no-untyped-def]

@@ -30,6 +30,8 @@ def add_controls(record: Record, subject: Subject, measurement: Measurement) -> 
         try:
             scores = CONTROLS[name](subject, measurement)
         except FrostmarkError as problem:  # the layer's own numbers are there
+            if problem.code == FrostmarkError.code:  # a bug of ours
+                raise
             record.skipped[f"control {name}"] = problem.problem
             continue
         if scores is not None:

@@ -28,6 +28,9 @@ def exit_code(work: Callable[[], int]) -> int:
                 file=sys.stderr,
             )
         return stopped_code(stop)
+    except BrokenPipeError:  # whoever reads has had enough: ``--help | head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         return tell(error).code
 

@@ -43,7 +43,7 @@ class SweepParent(Callback):
         try:
             refuse_absent_launcher(config)
             refuse_many_devices(config)
-            current_call().sweep = opened(config, jobs_if_known(config))
+            open_sweep(config, jobs_if_known(config))
         except Exception as error:
             # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
             raise SystemExit(tell(error).code) from error
@@ -66,7 +66,7 @@ def refuse_absent_launcher(config: DictConfig) -> None:
         raise ConfigError(f"hydra/launcher={choice} is not installed", fix=f"pip install 'frostmark[{extra}]'")
 
 
-def opened(config: DictConfig, jobs: list[list[str]]) -> Sweep:
+def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
     """Begin a sweep: its folder, its record, its parent run, and what its jobs must know of each other."""
     folder = Path(config.hydra.sweep.dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,9 +83,10 @@ def opened(config: DictConfig, jobs: list[list[str]]) -> Sweep:
         )
     run_id = None if store is None else _parent(store, choices, before)
     SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
+    # Known from here on: whatever happens now, the parent run is closed.
+    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
     announce_layers(folder, config, jobs)
     announce(folder)
-    return Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
 
 
 def _parent(store: MlflowStore, choices: str, before: SweepRecord | None) -> str:

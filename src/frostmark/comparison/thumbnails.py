@@ -51,7 +51,7 @@ def kept_thumbnails(run: Run, wanted: Mapping[str, Array]) -> dict[str, NDArray[
 def _of_split(archive: ZipFile, split: str, wanted: Array) -> NDArray[np.uint8]:
     index, images = _array(archive, f"{split}/index"), _array(archive, f"{split}/images")
     if index.ndim != 1 or index.dtype != np.int64 or images.dtype != np.uint8:
-        raise ValueError(f"{split}: {index.dtype} {index.shape} and {images.dtype} {images.shape} are no thumbnails")
+        raise ValueError(f"{split}: {index.dtype} {index.shape} and {images.dtype} {images.shape} are not thumbnails")
     if images.shape[:1] + images.shape[3:] != (len(index), 3) or images.ndim != 4:
         raise ValueError(f"{split}: images of shape {images.shape} for {len(index)} numbers")
     place = {number: position for position, number in enumerate(index.tolist())}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from frostmark.data.preprocess import Pipeline, Preprocess, Preset
+from frostmark.data.preprocess import Pipeline, Preprocess, WeightsTransforms
 from frostmark.data.source import Batch, ImageSet, Limits, Source, SplitName, TensorImages, limited
 from frostmark.errors import FrostmarkError, breach, foreign, is_foreign
 
@@ -160,7 +160,7 @@ class CheckedImages:
         return parts
 
 
-def checked_pipeline(preprocess: Preprocess, preset: Preset) -> Pipeline:
+def checked_pipeline(preprocess: Preprocess, preset: WeightsTransforms) -> Pipeline:
     """The pipeline of a preprocessing; one whose class is not ours is tried with two images.
 
     Raises:

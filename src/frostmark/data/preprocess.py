@@ -22,7 +22,7 @@ from torchvision.transforms import functional as F
 from frostmark.errors import ConfigError
 
 
-class Preset(Protocol):
+class WeightsTransforms(Protocol):
     """The transforms that published weights come with (torchvision's ``ImageClassification``)."""
 
     crop_size: list[int]
@@ -80,7 +80,7 @@ class Preprocess(Protocol):
 
     size: int | None
 
-    def pipeline(self, preset: Preset) -> Pipeline:
+    def pipeline(self, preset: WeightsTransforms) -> Pipeline:
         """The pipeline for weights with this preset."""
         ...
 
@@ -94,7 +94,7 @@ class Resize:
     def __post_init__(self) -> None:
         _check_size(self.size)
 
-    def pipeline(self, preset: Preset) -> Pipeline:
+    def pipeline(self, preset: WeightsTransforms) -> Pipeline:
         return Pipeline((self.size, self.size), None, tuple(preset.mean), tuple(preset.std))
 
 
@@ -111,7 +111,7 @@ class Official:
     def __post_init__(self) -> None:
         _check_size(self.size)
 
-    def pipeline(self, preset: Preset) -> Pipeline:
+    def pipeline(self, preset: WeightsTransforms) -> Pipeline:
         crop = preset.crop_size[0]
         size = self.size or crop
         edges = tuple(round(edge * size / crop) for edge in preset.resize_size)  # two where the image is squashed

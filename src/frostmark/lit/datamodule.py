@@ -20,7 +20,7 @@ from frostmark.errors import ConfigError, FrostmarkError
 from frostmark.features.entry import SHARD, Entry, shards_of
 from frostmark.lit.module import Rows
 
-WORKERS_MOST = 8
+MAX_WORKERS = 8
 DEFAULT_BATCH = 32
 
 
@@ -50,7 +50,7 @@ class ImageModule(pl.LightningDataModule):
         super().__init__()
         if num_workers is not None and num_workers < 0:
             raise ConfigError(
-                f"trainer.num_workers={num_workers} is no number of processes", fix="trainer.num_workers=0"
+                f"trainer.num_workers={num_workers} is not a number of processes", fix="trainer.num_workers=0"
             )
         self.splits = dict(splits)
         self.batch_size = DEFAULT_BATCH
@@ -106,7 +106,7 @@ class ImageModule(pl.LightningDataModule):
     def _workers(self, images: ImageSet) -> int:
         if self._num_workers is not None:
             return self._num_workers
-        return 0 if images.uniform else min(WORKERS_MOST, os.cpu_count() or 1)
+        return 0 if images.uniform else min(MAX_WORKERS, os.cpu_count() or 1)
 
 
 class _ErrorsAsBatches:

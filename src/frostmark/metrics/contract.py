@@ -7,6 +7,7 @@ scores = declared(scores, "variance")
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -93,17 +94,26 @@ def _values(scores: Scores) -> Iterator[ConfigError]:
 
 def _tables(scores: Scores) -> Iterator[ConfigError]:
     for name, table in scores.tables.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "controls":
+            yield ConfigError(
+                f"a table may not be called {name!r}", fix="lower-case letters, digits and _: 'dead_features'"
+            )
         lengths = {column: len(cells) for column, cells in table.items()}
         if len(set(lengths.values())) != 1:
-            shown = ", ".join(f"{column} {length}" for column, length in lengths.items()) or "no column"
-            yield ConfigError(f"the columns of the table {name} differ in length: {shown}", fix="one cell a line")
+            shown = ", ".join(f"{column} {length}" for column, length in lengths.items()) or "there is no column"
+            yield ConfigError(f"the columns of the table {name} must have one length: {shown}", fix="one cell a line")
 
 
 def _beside(scores: Scores) -> Iterator[ConfigError]:
     for what, keys in (("draws", scores.draws), ("a chance level", scores.chance)):
         for key in keys:
             if key not in scores.values:
-                yield ConfigError(f"there are {what} of {key}, which has no value", fix=f"scores.add({key!r}, value)")
+                yield ConfigError(f"{key} has {what} but no value", fix=f"scores.add({key!r}, value)")
+            elif not np.isfinite(np.asarray(keys[key], np.float64)).all():
+                yield ConfigError(f"{key} has {what} that are not finite numbers", fix="leave them out")
+    for key, values in scores.outcomes.items():
+        if np.asarray(values).ndim != 1 or np.asarray(values).dtype.kind not in "biuf":
+            yield ConfigError(f"the outcomes {key} must be one number per image", fix="an array (N,) of bool or float")
 
 
 def _outcomes(scores: Scores) -> Iterator[ConfigError]:
@@ -112,7 +122,10 @@ def _outcomes(scores: Scores) -> Iterator[ConfigError]:
         split, _, name = key.partition("/")
         if split not in SPLITS or name not in known:
             named = ", ".join(sorted(f"<split>/{word}" for word in known if word)) or "none"
-            yield ConfigError(f"{key} are outcomes of no metric; there may be {named}", fix=f"pairs={name or key!r}")
+            yield ConfigError(
+                f"{key} are outcomes that belong to none of the metrics; there may be {named}",
+                fix=f"pairs={name or key!r}",
+            )
 
 
 _CHECKS: tuple[Callable[[Scores], Iterator[ConfigError]], ...] = (_kinds, _values, _tables, _beside, _outcomes)

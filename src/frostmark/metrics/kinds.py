@@ -94,6 +94,8 @@ class Kind:
         for name, valid in (("better", _BETTER), ("per", _PER), ("across", tuple(Across))):
             if getattr(self, name) not in valid:
                 raise _wrong_field(self.words, name, getattr(self, name), valid)
+        if self.headline is not None and self.better != "higher":
+            raise _wrong_field(self.words, "better", self.better, ("higher",))  # a verdict puts the larger value first
         if not self.range[0] < self.range[1]:
             raise ConfigError(f"the kind {self.words!r} has the empty range {self.range}", fix="range=(low, high)")
 

@@ -36,6 +36,9 @@ CLASSES_AS_SCALARS = 50
 PAIRS_AS_SCALARS = 10
 """Up to so many classes every pair of classes has a metric of its own."""
 
+SHARED_TABLES: frozenset[str] = frozenset()
+"""Tables to which several families add lines."""
+
 ONE_CLASS = "the split holds one class only"
 
 
@@ -159,14 +162,14 @@ class Scores:
             ConfigError: if the key has no split, or the family declares no kind for it.
         """
         self._kind(key)
-        self.values[key] = value
+        self.values[key] = value if isinstance(value, Undefined) else _plain(value)
         if isinstance(value, Undefined):
             return
         if draws is not None and len(draws):
             self.draws[key] = draws
             self.values[f"{key}_lo"], self.values[f"{key}_hi"] = interval(draws)
         if chance is not None:
-            self.chance[key] = chance
+            self.chance[key] = float(chance)
         if null is not None:
             self.add_null(key, value, null)
 
@@ -190,14 +193,26 @@ class Scores:
         """
         if key not in self.values or end not in DERIVED_ENDS:
             raise ConfigError(
-                f"{key}{end} says more of no metric: {key} must be added first, and {end!r} be one of "
+                f"{key}{end} belongs to a metric that is not there: add {key} first; {end!r} must be one of "
                 f"{', '.join(DERIVED_ENDS)}",
                 fix=f"scores.add({key!r}, value)",
             )
-        self.values[f"{key}{end}"] = value
+        self.values[f"{key}{end}"] = _plain(value)
 
     def take(self, other: Scores) -> None:
-        """Take in all of ``other``, with its kinds."""
+        """Take in all of ``other``, with its kinds.
+
+        Raises:
+            ConfigError: if two families declare one metric as two kinds, or give one table: neither may take the
+                other's place.
+        """
+        twice = [name for name, kind in other.kinds.items() if self.kinds.get(name, kind) != kind]
+        twice += [f"the table {name}" for name in other.tables if name in self.tables and name not in SHARED_TABLES]
+        if twice:
+            raise ConfigError(
+                f"two metric families give {', '.join(twice)}",
+                fix="give the metric or table of your family another name",
+            )
         self.kinds = {**self.kinds, **other.kinds}
         self.values |= other.values
         for name, table in other.tables.items():
@@ -211,6 +226,11 @@ class Scores:
         if kind is None:
             raise undeclared(key, self.kinds)
         return kind
+
+
+def _plain(value: object) -> float:
+    """A number of NumPy's as Python's own, which every file and database can hold; anything else as it is."""
+    return float(value) if isinstance(value, np.floating | np.integer) else value  # type: ignore[return-value]
 
 
 def undeclared(key: str, kinds: Mapping[str, Kind]) -> ConfigError:

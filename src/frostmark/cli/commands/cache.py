@@ -91,7 +91,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-class StoredRows(Protocol):
+class CachedRows(Protocol):
     """What is shown of an entry."""
 
     @property
@@ -104,7 +104,7 @@ class StoredRows(Protocol):
     def words(self) -> str: ...
 
 
-def cache_table(entries: Sequence[StoredRows]) -> Table:
+def cache_table(entries: Sequence[CachedRows]) -> Table:
     """One line an entry: its name, size, time since its last use, and what it is."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("entry")
@@ -151,8 +151,8 @@ def size_bytes(text: str) -> int:
 def _times(text: str, units: dict[str, int]) -> float:
     match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]+)", text.strip())
     if match is None or match.group(2) not in units:
-        raise ValueError(f"{text} is none of {', '.join(f'1{unit}' for unit in units)}")
+        raise ValueError(f"{text} is not one of {', '.join(f'1{unit}' for unit in units)}")
     value = float(match.group(1)) * units[match.group(2)]
     if math.isinf(value):
-        raise ValueError("that many digits are no number")
+        raise ValueError("the number has too many digits")
     return value
