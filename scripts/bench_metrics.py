@@ -18,6 +18,7 @@ import numpy as np
 
 from frostmark.lit.trainer import keep_freed_memory
 from frostmark.metrics.geometry import Geometry
+from frostmark.metrics.linear import Linear
 from frostmark.metrics.metric import Split, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
@@ -26,6 +27,7 @@ from frostmark.metrics.variance import Variance
 from frostmark.stats.neighbours import KEPT, Graph
 
 FAMILIES = {
+    "linear": Linear(),
     "neighbours": Neighbours(),
     "separability": Separability(),
     "transfer": Transfer(),

@@ -25,7 +25,17 @@ COMPARES = {
     Across.EQUAL_WIDTH: "rows of equal width",
     Across.NETWORKS: "any networks",
 }
-FAMILIES = ("neighbours", "separability", "transfer", "geometry", "variance", "intra_variance", "pair_variance", "map")
+FAMILIES = (
+    "linear",
+    "neighbours",
+    "separability",
+    "transfer",
+    "geometry",
+    "variance",
+    "intra_variance",
+    "pair_variance",
+    "map",
+)
 """The order of the page; other families follow, costs last."""
 
 

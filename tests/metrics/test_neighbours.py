@@ -296,11 +296,12 @@ def test_a_class_too_small_for_the_shots_is_the_reason_that_there_are_none() -> 
 
 def test_the_family() -> None:
     scores = Neighbours()(splits(drawn(160, apart=30.0), drawn(48, apart=30.0, seed=1)))
-    accuracies = {f"{s}/neighbours/{n}_accuracy" for s, n in (("train", "knn"), ("test", "knn"), ("test", "ncm"))}
+    of = (("train", "knn"), ("test", "knn"), ("test", "ncm"))
+    accuracies = {f"{s}/neighbours/{n}_{word}" for s, n in of for word in ("accuracy", "balanced_accuracy")}
     shots = {f"test/neighbours/shots_{m}{end}" for m in SHOTS for end in ("", "_std")}
     assert set(scores.values) == accuracies | shots
     assert {scores.values[key] for key in accuracies} == {1.0}
-    assert set(scores.tables) == {"knn_confusion", "label_audit", "shots"}
+    assert set(scores.tables) == {"knn_confusion", "label_audit", "class_recall", "shots"}
     assert set(scores.chance) == accuracies
     alone = drawn(20)[0], np.zeros(20, int)
     assert all(isinstance(v, Undefined) for v in Neighbours()(splits(alone, alone)).values.values())

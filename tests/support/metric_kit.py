@@ -8,7 +8,7 @@ What is demanded of a metric follows from its kind alone:
 
 - every value has a kind, is finite and in its range (``contract.declared``);
 - ``LAYERS``, ``EQUAL_WIDTH``, ``NETWORKS``: rows a thousand times as large, and rows turned, give the same value, but
-  for rounding (a kind with ``of_axes`` is let off the turning, and must change under it);
+  for rounding (a kind with ``of_axes`` is let off the turning, and must change under it in one of the cases);
 - ``LAYERS`` and ``NETWORKS``, whose rows differ in width: the same with every column twice and with columns of zeros,
   and columns of noise do not make it better (``neither``: do not change it), beyond its interval or :data:`NOISE`.
 """
@@ -70,6 +70,8 @@ class Kit:
             for change, changed in self._changes(rows):
                 after = self._scores(family, changed, labels, report)
                 report.judge(f"{change}, {name}", change, before, after)
+            report.kinds |= before.kinds
+        report.judge_axes()
         return report
 
     def _scores(self, family: Metric, rows: Mapping[str, Array], labels: Mapping[str, Array], report: Report) -> Scores:
@@ -136,10 +138,12 @@ class Report:
     Attributes:
         problems: claims that do not hold, in words.
         moved: declared metric → change of the rows → (value before, value after).
+        kinds: of the metrics.
     """
 
     problems: list[str] = field(default_factory=list)
     moved: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
 
     def judge(self, where: str, change: str, before: Scores, after: Scores) -> None:
         """Hold the metrics to what their kinds claim."""
@@ -155,6 +159,19 @@ class Report:
             if why := _wrong(kind, change, value, new, _slack(key, before, after)):
                 self.problems.append(f"{key} claims to compare across {kind.across.value}, but {why} ({where}): "
                                      f"{value:.6g} became {new:.6g}")  # fmt: skip
+
+    def judge_axes(self) -> None:
+        """Hold kinds that are of single features to it: turning the rows moves them in one of the cases.
+
+        By as little as one image of a share: where classes lie apart, hardly anything moves.
+        """
+        for key, changes in self.moved.items():
+            kind = kind_of(key, self.kinds)
+            turned = [pair for where, pair in changes.items() if where.startswith("turned")]
+            if kind is None or not kind.of_axes or kind.across is Across.RUN or not turned:
+                continue
+            if all(abs(new - old) <= EXACT * abs(old) for old, new in turned):
+                self.problems.append(f"{key} claims to be of single features, but turning the rows does not change it")
 
     @property
     def table(self) -> str:
@@ -177,7 +194,7 @@ def _wrong(kind: Kind, change: str, value: float, new: float, slack: float) -> s
         return ""
     moved = abs(new - value)
     if change == "turned" and kind.of_axes:
-        return "" if moved > _rounding(kind, value) else "it does not depend on the single features at all"
+        return ""
     if change in ("scaled", "turned"):
         return f"it changes when the rows are {change}" if moved > _rounding(kind, value) else ""
     if kind.across not in _FREE_OF_WIDTH:
