@@ -55,6 +55,19 @@ def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
     assert tracker.metrics["test/neighbours/knn_accuracy_lo"] == pytest.approx(0.315)
 
 
+def test_what_decides_is_tracked_under_short_keys_beside_its_own(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    kept = record(tmp_path, tracker)
+    kept.add_scores(scores_of({"test/neighbours/knn_accuracy": 0.75, "test/neighbours/knn_balanced_accuracy": 0.5}))
+    kept.decide()
+    kept.close()
+    assert kept.remarks == ["decide=linear, but there is no accuracy of metrics=[linear]: k-NN accuracy decides"]
+    assert kept.decides is not None
+    assert kept.decides[0] == "test/neighbours/knn_accuracy"
+    assert (tracker.metrics["accuracy"], tracker.metrics["balanced_accuracy"]) == (0.75, 0.5)
+    assert "accuracy" not in json.loads((tmp_path / "metrics.json").read_text())["values"]
+
+
 def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     kept = record(tmp_path, tracker)

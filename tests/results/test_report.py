@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 from rich.console import Console
 
+from frostmark.metrics.deciding import Rule
 from frostmark.results.progress import ProgressLine
 from frostmark.results.summary import MAP_CAVEAT, Findings, summarise
 from frostmark.results.tables import metric_lines, metrics_table, notes, number, sweep_table, write_csv, write_parquet
@@ -131,6 +133,28 @@ def test_the_summary_says_what_the_report_said_with_its_caveats() -> None:
     ):
         assert sentence in text, sentence
     assert "<script>" not in text
+
+
+def test_what_decides_comes_first_beside_its_controls_and_what_describes_says_so() -> None:
+    values = {
+        "test/linear/accuracy": 0.8, "test/linear/accuracy_lo": 0.75, "test/linear/accuracy_hi": 0.85,
+        "test/linear/balanced_accuracy": 0.7, "test/neighbours/knn_accuracy": 0.6, "test/separability/eta_squared": 0.1,
+    }  # fmt: skip
+    gain = {"control": ["pixels"], "metric": ["test/linear/accuracy"], "of_control": [0.9], "difference": [-0.1]}
+    controls = {**gain, "lo": [math.nan], "hi": [math.nan]}
+    text = summarise("t", {}, Findings(values, {}, {"controls": controls}, {}))
+    lines = text[text.index("## What decides") :].splitlines()[2:8]
+    assert [line[:40] for line in lines] == [
+        "- Linear accuracy decides: 80.0% (75.0% to 85.0%) of the test"[:40],
+        "- Raw pixels: 90.0%. The layer less this: -10.0 points."[:40],
+        "- k-NN accuracy: 60.0% of the test images have"[:40],
+        "- Balanced linear accuracy: 70.0%, the mean"[:40],
+        "- The classes explain 10.0% of the variance"[:40],
+        "- The Fisher ratio and η² describe the features"[:40],
+    ]
+    assert "nan" not in text
+    asked = summarise("t", {}, Findings(values, {}, {}, {}, rule=Rule("knn", balanced=True)))
+    assert "- k-NN accuracy decides: 60.0%" in asked  # without a balanced one there
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,7 +130,8 @@ def wrong_decision(decide: Decide) -> ConfigError | None:
     family, balanced = decide.family, str(decide.balanced).lower()
     if family not in DECIDING:
         return ConfigError(
-            f"decide.family={family} cannot decide", fix=f"decide={_closest(family, DECIDING)} (valid: linear, knn)"
+            f"decide={family}: no family of this name can decide",
+            fix=f"decide={_closest(family, DECIDING)} (valid: linear, knn)",
         )
     if balanced not in BALANCED:
         return ConfigError(

@@ -67,8 +67,14 @@ def ranked(kinds: Mapping[str, Kind], rule: Rule, has: Callable[[str], bool]) ->
         has: whether a metric is there; what is not cannot decide.
     """
     there = [(name, kind) for name, kind in headlines(kinds) if has(name)]
-    there.sort(key=lambda placed: (placed[1].balanced != rule.balanced, not rule.owns(placed[0])))
-    return [p for p in there if p[1].balanced == there[0][1].balanced or _family(p[0]) == _family(there[0][0])]
+    if not there:
+        return []
+    first, first_kind = min(there, key=lambda p: (not rule.owns(p[0]), p[1].balanced != rule.balanced))
+
+    def place(placed: tuple[str, Kind]) -> tuple[bool, bool]:
+        return placed[1].balanced != first_kind.balanced, _family(placed[0]) != _family(first)
+
+    return sorted((p for p in there if not all(place(p))), key=place)
 
 
 def why_other(rule: Rule, placed: list[tuple[str, Kind]]) -> str:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.metrics.controls import gains, stands_beside
-from frostmark.metrics.deciding import USUAL, Rule, ranked, short_metrics, why_other
+from frostmark.metrics.deciding import USUAL, Rule, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined, Value
@@ -155,18 +155,13 @@ class Record:
             self.tables["controls"] = {name: [*column] for name, column in table.items()}
 
     @property
-    def ranked(self) -> list[tuple[str, Kind]]:
-        """What a verdict on this run rests on, by declared name: the first decides."""
-        return ranked(self.kinds, self.rule, lambda name: f"test/{name}" in self.values)
-
-    @property
     def decides(self) -> tuple[str, Kind] | None:
         """Key and kind of the metric that decides; None without one."""
-        return next(((f"test/{name}", kind) for name, kind in self.ranked), None)
+        return next(((f"test/{name}", kind) for name, kind in self.findings.ranked), None)
 
     def decide(self) -> None:
         """Say so if another metric decides than was asked for, once all values are in."""
-        self.remarks += [told for told in [why_other(self.rule, self.ranked)] if told]
+        self.remarks += [told for told in [why_other(self.rule, self.findings.ranked)] if told]
 
     def add_value(self, key: str, value: float) -> None:
         """Take in one number.

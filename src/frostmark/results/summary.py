@@ -145,7 +145,8 @@ def _decisive(findings: Findings) -> str:
 def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> str:
     """One of the metrics of a verdict, in a sentence that says what it is."""
     value = _with_interval(f"test/{name}", findings.values, percent)
-    said = f"{kind.words[0].upper()}{kind.words[1:]}{' decides' if decides else ''}: "
+    words = kind.words if kind.words.startswith("k-NN") else kind.words[0].upper() + kind.words[1:]
+    said = f"{words}{' decides' if decides else ''}: "
     if kind.balanced:
         return f"- {said}{value}, the mean recall of the classes, whatever their sizes."
     return f"- {said}{value} of the test images {_READ.get(name, 'are given their class')}."
@@ -188,12 +189,12 @@ def _gain(line: Mapping[str, Any]) -> str:
     """The layer beside one control, without an interval where there is none."""
     said = (
         f"- {_CONTROLS.get(line['control'], line['control'])}: {percent(line['of_control'])}. "
-        f"The layer is better by {line['difference']:+.1%}"
+        f"The layer less this: {100 * line['difference']:+.1f} points"
     )
     if not math.isfinite(line["lo"]):
         return f"{said}."
     sure = "" if not line["lo"] <= 0 <= line["hi"] else "; the data cannot tell them apart"
-    return f"{said} (95 %: {line['lo']:+.1%} to {line['hi']:+.1%}{sure})."
+    return f"{said} (95 %: {100 * line['lo']:+.1f} to {100 * line['hi']:+.1f}{sure})."
 
 
 _CONTROLS = {"untrained": "The same network untrained", "pixels": "Raw pixels"}
