@@ -36,7 +36,7 @@ CLASSES_AS_SCALARS = 50
 PAIRS_AS_SCALARS = 10
 """Up to so many classes every pair of classes has a metric of its own."""
 
-SHARED_TABLES: frozenset[str] = frozenset()
+SHARED_TABLES = frozenset({"class_recall"})
 """Tables to which several families add lines."""
 
 ONE_CLASS = "the split holds one class only"
