@@ -174,8 +174,8 @@ def judge(group: Group, asked: Asked = AS_MADE) -> Verdict:
     rule, notes = rule_of(group, asked)
     shared = _headlines(group, rule)
     if not shared:
-        words = ", ".join(kind.words for _, kind in headlines(group.kinds))
-        return Verdict(f"There is no verdict: the runs have none of {words} in common.", (), (), {}, None)
+        none = "the runs have neither linear accuracy nor k-NN accuracy in common (metrics=[linear,neighbours])"
+        return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
     first, *more = shared
     notes += [told for told in [why_other(rule, [(h.name, h.kind) for h in shared])] if told]
     choosing = next((h for h in shared if all(h.train_key in run.values for run in group.runs)), None)
