@@ -25,7 +25,7 @@ from frostmark.comparison.paired import INDEPENDENT, Basis, difference_of
 from frostmark.comparison.runs import Run
 from frostmark.metrics.deciding import Rule, ranked, why_other
 from frostmark.metrics.kinds import Kind, kind_of, split_of, words_of
-from frostmark.metrics.lookup import headlines, own_keys
+from frostmark.metrics.lookup import own_keys
 from frostmark.stats.paired import Difference, agreement, groups, holm
 
 LEVEL = 0.05
