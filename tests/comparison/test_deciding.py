@@ -184,3 +184,10 @@ def test_without_draws_hits_still_tell_networks_apart() -> None:
     sentence = judge(group_of(runs)).sentence
     assert "points (p < 0.001)" in sentence
     assert "nan" not in sentence
+
+
+def test_without_linear_and_knn_there_is_no_verdict_and_the_sentence_says_what_to_measure() -> None:
+    runs = [replace(run, values={"cost/gmacs": 1.0}, kinds={}) for run in networks([0.9, 0.6], [0.6, 0.9]).runs]
+    verdict = judge(group_of(runs))
+    assert verdict.decides is None
+    assert verdict.sentence.endswith("in common (metrics=[linear,neighbours]).")

@@ -158,7 +158,8 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     shown = Table(box=box.SIMPLE_HEAD)
     shown.add_column("place", justify="right")
     shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", no_wrap=True)
-    shown.add_column(f"{first.words} (95 %)", justify="right", no_wrap=True)
+    ends = " (95 %)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
+    shown.add_column(f"{first.words}{ends}", justify="right", no_wrap=True)
     for column in (*(h.words for h in others), "GMACs", *CARD_HEAD):
         shown.add_column(column, justify="right")
     for c in verdict.contenders:

@@ -25,7 +25,7 @@ from frostmark.comparison.paired import INDEPENDENT, Basis, difference_of
 from frostmark.comparison.runs import Run
 from frostmark.metrics.deciding import Rule, ranked, why_other
 from frostmark.metrics.kinds import Kind, kind_of, split_of, words_of
-from frostmark.metrics.lookup import headlines, own_keys
+from frostmark.metrics.lookup import own_keys
 from frostmark.stats.paired import Difference, agreement, groups, holm
 
 LEVEL = 0.05
@@ -174,8 +174,8 @@ def judge(group: Group, asked: Asked = AS_MADE) -> Verdict:
     rule, notes = rule_of(group, asked)
     shared = _headlines(group, rule)
     if not shared:
-        words = ", ".join(kind.words for _, kind in headlines(group.kinds))
-        return Verdict(f"There is no verdict: the runs have none of {words} in common.", (), (), {}, None)
+        none = "the runs have neither linear accuracy nor k-NN accuracy in common (metrics=[linear,neighbours])"
+        return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
     first, *more = shared
     notes += [told for told in [why_other(rule, [(h.name, h.kind) for h in shared])] if told]
     choosing = next((h for h in shared if all(h.train_key in run.values for run in group.runs)), None)
