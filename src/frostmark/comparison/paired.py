@@ -28,7 +28,7 @@ BY_IMAGE = (
 )
 
 
-class Metric(Protocol):
+class ComparedBy(Protocol):
     """What two runs are compared by."""
 
     @property
@@ -41,7 +41,7 @@ class Metric(Protocol):
     def kind(self) -> Kind: ...
 
 
-def difference_of(one: Run, other: Run, metric: Metric) -> Difference:
+def difference_of(one: Run, other: Run, metric: ComparedBy) -> Difference:
     """The difference of two runs, on the same images; NaN for ends and p that are not known."""
     key = metric.key
     value = one.values[key] - other.values[key]

@@ -308,10 +308,8 @@ def make_splits(
 
     @cache
     def graph(name: str, bank: str, k: int) -> Graph:
-        return Graph(**keep(name, bank, f"{Graph.SCHEMA}-{k}", lambda: vars(built(name, bank, k))))
-
-    def built(name: str, bank: str, k: int) -> Graph:
-        return Graph.of(rows[bank], rows[name], k, exclude_self=name == bank)
+        made = partial(Graph.of, rows[bank], rows[name], k, exclude_self=name == bank)
+        return Graph(**keep(name, bank, f"{Graph.SCHEMA}-{k}", lambda: vars(made())))
 
     def nearest(name: str, bank: str, k: int) -> Graph:
         return graph(name, bank, max(k, KEPT)).first(k)
