@@ -120,7 +120,8 @@ def test_the_order_of_the_callbacks_does_not_matter(
         "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
         "map.svg", "map.html", "pair_variance.svg", "confusability.svg", "shots.svg", "embedding.parquet",
         "metrics.json", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "class_separability.csv",
-        "class_shift.csv", "class_recall.csv", "knn_confusion.csv", "label_audit.csv", "shots.png", "shots.csv", "draws.npz",
+        "class_shift.csv", "class_recall.csv",
+        "knn_confusion.csv", "label_audit.csv", "shots.png", "shots.csv", "draws.npz",
         "maps/thumbnails.npz",
     }  # fmt: skip
     assert set(tracker.images) == {"map/train", "map/test", "confusability", "confusable_pairs"}
