@@ -121,7 +121,7 @@ def test_the_order_of_the_callbacks_does_not_matter(
         "map.svg", "map.html", "pair_variance.svg", "confusability.svg", "shots.svg", "embedding.parquet",
         "metrics.json", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "class_separability.csv",
         "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "shots.png", "shots.csv", "draws.npz",
-        "maps/thumbnails.npz",
+        "class_recall.csv", "maps/thumbnails.npz",
     }  # fmt: skip
     assert set(tracker.images) == {"map/train", "map/test", "confusability", "confusable_pairs"}
     assert record.skipped == {}
