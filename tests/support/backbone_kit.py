@@ -69,7 +69,8 @@ def _of_taps(backbone: CheckedBackbone, model: nn.Module, size: int | None) -> I
     if not survey.taps:
         yield "it has no tap"
         return
-    taps = [Tap(survey.resolve(word), "gap") for word in survey.taps]
+    nodes = [survey.resolve(word) for word in survey.taps]
+    taps = [Tap(node, "mean" if node.kind == "tokens" else "gap") for node in nodes]
     draw = torch.Generator().manual_seed(0)
     images = torch.randn((2, 3, survey.size, survey.size), generator=draw)
     with torch.inference_mode():

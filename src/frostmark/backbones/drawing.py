@@ -1,7 +1,7 @@
 """Weights that are drawn from the global generators follow from the seed, and leave the generators as they were.
 
 with drawing(seed=0):
-    network = build()            # torch.nn draws from torch's global generator, other code from NumPy's or Python's
+    network = nn.Linear(8, 2)    # torch.nn draws from torch's global generator, other code from NumPy's or Python's
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a family hands back is what it declares: checked where families of others are run.
 
-scores = measured(family, "dead", splits)
-scores = declared(family(splits), "dead")
+scores = measured(Variance(), "variance", splits)
+scores = declared(scores, "variance")
 """
 
 from __future__ import annotations
