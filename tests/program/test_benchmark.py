@@ -26,7 +26,7 @@ ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
     "summary.md", "config.yaml", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "shots.png",
     "shots.csv", "class_separability.csv", "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "draws.npz",
-    "metrics.json",
+    "metrics.json", "class_recall.csv", "linear_confusion.csv", "linear_shots.csv",
     "map.html", "embedding.parquet", "map.svg", "pair_variance.svg", "confusability.svg", "shots.svg",
 }  # fmt: skip
 

@@ -91,6 +91,28 @@ def test_the_memory_of_wide_rows_does_not_grow_with_the_images(
         assert peak(4000, *more) - peak(400, *more) < 300, more
 
 
+def test_read_outs_are_fitted_once_and_kept_beside_the_rows(program: Program, tmp_path: Path) -> None:
+    def kept() -> dict[str, int]:
+        found = tmp_path.glob("mlruns/features/*/derived-linear1-*.safetensors")
+        return {path.name: path.stat().st_mtime_ns for path in found}
+
+    def values() -> list[dict[str, float]]:
+        files = sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))
+        found = [json.loads(path.read_text())["values"] for path in files]
+        return [{key: value for key, value in of.items() if "/linear/" in key} for of in found]
+
+    words = (*QUICK, "metrics=[linear]")
+    assert program(*words, cwd=tmp_path).returncode == 0
+    first = kept()
+    assert len(first) == 2  # the read-out beside the train rows, the shots curve beside the test rows
+    assert program(*words, cwd=tmp_path).returncode == 0
+    assert kept() == first
+    before, after = values()
+    assert after == before
+    assert program(*words, "metrics.linear.folds=3", cwd=tmp_path).returncode == 0
+    assert len(kept()) > 2
+
+
 def test_neighbours_are_found_once_and_kept_beside_the_rows(program: Program, tmp_path: Path) -> None:
     def graphs() -> dict[str, int]:
         found = tmp_path.glob("mlruns/features/*/derived-nearest2-*.safetensors")

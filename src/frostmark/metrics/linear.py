@@ -103,7 +103,7 @@ class Linear:
 
     def _read(self, train: Split, rows: Callable[[], Train]) -> ReadOut:
         """The read-out, fitted unless it is kept."""
-        folds = folds_of(train.labels, self.folds, seeded(0, *train.resamples.context, "folds"))
+        folds = folds_of(train.labels, self.folds, seeded(0, *train.resamples.context, "folds"), train.groups)
         held_out = folds if self._enough(train) and can_hold_out(train.labels, folds) else None
         name = f"{SCHEMA}-{_digest(folds, train.labels, np.array(held_out is None))}"
         return ReadOut.from_arrays(train.kept(name, lambda: vars(read(rows(), held_out))))
