@@ -13,9 +13,9 @@ def test_sizes_and_ages_are_read_with_their_units() -> None:
     assert [size_bytes(t) for t in ("7", "1kB", "1.5MB", "10GB", "2 TB")] == [7, 1000, 1500000, 10**10, 2 * 10**12]
     assert [age_seconds(t) for t in ("90s", "2m", "1h", "30d", "1w")] == [90, 120, 3600, 2592000, 604800]
     for wrong in ("", "ten", "10 potatoes", "-3d", "d"):
-        with pytest.raises(ValueError, match="is none of"):
+        with pytest.raises(ValueError, match="is not one of"):
             age_seconds(wrong)
-        with pytest.raises(ValueError, match="is none of"):
+        with pytest.raises(ValueError, match="is not one of"):
             size_bytes(wrong)
 
 

@@ -168,7 +168,7 @@ def test_what_decides_is_chosen_by_a_word() -> None:
     ("word", "told", "fix"),
     [
         ("decide=svm", "svm", "linear"),
-        ("decide.family=lineer", "decide=lineer: no such family", "decide=linear"),
+        ("decide.family=lineer", "decide=lineer: no family of this name can decide", "decide=linear"),
         ("decide.balanced=maybe", "decide.balanced=maybe is unknown", "decide.balanced="),
         ("decide.balance=true", "balance", "balanced"),
     ],

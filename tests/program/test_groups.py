@@ -20,7 +20,7 @@ from frostmark.errors import ConfigError, DataError
 
 SETTINGS = (
     "preprocess.size=16", "reducer=none", "uncertainty.permutations=0", "uncertainty.resamples=100",
-    "metrics=[neighbours,separability]",
+    "metrics=[neighbours,separability]", "decide=knn",
 )  # fmt: skip
 TRAIN, TEST = 300, 200
 
