@@ -391,8 +391,8 @@ def test_sound_scores_pass() -> None:
         (lambda s: s.tables.update({"dead": {}}), "the table dead must have one length: there is no column"),
         (lambda s: s.draws.update({"test/dead/first_1": np.ones(3)}), "test/dead/first_1 has draws but no value"),
         (lambda s: s.chance.update({"test/dead/first_1": 0.1}), "test/dead/first_1 has a chance level but no value"),
-        (lambda s: s.outcomes.update({"test/other": np.ones(3)}), "test/other are outcomes that belong to none of the metrics"),
-        (lambda s: s.outcomes.update({"dead_hits": np.ones(3)}), "dead_hits are outcomes that belong to none of the metrics"),
+        (lambda s: s.outcomes.update({"test/other": np.ones(3)}), "test/other are outcomes that belong to none"),
+        (lambda s: s.outcomes.update({"dead_hits": np.ones(3)}), "dead_hits are outcomes that belong to none"),
     ],
 )
 def test_what_was_not_declared_is_refused_with_the_family_named(spoil, words: str) -> None:  # type: ignore[no-untyped-def]
