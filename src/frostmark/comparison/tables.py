@@ -157,11 +157,12 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     first, *others = verdict.headlines
     shown = Table(box=box.SIMPLE_HEAD)
     shown.add_column("place", justify="right")
-    shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", no_wrap=True)
+    # Names are folded where there is little room; numbers never are.
+    shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", overflow="fold", min_width=16)
     ends = " (95 %)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
     shown.add_column(f"{first.words}{ends}", justify="right", no_wrap=True)
     for column in (*(h.words for h in others), "GMACs", *CARD_HEAD):
-        shown.add_column(column, justify="right")
+        shown.add_column("\n".join(column.split()), justify="right", no_wrap=True)
     for c in verdict.contenders:
         values = [with_interval(c.run, first), *(h.kind.shown(c.run.values[h.key]) for h in others)]
         style = "bold" if c.place == 1 else None
