@@ -121,7 +121,7 @@ class Kind:
 
     @classmethod
     def from_dict(cls, plain: object) -> Kind:
-        """The kind that :meth:`to_dict` wrote; :data:`UNKNOWN`, which compares nothing, of anything damaged."""
+        """The kind that :meth:`to_dict` wrote; :data:`UNKNOWN`, valid within one run alone, of anything damaged."""
         try:
             return cls(**_checked(plain))  # type: ignore[arg-type]
         except (TypeError, ValueError, KeyError, ConfigError):
@@ -145,7 +145,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 
 UNKNOWN = Kind("unknown metric", "neither", Across.RUN)
-"""What is assumed of a metric that nobody declares: that it compares nothing between runs."""
+"""What is assumed of a metric that nobody declares: that it is valid within one run alone."""
 
 
 def _wrong_field(words: str, name: str, value: object, valid: tuple[object, ...]) -> ConfigError:

@@ -50,7 +50,7 @@ def derived(key: str, kinds: Mapping[str, Kind], among: Iterable[str] = ()) -> b
 def own_keys(values: Iterable[str], kinds: Mapping[str, Kind]) -> list[str]:
     """The keys that are metrics of the run itself, in their order: with a split, not derived, not per class or pair.
 
-    A metric that nobody declares counts as one: it is shown, but compares nothing.
+    A metric that nobody declares counts as one: it is shown, but no runs are compared by it.
     """
     keys = dict.fromkeys(values)
     return [key for key in keys if _is_own(key, kinds) and not derived(key, kinds, keys)]

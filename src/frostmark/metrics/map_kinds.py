@@ -68,11 +68,11 @@ MAP_KINDS: Mapping[str, Kind] = {
     ),
     "map/variance_intra": _variance(
         "within-class variance in the map",
-        meaning="`variance/intra` in the coordinates of the map: compares nothing between runs",
+        meaning="`variance/intra` in the coordinates of the map; do not compare runs by it",
     ),
     "map/variance_inter": _variance(
         "between-class variance in the map",
-        meaning="`variance/inter` in the coordinates of the map: compares nothing between runs",
+        meaning="`variance/inter` in the coordinates of the map; do not compare runs by it",
     ),
     "map/intra_variance/<class>": _variance(
         "variance of <class> in the map", per="class", meaning="variance of one class in the coordinates of the map"

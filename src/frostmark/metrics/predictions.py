@@ -36,7 +36,7 @@ def add_accuracies(
     """
     hits = predicted == split.labels
     scores.outcomes[f"{split.name}/{name}_hits"] = hits
-    commonest = int(train.moments.count.argmax())  # who always answers this one needs no features
+    commonest = int(train.moments.count.argmax())  # answering with this class alone needs no features
     resampled = split.resamples.draws > 0
     shuffled = list(split.permutations) if null else []
     scores.add(
