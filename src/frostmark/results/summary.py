@@ -177,8 +177,8 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
     key = f"test/{name}"
     lines = []
     if key in findings.chance:
-        has = "has a balanced accuracy of" if kind.balanced else "is right for"
-        lines.append(f"- Who always names the commonest class {has} {percent(findings.chance[key])}.")
+        what = "balanced accuracy " if kind.balanced else ""
+        lines.append(f"- Always predicting the most common class: {what}{percent(findings.chance[key])}.")
     for line in _lines(findings.tables.get("controls", {})):
         if line["metric"] == key:
             lines.append(_gain(line))

@@ -160,7 +160,7 @@ def notes(
 
 
 def _only_within(values: Mapping[str, float], kinds: Mapping[str, Kind], *, of_map: bool) -> list[str]:
-    """The metrics that compare nothing beyond one run, of the map or of the features."""
+    """The metrics that are valid within one run alone, of the map or of the features."""
     names: dict[str, None] = {}
     for key in own_keys(values, kinds):
         kind = kind_of(key, kinds)
