@@ -245,6 +245,9 @@ def check_controls(root: Path, values: dict[str, float]) -> None:
         assert float(line["of_control"]) == values[f"control/{control}/test/neighbours/knn_accuracy"]
         assert float(line["lo"]) < float(line["difference"]) < float(line["hi"])
         assert (control, "test/variance/intra") not in table  # scales with the features
+        of_width = (control, "test/geometry/rankme") in table
+        assert of_width is (control == "untrained")  # which has 512 features, the pixels have 784
+        assert (f"control/{control}/test/geometry/rankme" in values) is of_width
     assert "Raw pixels: " in (file.parent / "summary.md").read_text()
     assert values["cost/images_forwarded"] == 240  # the untrained network's are not the layer's cost
 

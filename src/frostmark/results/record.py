@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
-from frostmark.metrics.controls import gains, stands_beside
+from frostmark.metrics.controls import beside, gains
 from frostmark.metrics.deciding import USUAL, Rule, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
@@ -57,7 +57,7 @@ class Record:
         skipped: artifact → why it was not made.
         chance: metric key → what labels that mean nothing would give.
         draws, outcomes: metric key → bootstrap draws; name → one value per image.
-        controls: control → its scores: the same metrics of what the layer must beat.
+        controls: control → its scores, as far as they compare: the same metrics of what the layer must beat.
         tags: what the run is.
         groups: by split, the group of every image as a number; empty if the images are taken to be independent.
         labels: by split, the class of every image.
@@ -141,12 +141,16 @@ class Record:
         else:
             self.add_value(key, value)
 
-    def add_control(self, control: str, scores: Scores) -> None:
-        """Take in what a family found in a control; see :mod:`frostmark.metrics.controls`."""
-        self.controls.setdefault(control, Scores({})).take(scores)
-        for key, value in scores.values.items():
-            if stands_beside(key, scores.kinds):
-                self._take(f"control/{control}/{key}", value)
+    def add_control(self, control: str, scores: Scores, widths: tuple[int, int]) -> None:
+        """Take in what a family found in a control, as far as it compares; see :mod:`frostmark.metrics.controls`.
+
+        Args:
+            widths: number of features of the layer and of the control.
+        """
+        shown = beside(scores, widths)
+        self.controls.setdefault(control, Scores({})).take(shown)
+        for key, value in shown.values.items():
+            self._take(f"control/{control}/{key}", value)
 
     def compare(self) -> None:
         """Set the values beside those of the controls, once all are in."""
