@@ -197,8 +197,6 @@ def test_what_an_image_adds_to_the_h_score_is_its_derivative() -> None:
     assert 0.01 < alpha < 1
     assert weighted_h(rows, labels, alpha, np.ones(60)) == pytest.approx(score, rel=1e-10)
     added, step = influence(spectrum, labels, weights), 1e-4
-    leverage = spectrum.left(slice(None)) ** 2 @ weights
-    assert leverage.max() < 0.6
     for c in range(3):
         mine = np.flatnonzero(labels == c)
         slopes = np.array([
@@ -207,9 +205,8 @@ def test_what_an_image_adds_to_the_h_score_is_its_derivative() -> None:
             for unit in np.eye(60)[mine]
         ])  # fmt: skip
         # About the mean of the class, which a resample leaves alone, and without what an image draws towards itself.
-        expected = (slopes - slopes.mean()) / (1 - leverage[mine])
-        around = added[mine] - added[mine].mean()
-        assert around == pytest.approx(expected - expected.mean(), abs=1e-5)
+        expected = (slopes - slopes.mean()) / (1 - weights.sum() / 60)
+        assert added[mine] - added[mine].mean() == pytest.approx(expected, abs=1e-5)
 
 
 def test_draws_are_around_the_value_and_stay_below_one() -> None:
@@ -221,6 +218,18 @@ def test_draws_are_around_the_value_and_stay_below_one() -> None:
         assert found.values[f"{key}_lo"] < value < found.values[f"{key}_hi"] <= 1  # type: ignore[operator]
         assert abs(draws.mean() - value) < 4 * draws.std() / np.sqrt(400)
         assert draws.max() <= 1
+
+
+def test_copies_of_columns_leave_the_draws() -> None:
+    """Also where they make more columns than there are rows, whose axes are then found from the rows' side."""
+    rows, labels = blobs(60, 30, 3)
+    drawn = []
+    for copies in (1, 3):
+        features = np.hstack([rows.astype(np.float32)] * copies)
+        splits = make_splits({"test": features}, {"test": labels}, tuple("abc"), resamples=50, permutations=0)
+        drawn.append(Transfer(nleep=False)(splits).draws["test/transfer/h_score_excess"])
+    assert np.std(drawn[0]) > 0.01
+    assert drawn[1] == pytest.approx(drawn[0], rel=1e-4)
 
 
 def test_too_few_rows_have_no_interval() -> None:
@@ -235,7 +244,7 @@ def test_too_few_rows_have_no_interval() -> None:
 def test_intervals_hold_what_many_samples_give_on_average(n: int, classes: int) -> None:
     """40 features of uneven variances: 1.5 to 6 rows for each.
 
-    Of 2,000 samples 94.4, 95.3, 95.4, 96.4 and 95.2 %, in this order. (Of ten classes of rows with heavy tails, also
+    Of 2,000 samples 94.6, 95.7, 95.5, 96.5 and 95.2 %, in this order. (Of ten classes of rows with heavy tails, also
     1.5 to 6 for each feature, 84 to 88 % of 200.)
     """
     rng = np.random.default_rng(0)

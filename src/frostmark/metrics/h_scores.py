@@ -68,16 +68,16 @@ def above_chance(score: _Scores, chance: float, classes: int) -> _Scores:
 
 
 def influence(spectrum: Spectrum, labels: NDArray[np.int64], weights: Float) -> Float:
-    """(N,) what each image adds to H = Σ_k w_k e_k, e the variance :func:`explained`: of resampled images, H changes by
-    the mean of what they add.
+    """(N,) what each image adds to H = Σ_k w_k e_k, where e is the variance :func:`explained`.
 
-    The derivative of N · H by the weight of an image, Ledoit and Wolf's α held fixed. With c the class of i, and with
-    g_c(i) = N Σ_k u_ik w_k z_ck/n_c, the fit of class c to image i,
+    Resampled images change H by the mean of what they add, less that of all. It is the derivative of N · H by the
+    weight of an image, Ledoit and Wolf's α held fixed. With c the class of i, and with g_c(i) = N Σ_k u_ik w_k z_ck/n_c
+    the fit of class c to image i,
 
         2 g_c(i) − N Σ_k w_k z_ck²/n_c² − Σ_b (n_b/N) g_b(i)² − ‖x_i‖² N Σ_k w_k (1 − w_k) e_k / Σ_k s_k
 
-    Its distance from the mean of its class is divided by 1 − h_i, h_i = Σ_k w_k u_ik², because an image draws the fit
-    towards itself. Rows that are drawn twice would be their own twins, which a linear fit knows by heart.
+    Its distance from the mean of its class is divided by 1 − Σ_k w_k/N, because an image draws the fit towards itself.
+    Rows that are drawn twice would be their own twins, which a linear fit knows by heart.
 
     Args:
         labels: (N,) in 0 … C − 1, every class with rows.
@@ -88,12 +88,14 @@ def influence(spectrum: Spectrum, labels: NDArray[np.int64], weights: Float) -> 
     fits = (n * weights * z / count[:, None]).T  # (k, C)
     of_class = n * (z**2 @ weights) / count**2
     shrunk = n * float(explained(z, count) @ (weights * (1 - weights))) / spectrum.values.sum()
-    added, leverage = np.empty(n), np.empty(n)
+    # The source of the spectrum is X, or U.
+    axes, ones = spectrum.axes, np.ones(len(spectrum.centre))
+    turn, lengths = (fits, spectrum.values) if axes is None else (axes @ fits, ones)
+    added = np.empty(n)
     for part in row_blocks(n, spectrum.width):
-        u = spectrum.left(part)
-        fitted, own, squares = u @ fits, labels[part], u**2
+        x, own = spectrum.source[part] - spectrum.centre, labels[part]
+        fitted = x @ turn
         added[part] = 2 * fitted[np.arange(len(own)), own] - of_class[own] - fitted**2 @ (count / n)
-        added[part] -= shrunk * (squares @ spectrum.values)
-        leverage[part] = squares @ weights
+        added[part] -= shrunk * (x**2 @ lengths)
     mean = (np.bincount(labels, added) / count)[labels]
-    return np.asarray(mean + (added - mean) / (1 - leverage))
+    return np.asarray(mean + (added - mean) / (1 - weights.sum() / n))

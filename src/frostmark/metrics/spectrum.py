@@ -115,10 +115,6 @@ class Spectrum:
             rows[part] = _turned((self.source[part] - self.centre).astype(np.float32), before)
         return lambda labels: _turned(class_sums(rows, labels, classes), after).astype(np.float64)
 
-    def left(self, part: slice) -> Float:
-        """(b, k) U of some of the rows."""
-        return np.asarray(_turned(self.source[part] - self.centre, self.axes), np.float64)
-
     def coordinates(self, components: int) -> Float:
         """(N, m) the rows in their first ``components`` principal axes, or as many as there are.
 
