@@ -142,11 +142,7 @@ class Record:
             self.add_value(key, value)
 
     def add_control(self, control: str, scores: Scores, widths: tuple[int, int]) -> None:
-        """Take in what a family found in a control, as far as it compares; see :mod:`frostmark.metrics.controls`.
-
-        Args:
-            widths: number of features of the layer and of the control.
-        """
+        """Take in what stands beside the layer of a control's scores: :func:`~frostmark.metrics.controls.beside`."""
         shown = beside(scores, widths)
         self.controls.setdefault(control, Scores({})).take(shown)
         for key, value in shown.values.items():
