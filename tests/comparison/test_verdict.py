@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from frostmark.comparison.contenders import Headline
 from frostmark.comparison.groups import Group, comparable, differences
 from frostmark.comparison.markdown import how
 from frostmark.comparison.paired import difference_of
 from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import pairs
-from frostmark.comparison.verdict import Headline, judge
+from frostmark.comparison.verdict import judge
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.stats.bootstrap import Resamples
 from support.simulated_groups import World, drawn, groups_of

@@ -14,9 +14,10 @@ from rich import box
 from rich.table import Table
 
 from frostmark.comparison.cards import CARD_HEAD, TOP1, card_cells
+from frostmark.comparison.contenders import Headline
 from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
-from frostmark.comparison.verdict import Headline, Verdict
+from frostmark.comparison.verdict import Verdict
 from frostmark.metrics.kinds import base_of, kind_of
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
