@@ -101,7 +101,7 @@ def run_benchmark(
     network = network_of(subject, given)
     with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
         record = _record(subject, folder, run.tracker, progress)
-        with _recording(record, subject, network, shown(config, given.described)):
+        with _recording(record, subject, network, shown(config, given.described(config))):
             measurement = Measurement(subject.families, progress)
             extraction = extraction_of(subject, network, progress)
             record.add_tags(extraction.places(subject.tap))
@@ -143,7 +143,7 @@ def _tracked(subject: Subject, folder: Path, parent: str | None) -> Iterator[_Tr
 
 
 @contextmanager
-def _recording(record: Record, subject: Subject, network: Network, config: Shown) -> Iterator[None]:
+def _recording(record: Record, subject: Subject, network: Network | None, config: Shown) -> Iterator[None]:
     """Says first what the run is, and writes in the end what was found, whatever happens between."""
     if not is_rank_zero():
         yield
@@ -164,12 +164,14 @@ def _recording(record: Record, subject: Subject, network: Network, config: Shown
 
 
 def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
-    about = f"Weights: {subject.backbone.weights_name}."
+    about = f"Weights: {subject.backbone.weights_name}." if subject.rows is None else f"{subject.rows.origin}."
+    thumbnails = subject.thumbnails if subject.pictured else None
     return Record(
-        *(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about),
+        *(folder, tracker, progress, subject.title, subject.classes, thumbnails, about),
         groups=dict(subject.groups or {}),
+        files=dict(subject.files),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
-        remarks=remarks(subject.groups),
+        remarks=remarks(subject),
         rule=_rule(subject),
     )
 

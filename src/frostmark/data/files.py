@@ -28,6 +28,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import DataError
+from frostmark.names import storable
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 """What an image file may hold, whatever it is called: Pillow also reads formats that start other programs."""
@@ -93,6 +94,11 @@ class ImageFiles:
         return [
             n.encode("utf-8", "surrogateescape") + b"\0" + d for n, d in zip(names, digests, strict=True)
         ] + left_out
+
+    @property
+    def files(self) -> list[str]:
+        """The name of every file."""
+        return [storable(self.name(path)) for path in self.paths]
 
     def name(self, path: Path) -> str:
         """How a file is called in the set."""
