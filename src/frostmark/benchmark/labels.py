@@ -85,12 +85,13 @@ def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
 
 def _made_elsewhere(subject: Subject) -> dict[str, str]:
     assert subject.rows is not None, "a network makes the rows, or they were made elsewhere"
-    size = subject.rows.image_size
+    rows, about = subject.rows, subject.rows.given.about
     return {
-        "weights": subject.rows.origin,
-        "weights_digest": subject.rows.layer.digest,
-        "precision": subject.rows.layer.kind,
-        **({"image_size": size} if size else {}),
+        "weights": subject.backbone.weights_name,
+        "weights_digest": rows.layer.digest,
+        "rows_kind": rows.layer.kind,
+        **({"rows_weights": about["weights"]} if "weights" in about else {}),
+        **{tag: about[tag] for tag in ("image_size", "precision") if tag in about},
     }
 
 

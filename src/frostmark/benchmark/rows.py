@@ -69,14 +69,10 @@ class RowsElsewhere:
         return self.given.about.get("preprocess", ELSEWHERE)
 
     @property
-    def image_size(self) -> str:
-        """Edge in pixels of what the network saw; empty if the file does not tell."""
-        return self.given.about.get("image_size", "")
-
-    @property
     def seen(self) -> str:
         """How the images were preprocessed, in words."""
-        size = f" to {self.image_size} pixels" if self.image_size else ""
+        known = self.given.about.get("image_size")
+        size = f" to {known} pixels" if known else ""
         return f"preprocessed {ELSEWHERE}{size}" if self.preprocess == ELSEWHERE else f"{self.preprocess}{size}"
 
     @property

@@ -20,7 +20,7 @@ from frostmark.comparison.groups import Group
 from frostmark.comparison.maps import AlignedMaps
 from frostmark.comparison.markdown import comparison_markdown
 from frostmark.comparison.similarity import Similarity, similarity_of
-from frostmark.comparison.tables import depth
+from frostmark.comparison.tables import depth, knows_depth
 from frostmark.comparison.verdict import Verdict, judge
 from frostmark.features.store import FeatureStore
 from frostmark.figures.costs import CostPoint
@@ -37,7 +37,8 @@ class Comparison:
         group: the runs.
         verdict: which is better, and whether that is significant.
         about: where the comparison comes from, with all remarks on it.
-        curves: network → its layers, with depth and value of the metric that decides; empty without one.
+        curves: network → its layers, with depth and value of the metric that decides; empty without one, and without
+            networks whose depth is not known.
         costs: every layer whose cost is known, with its value of the metric that decides.
         maps: laid upon each other, with the images that they show; None if no run has one.
         similarity: CKA between the layers; None if their rows are not kept.
@@ -128,6 +129,8 @@ def _curves(group: Group, verdict: Verdict) -> dict[str, tuple[Stop, ...]]:
         return {}
     curves: dict[str, tuple[Stop, ...]] = {}
     for name, layer, run in zip(group.names, group.layers, group.runs, strict=True):
+        if not knows_depth(run):
+            continue
         ends = (run.values.get(f"{headline.key}{end}") for end in ("_lo", "_hi"))
         curves[name] = (*curves.get(name, ()), Stop(layer, depth(run), run.values[headline.key], *ends))
     return curves

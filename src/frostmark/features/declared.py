@@ -22,9 +22,18 @@ from frostmark.names import storable
 Labels = Mapping[str, NDArray[np.int64]]
 """Split → (N,) in 0 … C − 1."""
 
-KNOWN_ABOUT = ("backbone", "weights", "dataset", "preprocess", "image_size", "train_fingerprint", "test_fingerprint")
+KNOWN_ABOUT = (
+    "backbone",
+    "weights",
+    "dataset",
+    "preprocess",
+    "image_size",
+    "precision",
+    "train_fingerprint",
+    "test_fingerprint",
+)
 """What may be said of all rows, each a text: how the network, its weights and the data set are called, how images were
-preprocessed, and what identifies the images of each split (``cache export`` writes all of it)."""
+preprocessed and forwarded, and what identifies the images of each split (``cache export`` writes all of it)."""
 
 
 def labels_of(contents: Contents) -> tuple[Labels, tuple[str, ...]]:

@@ -12,6 +12,8 @@ column of lists per layer. Nothing in a file is run: pickled objects are refused
 from __future__ import annotations
 
 import json
+import shutil
+import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from frostmark.errors import DataError
 from frostmark.features.entry import Array
@@ -169,6 +172,29 @@ def _texts_or_numbers(values: list[object], key: str) -> Array:
             return np.array(values, dtype=None if values else str)
     odd = next(value for value in values if type(value) not in (str, int) or type(value) is not type(values[0]))
     raise ValueError(f"{key!r} holds {odd!r}: all must be texts, or all whole numbers")
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Array], texts: Mapping[str, str]) -> None:
+    """Write a file that :func:`read_contents` reads, whole or not at all.
+
+    Args:
+        texts: JSON by key, for the metadata.
+
+    Raises:
+        DataError: if there is no such folder, or its disk is too full.
+    """
+    if not path.parent.is_dir():
+        raise DataError(f"there is no folder {path.parent}", fix=f"mkdir -p '{path.parent}'")
+    needed = sum(of.nbytes for of in tensors.values()) + sum(map(len, texts.values()))
+    if needed > (free := shutil.disk_usage(path.parent).free):
+        told = f"the disk of {path.parent} is too full: {needed:,} bytes are needed and {free:,} are free"
+        raise DataError(told, fix="name a file on a larger disk")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        save_file({key: np.ascontiguousarray(of) for key, of in tensors.items()}, temporary, dict(texts))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- parquet

@@ -28,7 +28,7 @@ from frostmark.features.entry import Array
 from frostmark.features.formats import ABOUT, CLASSES, FIX, SPLITS, Contents, contents_of, read_contents
 from frostmark.features.key import digest_of
 from frostmark.features.rows import not_finite
-from frostmark.names import storable
+from frostmark.names import storable, visible
 
 PLAIN = "rows"
 """The layer whose keys are ``train`` and ``test`` alone."""
@@ -188,6 +188,8 @@ def _layers(contents: Contents) -> dict[str, dict[str, str]]:
         layer, _, split = key.rpartition("/")
         if split not in SPLITS:
             continue
+        if visible(layer) != layer or "${" in layer:  # it becomes a word of the command line
+            raise DataError(f"{contents.name}: the name of the layer {layer!r} cannot be typed", fix="rename it")
         of_layer = keys.setdefault(layer or PLAIN, {})
         if split in of_layer:
             raise DataError(f"{contents.name} has {of_layer[split]!r} and {key!r}: one layer twice", fix="rename one")
