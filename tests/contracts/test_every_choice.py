@@ -65,6 +65,8 @@ def made(node: dict[str, object], group: str, protocol: type[P]) -> P:
 
 @pytest.mark.parametrize("word", some_slow("backbone"))
 def test_backbone(word: str) -> None:
+    if word == "rows":
+        pytest.skip("rows made elsewhere have no network: tests/program/test_rows.py")
     config = composed("backbone", word, f"backbone.weights={UNTRAINED}")
     published = made(composed("backbone", word).backbone, "backbone", Backbone)
     assert published.missing_weights() is None or isinstance(published.missing_weights(), str)

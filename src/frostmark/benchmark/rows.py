@@ -6,7 +6,7 @@ of.layer.rows["train"], of.source.splits["train"].labels, of.tap.width
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,6 +98,17 @@ class RowsElsewhere:
         if missing:
             total = sum(map(len, self.source.splits.values()))
             yield f"maps show no images: {len(missing):,} of {total:,} files are not there, such as {missing[0]}"
+
+
+def layers_of_file(file: Path) -> list[str]:
+    """The layers of a file of rows."""
+    return list(read_rows(file.expanduser()).layers)
+
+
+def told_beside_rows(words: Sequence[str]) -> list[str]:
+    """The overrides of what the file takes the place of: they would do nothing."""
+    keys = {word: word.lstrip("+~").partition("=")[0].partition(".")[0] for word in words}
+    return [word for word, group in keys.items() if group in ("dataset", "preprocess")]
 
 
 def is_rows(config: Config) -> bool:

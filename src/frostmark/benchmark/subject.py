@@ -32,7 +32,7 @@ from frostmark.data.preprocess import Pipeline, Preprocess
 from frostmark.data.rows import RowImages
 from frostmark.data.source import SPLITS, ImageSet, Source, files_of, groups_of
 from frostmark.errors import DataError
-from frostmark.features.given import GivenRows
+from frostmark.features.given import GivenRows, rows_of
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
@@ -60,6 +60,11 @@ class Given:
         parts = {"backbone": self.backbone, "dataset": self.source}
         given = {group: {"given": part.name} for group, part in parts.items() if part is not None}
         return given | ({group: {"given": "rows"} for group in ("preprocess", "dataset")} if is_rows(config) else {})
+
+
+def rows_handed_over(rows: Mapping[str, object], name: str | None) -> Given:
+    """Rows made elsewhere as arrays, under the ``name`` of their network; see :mod:`frostmark.features.given`."""
+    return Given(RowsBackbone(label=name), rows=rows_of(rows))
 
 
 @dataclass(frozen=True)

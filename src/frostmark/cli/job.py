@@ -16,7 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from frostmark.benchmark.labels import identity
-from frostmark.benchmark.run import Result, run_benchmark
+from frostmark.benchmark.result import Result
+from frostmark.benchmark.run import run_benchmark
 from frostmark.benchmark.subject import Given
 from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
 from frostmark.cli.apart import run_apart

@@ -13,14 +13,11 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from frostmark.benchmark.rows import layers_of_file, told_beside_rows
 from frostmark.config.words import quoted
 from frostmark.errors import ConfigError
-from frostmark.features.given import read_rows
 
 ROWS = "backbone=rows"
-
-_BESIDE = ("dataset", "preprocess")
-"""Groups that the file takes the place of."""
 
 _TELLING = {"--help", "-h", "--hydra-help", "--info", "-i", "--shell-completion", "-sc"}
 """Options that run nothing."""
@@ -34,15 +31,14 @@ def with_layers(arguments: list[str]) -> list[str]:
         DataError: if no layer is named and the file cannot be read.
     """
     keys = [word.lstrip("+~").partition("=")[0] for word in arguments]
-    for word, key in zip(arguments, keys, strict=True):
-        if key.partition(".")[0] in _BESIDE:
-            raise ConfigError(f"{word} does nothing beside {ROWS}: the file is the data set, too", fix="leave it out")
+    if named := told_beside_rows(arguments):
+        raise ConfigError(f"{named[0]} does nothing beside {ROWS}: the file is the data set, too", fix="leave it out")
     if _TELLING & set(arguments) or "layer.node" in keys or "layer=node" in arguments:
         return arguments
     if "layer" in keys:
-        named = (["layer=node", f"layer.node={word.partition('=')[2]}"] if k == "layer" else [word]
-                 for word, k in zip(arguments, keys, strict=True))  # fmt: skip
-        return [word for words in named for word in words]
+        pairs = zip(arguments, keys, strict=True)
+        exact = [["layer=node", f"layer.node={w.partition('=')[2]}"] if key == "layer" else [w] for w, key in pairs]
+        return [word for words in exact for word in words]
     layers = _layers([word for word, key in zip(arguments, keys, strict=True) if key == "backbone.file"])
     if not layers:
         return arguments
@@ -56,7 +52,7 @@ def _layers(words: list[str]) -> list[str]:
         named = [path for word in words for path in _values(word)]
     except HydraException:  # it will be told of when the words are composed
         return []
-    layers = [read_rows(Path(path).expanduser()).layers for path in named]
+    layers = [layers_of_file(Path(path)) for path in named]
     shared = [name for name in layers[0] if all(name in of for of in layers)] if layers else []
     return shared or list(dict.fromkeys(name for of in layers for name in of))
 

@@ -59,6 +59,7 @@ class ImageFiles:
         skipped: names of those that were.
         digests: of every file as it was inspected; None before.
         groups: of every image; None where none are known.
+        home: the folder of the whole data set, for the names that a person sees; ``root`` if None.
     """
 
     paths: list[Path]
@@ -70,6 +71,7 @@ class ImageFiles:
     skipped: tuple[str, ...] = ()
     digests: list[bytes] | None = None
     groups: Sequence[Hashable] | None = None
+    home: Path | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -97,8 +99,8 @@ class ImageFiles:
 
     @property
     def files(self) -> list[str]:
-        """The name of every file."""
-        return [storable(self.name(path)) for path in self.paths]
+        """The name of every file, from the folder of the data set."""
+        return [storable(path.relative_to(self.home or self.root).as_posix()) for path in self.paths]
 
     def name(self, path: Path) -> str:
         """How a file is called in the set."""

@@ -90,11 +90,11 @@ def contents_of(arrays: Mapping[str, object]) -> Contents:
             array = np.asarray(json.dumps(dict(value)) if isinstance(value, Mapping) else value)
             return np.array([fspath(one) for one in array.flat]) if array.dtype == object else array
         except (TypeError, ValueError, RuntimeError) as problem:
-            told = f"{key!r} of the rows given is not an array of numbers or texts: {problem}"
+            told = f"{key!r} of the mapping of rows is not an array of numbers or texts: {problem}"
             fix = "np.asarray(rows, dtype='float32'), and texts as np.asarray(texts, dtype=str)"
             raise DataError(told, fix=fix) from problem
 
-    return Contents("the rows given", tuple(map(str, arrays)), read)
+    return Contents("the mapping of rows", tuple(map(str, arrays)), read)
 
 
 @contextmanager
@@ -120,13 +120,13 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _npz(path: Path) -> Contents:
     def read(key: str) -> Array:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return np.asarray(arrays[key])
 
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        raise ValueError("it holds one array without a name")
-    with loaded:
+    with path.open("rb") as file:  # NumPy leaves a damaged file open
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it holds one array without a name")
         return Contents(path.name, tuple(loaded.files), read)
 
 

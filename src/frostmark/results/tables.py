@@ -17,6 +17,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from frostmark.errors import ConfigError
 from frostmark.metrics.kinds import Across, Kind, kind_of
 from frostmark.metrics.lookup import NOT_CHANCE, cost_keys, known_kinds, own_keys, validity
 from frostmark.results.terminal import cell
@@ -52,6 +53,20 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> Path:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     temporary.replace(path)
     return path
+
+
+def data_frame(columns: Mapping[str, Array]) -> Any:
+    """``columns`` of equal length as a ``pandas.DataFrame``.
+
+    Raises:
+        ConfigError: if pandas is not installed.
+    """
+    from pyarrow import table
+
+    try:
+        return table(dict(columns)).to_pandas()
+    except ModuleNotFoundError as problem:
+        raise ConfigError(f"to_pandas() needs pandas: {problem}", fix="pip install pandas") from problem
 
 
 def _cell(value: Any) -> Any:
