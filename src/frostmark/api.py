@@ -197,7 +197,7 @@ def _dataset_words(dataset: object) -> list[str]:
     return _words("dataset", dataset)
 
 
-def _layer_words(word: str, *, exact: bool) -> list[str]:
+def _layer_words(word: str, *, exact: bool = False) -> list[str]:
     """The words that choose a layer; ``exact``: the name of one in a file of rows."""
     if not exact and word in known_words("layer") and word != "node":
         return [f"layer={word}"]

@@ -39,6 +39,9 @@ def test_of_several_files_the_layers_that_all_have_are_run(tmp_path: Path) -> No
     first, second = file(tmp_path / "a.npz", "fc", "conv"), file(tmp_path / "b.npz", "conv", "tokens")
     both = f"{first},{second.partition('=')[2]}"
     assert with_layers(["-m", ROWS, both])[3:] == ["layer=node", "layer.node='conv'"]
+    third = file(tmp_path / "c.npz", "")
+    with pytest.raises(ConfigError, match=r"no layer is in all of these files: .*a\.npz: fc, conv; .*c\.npz: rows"):
+        with_layers(["-m", ROWS, f"{first},{third.partition('=')[2]}"])
 
 
 @pytest.mark.parametrize("more", ["--help", "layer.node=fc", "layer=node"])

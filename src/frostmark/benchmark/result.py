@@ -113,7 +113,7 @@ class Result:
 
         Returns:
             columns ``split``, ``index`` (in the split), ``label``, ``class``; ``file`` and ``group`` where they are
-            known; one column per outcome (``neighbours/knn_hits``), and ``x``, ``y`` of the map. A value that an image
+            known; one column per outcome (``knn_hits``), and ``x``, ``y`` of the map. A value that an image
             does not have is missing.
 
         Raises:

@@ -27,7 +27,7 @@ def with_layers(arguments: list[str]) -> list[str]:
     """The words of a benchmark of rows as Hydra can take them.
 
     Raises:
-        ConfigError: if a data set or a preprocessing is named beside the rows.
+        ConfigError: if a data set or a preprocessing is named beside the rows, or several files share no layer.
         DataError: if no layer is named and the file cannot be read.
     """
     keys = [word.lstrip("+~").partition("=")[0] for word in arguments]
@@ -47,14 +47,21 @@ def with_layers(arguments: list[str]) -> list[str]:
 
 
 def _layers(words: list[str]) -> list[str]:
-    """The layers of the file, or those that all of several files have; none where no file is named."""
+    """The layers of the file, or those that all of several files have; none where no file is named.
+
+    Raises:
+        ConfigError: if several files have no layer in common.
+    """
     try:
         named = [path for word in words for path in _values(word)]
     except HydraException:  # it will be told of when the words are composed
         return []
     layers = [layers_of_file(Path(path)) for path in named]
     shared = [name for name in layers[0] if all(name in of for of in layers)] if layers else []
-    return shared or list(dict.fromkeys(name for of in layers for name in of))
+    if layers and not shared:
+        told = "; ".join(f"{path}: {', '.join(of)}" for path, of in zip(named, layers, strict=True))
+        raise ConfigError(f"no layer is in all of these files: {told}", fix="run one file after the other, without -m")
+    return shared
 
 
 def _values(word: str) -> list[str]:

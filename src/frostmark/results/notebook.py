@@ -42,17 +42,18 @@ def notebook_html(title: str, sentences: Sequence[str], grid: Grid, notes: Seque
 
     Args:
         sentences: below the title.
-        grid: the table; left out without lines.
+        grid: the table; columns without any value are left out, and so is a table without lines.
         notes: below the table, in small type.
     """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     head, lines = grid
+    told = [n for n in range(len(head)) if any(line[n] for line in lines)]
     return environment.from_string(_PIECE).render(
         title=visible(title),
         sentences=[visible(sentence) for sentence in sentences],
-        head=[visible(cell) for cell in head],
-        lines=[[visible(cell) for cell in line] for line in lines],
+        head=[visible(head[n]) for n in told],
+        lines=[[visible(line[n]) for n in told] for line in lines],
         notes=[visible(note) for note in notes],
     )
