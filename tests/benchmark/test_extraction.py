@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from frostmark.benchmark.run import Result, run_benchmark
+from frostmark.benchmark.result import Result
+from frostmark.benchmark.run import run_benchmark
 from frostmark.config.compose import compose
 from frostmark.config.schema import Layer
 from support.environment import REPOSITORY

@@ -65,10 +65,22 @@ def made(node: dict[str, object], group: str, protocol: type[P]) -> P:
 
 @pytest.mark.parametrize("word", some_slow("backbone"))
 def test_backbone(word: str) -> None:
+    if word == "rows":
+        rows_have_no_network(composed("backbone", word, "backbone.file=a.npz"))
+        return
     config = composed("backbone", word, f"backbone.weights={UNTRAINED}")
     published = made(composed("backbone", word).backbone, "backbone", Backbone)
     assert published.missing_weights() is None or isinstance(published.missing_weights(), str)
     assert backbone_kit.problems(made(config.backbone, "backbone", Backbone)) == []
+
+
+def rows_have_no_network(config: Config) -> None:
+    """Rows made elsewhere are a backbone by name; what they are in its place, tests/program/test_rows.py tells."""
+    rows = made(config.backbone, "backbone", Backbone)
+    assert (rows.name, rows.weights_name) == ("a", "rows of a.npz")
+    for network in (rows.survey, rows.architecture, rows.untrained, lambda: rows.load(0)):
+        with pytest.raises(ConfigError, match="rows made elsewhere have no network"):
+            network()
 
 
 def folder_of_images(root: Path) -> None:

@@ -66,7 +66,13 @@ def untrained(subject: Subject, measurement: Measurement) -> Measured:
 
 
 def pixels(subject: Subject, measurement: Measurement) -> Measured | None:
-    """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one."""
+    """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one.
+
+    Raises:
+        ConfigError: if the rows were made elsewhere.
+    """
+    if subject.rows is not None:
+        raise ConfigError("rows made elsewhere come without pixels", fix="controls=[]")
     if not is_rank_zero():
         return None
     rows = {split: of_split.numpy() for split, of_split in pixel_rows(subject.splits).items()}

@@ -36,33 +36,27 @@ LIBRARIES = (
 """What can change a number."""
 
 
-def tags(subject: Subject, network: Network) -> dict[str, str]:
+def tags(subject: Subject, network: Network | None) -> dict[str, str]:
     """What the run is.
 
     Args:
-        network: the backbone with its weights.
+        network: the backbone with its weights; None for rows made elsewhere.
     """
-    backbone, tap, config = subject.backbone, subject.tap, subject.config
+    backbone, config = subject.backbone, subject.config
     return {
         "backbone": backbone.name,
         "backbone_family": backbone.family,
         "layer": subject.word,
         "node": subject.node_name,
-        "pool": tap.pool,
-        "features": str(tap.width),
+        "features": str(subject.tap.width),
         **({"projection": subject.projection} if subject.wide else {}),
-        "weights": backbone.weights_name,
-        "weights_digest": network.weights,
-        "parameters": str(network.parameters),
-        **backbone.provenance,
+        **_made_by(subject, network),
         "dataset": subject.source.name,
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
         **{f"{split}_images": str(len(images)) for split, images in subject.splits.items()},
         **group_tags(subject.groups),
         "preprocess": subject.preprocess,
-        "image_size": str(subject.pipeline.size),
-        "precision": config.trainer.precision + (" compiled" if config.trainer.compile else ""),
         **_map_tags(subject),
         "seed": str(config.seed),
         "protocol": protocol(config),
@@ -70,6 +64,34 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         "decide_balanced": str(config.decide.balanced).lower(),
         "mlflow.runColor": name_colour(backbone.name),
         **versions(),
+    }
+
+
+def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
+    """Who made the rows, and how."""
+    if network is None:
+        return _made_elsewhere(subject)
+    backbone, trainer = subject.backbone, subject.config.trainer
+    return {
+        "pool": subject.tap.pool,
+        "weights": backbone.weights_name,
+        "weights_digest": network.weights,
+        "parameters": str(network.parameters),
+        **backbone.provenance,
+        "image_size": str(subject.pipeline.size),
+        "precision": trainer.precision + (" compiled" if trainer.compile else ""),
+    }
+
+
+def _made_elsewhere(subject: Subject) -> dict[str, str]:
+    assert subject.rows is not None, "a network makes the rows, or they were made elsewhere"
+    rows, about = subject.rows, subject.rows.given.about
+    return {
+        "weights": subject.backbone.weights_name,
+        "weights_digest": rows.layer.digest,
+        "rows_kind": rows.layer.kind,
+        **({"rows_weights": about["weights"]} if "weights" in about else {}),
+        **{tag: about[tag] for tag in ("image_size", "precision") if tag in about},
     }
 
 
@@ -86,7 +108,12 @@ def _group_counts(groups: Mapping[str, Codes]) -> str:
     return " of the images), ".join(of_splits) + " of the images)"
 
 
-def remarks(groups: Mapping[str, Codes] | None) -> list[str]:
+def remarks(subject: Subject) -> list[str]:
+    """What must be said beside the numbers, of the images and their groups."""
+    return [*group_remarks(subject.groups), *([] if subject.rows is None else subject.rows.remarks)]
+
+
+def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
     """What must be said of the independence of the images: nothing where all are taken to be independent."""
     if groups is None:
         return []
@@ -134,19 +161,25 @@ def identity(config: Config) -> dict[str, str]:
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
         **({} if subject.groups is None else {"group_digest": group_digest(subject.groups.values())}),
-        "weights_digest": Network.loaded(subject.backbone, config.seed).weights,
+        "weights_digest": Network.loaded(subject.backbone, config.seed).weights
+        if subject.rows is None
+        else subject.rows.layer.digest,
         **versions(),
     }
 
 
 def setting(subject: Subject) -> dict[str, str]:
     """What was benchmarked and how: the lines above a summary."""
+    tap, rows = subject.tap, subject.rows
+    weights = f"weights {subject.backbone.weights_name}" if rows is None else rows.origin
+    place = f"node {subject.node_name}, pool {tap.pool}, " if rows is None else ""
+    seen = f"{subject.preprocess} to {subject.pipeline.size} pixels" if rows is None else rows.seen
+    sizes = ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
     return {
-        "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights_name}",
-        "Layer": f"{subject.word} (node {subject.node_name}, pool {subject.tap.pool}, "
-        f"{subject.tap.width:,} features)" + (f"; {subject.projection}" if subject.wide else ""),
-        "Images": ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
-        + f" of {subject.source.name}, {subject.preprocess} to {subject.pipeline.size} pixels",
+        "Backbone": f"{subject.backbone.name}, {weights}",
+        "Layer": f"{subject.word} ({place}{tap.width:,} features)"
+        + (f"; {subject.projection}" if subject.wide else ""),
+        "Images": f"{sizes} of {subject.source.name}, {seen}",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),
         "Map": "none"
         if subject.reducer is None

@@ -14,12 +14,14 @@ from frostmark.benchmark.subject import Given, Subject, backbone_of
 from frostmark.errors import ConfigError
 
 
-def network_of(subject: Subject, given: Given) -> Network:
-    """The network of the run.
+def network_of(subject: Subject, given: Given) -> Network | None:
+    """The network of the run; None for rows made elsewhere.
 
     Raises:
         ConfigError: if a class that is not ours gives other weights when it is made a second time.
     """
+    if subject.rows is not None:
+        return None
     network = Network.loaded(subject.backbone, subject.config.seed)
     if isinstance(subject.backbone, CheckedBackbone):
         _require_steady(network, backbone_of(subject.config, given), subject.config.seed)

@@ -9,7 +9,7 @@ Numbers are compared only within a group: between groups they differ by more tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,7 +77,7 @@ class Group:
         tags = self.runs[0].tags
         return (
             f"{self.dataset}: {int(tags['train_images']):,} train and {int(tags['test_images']):,} test images, "
-            f"{tags['preprocess']} to {tags['image_size']} pixels, seed {tags['seed']}"
+            f"{_preprocessed(tags)}, seed {tags['seed']}"
         )
 
 
@@ -116,8 +116,14 @@ def _short(tag: str, value: str) -> str:
 def _sameness(run: Run) -> dict[str, str]:
     shared = {tag: run.tags.get(tag, "") for tag in SAME}
     if shared["preprocess"] != "official":  # there every network has its own size, as published
-        shared["preprocess"] += f" to {run.tags.get('image_size', '?')} pixels"
+        shared["preprocess"] = _preprocessed(run.tags)
     return shared
+
+
+def _preprocessed(tags: Mapping[str, str]) -> str:
+    """``resize to 224 pixels``; of rows made elsewhere the size may not be known."""
+    known, size = tags.get("preprocess", ""), tags.get("image_size")
+    return f"preprocessed {known}" if size is None else f"{known} to {size} pixels"
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -70,7 +70,8 @@ def layers(group: Group, verdict: Verdict) -> Grid:
         run = group.runs[n]
         train = [choosing.kind.shown(run.values[choosing.train_key])] if choosing else []
         cells = [*train, *(with_interval(run, h) for h in shared)]
-        lines.append([group.titles[n], *cells, f"{depth(run):.0%}", run.tags.get("features", "")])
+        share = f"{depth(run):.0%}" if knows_depth(run) else ""
+        lines.append([group.titles[n], *cells, share, run.tags.get("features", "")])
     return head, lines
 
 
@@ -141,6 +142,11 @@ def with_interval(run: Run, headline: Headline) -> str:
 def depth(run: Run) -> float:
     """Share of the network's multiply-accumulates up to the layer; 1 where it is not known."""
     return run.values.get("cost/gmacs_share", 1.0)
+
+
+def knows_depth(run: Run) -> bool:
+    """Whether the depth of the layer can be known: rows made elsewhere come without their network."""
+    return "cost/gmacs_share" not in run.undefined
 
 
 def _costs(run: Run) -> list[str]:

@@ -28,6 +28,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import DataError
+from frostmark.names import storable
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 """What an image file may hold, whatever it is called: Pillow also reads formats that start other programs."""
@@ -58,6 +59,7 @@ class ImageFiles:
         skipped: names of those that were.
         digests: of every file as it was inspected; None before.
         groups: of every image; None where none are known.
+        home: the folder of the whole data set, for the names that a person sees; ``root`` if None.
     """
 
     paths: list[Path]
@@ -69,6 +71,7 @@ class ImageFiles:
     skipped: tuple[str, ...] = ()
     digests: list[bytes] | None = None
     groups: Sequence[Hashable] | None = None
+    home: Path | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -93,6 +96,11 @@ class ImageFiles:
         return [
             n.encode("utf-8", "surrogateescape") + b"\0" + d for n, d in zip(names, digests, strict=True)
         ] + left_out
+
+    @property
+    def files(self) -> list[str]:
+        """The name of every file, from the folder of the data set."""
+        return [storable(path.relative_to(self.home or self.root).as_posix()) for path in self.paths]
 
     def name(self, path: Path) -> str:
         """How a file is called in the set."""

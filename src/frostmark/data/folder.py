@@ -99,7 +99,8 @@ class ImageFolder:
             files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
         files.sort(key=lambda item: self._hash(item[0]))
         labels = torch.tensor([label for _, label in files], dtype=torch.long)
-        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=self.on_bad_image == "skip")
+        skip = self.on_bad_image == "skip"
+        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, home=self._root)
 
     def _hash(self, path: Path) -> bytes:
         relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")

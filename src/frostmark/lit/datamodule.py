@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import ConfigError, FrostmarkError
-from frostmark.features.entry import SHARD, Entry, shards_of
+from frostmark.features.entry import SHARD, shards_of
 from frostmark.lit.module import Rows
 
 MAX_WORKERS = 8
@@ -130,6 +132,14 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
+class ReadsShards(Protocol):
+    """Rows of one split, piece by piece: an entry of the store, or rows that are in memory."""
+
+    @property
+    def shards(self) -> list[range]: ...
+    def read(self, shard: range) -> NDArray[np.float32]: ...
+
+
 class StoredRows(pl.LightningDataModule):
     """Rows out of the store, a shard at a time, with today's labels.
 
@@ -138,7 +148,7 @@ class StoredRows(pl.LightningDataModule):
         labels: (N,) int64 of each split.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], labels: Mapping[str, Tensor]) -> None:
+    def __init__(self, entries: Mapping[str, ReadsShards], labels: Mapping[str, Tensor]) -> None:
         super().__init__()
         self._sets = [_Shards(entry, labels[split]) for split, entry in entries.items()]
 
@@ -147,7 +157,7 @@ class StoredRows(pl.LightningDataModule):
 
 
 class _Shards:
-    def __init__(self, entry: Entry, labels: Tensor) -> None:
+    def __init__(self, entry: ReadsShards, labels: Tensor) -> None:
         self._entry = entry
         self._labels = labels
 
