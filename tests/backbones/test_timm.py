@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from conftest import Program  # noqa: E402
 from frostmark.backbones.extractor import Extractor, Tap  # noqa: E402
 from frostmark.backbones.hub import fetched  # noqa: E402
 from frostmark.backbones.load import TorchvisionBackbone  # noqa: E402
+from frostmark.backbones.loading import reading_of  # noqa: E402
 from frostmark.backbones.taps import Survey  # noqa: E402
 from frostmark.backbones.timm_models import TimmBackbone  # noqa: E402
 from frostmark.backbones.weights import weights_digest  # noqa: E402
@@ -286,6 +288,47 @@ def test_weights_of_another_network_are_refused_and_never_filled_up_at_random(tm
     torch.save(state, tmp_path / "hole.pth")
     with pytest.raises(DataError, match=r"1 missing \(first: blocks\.3\.attn\.proj\.bias"):
         TimmBackbone("vit_tiny_patch16_224", str(tmp_path / "hole.pth"), 64).load(0)
+
+
+def test_a_fine_tuned_network_with_another_head_is_resampled_without_its_head(tmp_path: Path) -> None:
+    native = TimmBackbone("vit_tiny_patch16_224", "untrained").load(5)
+    state = {f"model.{key}": value.half() for key, value in native.state_dict().items()}
+    state |= {"model.head.weight": torch.zeros(10, 192).half(), "model.head.bias": torch.zeros(10).half()}
+    torch.save({"state_dict": state, "epoch": 1}, tmp_path / "tuned.ckpt")
+    small = TimmBackbone("vit_tiny_patch16_224", str(tmp_path / "tuned.ckpt"), 64)
+    model, survey = small.load(0), small.survey(64)
+    assert reading_of(model).lacking.keys() == {"head.weight", "head.bias"}
+    assert reading_of(model).words.startswith(
+        "removed the prefix 'model.'; converted float16 to float32; without its head"
+    )
+    native.half().float().set_input_size((64, 64))  # type: ignore[operator]
+    found = rows(model, survey, [("block12", "cls"), ("penultimate", "gap")])
+    for ours, expected in zip(found, rows(native, survey, [("block12", "cls"), ("penultimate", "gap")]), strict=True):
+        assert close(ours, expected)
+
+
+def test_a_fine_tuned_network_in_the_layout_of_its_own_project_is_converted_without_its_head(tmp_path: Path) -> None:
+    """ConvNeXt's own names, and ten classes."""
+    native = TimmBackbone("convnext_atto", "untrained").load(5).state_dict()
+    names = (("stem.", "downsample_layers.0."), ("head.fc.", "head."), ("head.norm.", "norm."))
+    theirs = {"head.weight": torch.zeros(10, 320), "head.bias": torch.zeros(10)}
+    for key, value in native.items():
+        name = next((key.replace(mine, other) for mine, other in names if key.startswith(mine)), key)
+        name = re.sub(r"stages.(\d).downsample.(\d)", r"downsample_layers.\1.\2", name)
+        name = re.sub(r"stages.(\d).blocks.(\d+)", r"stages.\1.\2", name).replace("conv_dw", "dwconv")
+        theirs.setdefault(name.replace("mlp.fc", "pwconv"), value)
+    torch.save({"model": theirs}, tmp_path / "tuned.pth")
+    model = TimmBackbone("convnext_atto", str(tmp_path / "tuned.pth")).load(0)
+    assert {name for name, tensor in model.state_dict().items() if tensor.is_meta} == {"head.fc.weight", "head.fc.bias"}
+    assert all(torch.equal(v, native[k]) for k, v in model.state_dict().items() if not v.is_meta)
+
+
+def test_a_deeper_network_of_the_same_kind_is_refused(tmp_path: Path) -> None:
+    """Every tensor of a ResNet-18 is in a ResNet-34 too; where the head differs timm would take what it finds."""
+    deeper = TimmBackbone("resnet34", "untrained").load(0).state_dict()
+    torch.save({**deeper, "fc.weight": torch.zeros(10, 512), "fc.bias": torch.zeros(10)}, tmp_path / "w.pth")
+    with pytest.raises(DataError, match=r"unexpected \(first: layer1\.2\.conv1\.weight"):
+        TimmBackbone("resnet18", str(tmp_path / "w.pth")).load(0)
 
 
 # ---------------------------------------------------------------- published weights, from a real server on this machine

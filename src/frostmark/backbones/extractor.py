@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -82,6 +82,11 @@ class Extractor(nn.Module):
 def parameters_used(model: nn.Module, tap: Tap) -> int:
     """Number of parameters of ``model`` (which may be on the meta device) up to a tap."""
     return sum(p.numel() for p in _cut(model, [tap.node.name]).parameters())
+
+
+def tensors_used(model: nn.Module, nodes: Sequence[str]) -> Set[str]:
+    """The names of the parameters and buffers of ``model`` that are needed up to some nodes."""
+    return _cut(model, [*nodes]).state_dict().keys()
 
 
 def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,15 +22,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.modules.module import _IncompatibleKeys, register_module_module_registration_hook
-from torch.utils.hooks import RemovableHandle
 from torchvision.transforms import InterpolationMode
 
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
+from frostmark.backbones.checkpoint import read_checkpoint
 from frostmark.backbones.hub import FILES, address, cached, fetched
 from frostmark.backbones.taps import Survey, survey_at
+from frostmark.backbones.timm_loading import loaded_network
 from frostmark.backbones.tracing import without_inplace
-from frostmark.backbones.weights import State, load_strictly, read_weights
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError, nearest
 
@@ -52,7 +50,7 @@ class TimmBackbone:
     Args:
         name: its name in timm, with or without the tag that names its weights: ``resnet50``, ``resnet50.a1_in1k``.
         weights: ``DEFAULT`` (published under the tag), ``untrained`` (seeded initialisation: the control), or a file
-            (.safetensors, .pth, .pt).
+            of the user's (:data:`WEIGHT_FILES`).
         size: edge in pixels of the images; networks of a fixed size are built for it. None for the weights' own.
 
     Raises:
@@ -210,27 +208,14 @@ class TimmBackbone:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             # Not on the meta device: tables that no weights file holds are computed while the network is built.
-            model = self._build()
             if self.weights == UNTRAINED:
-                return model.float()
-            state = read_weights(self.file or _fetched(self.name, self._cfg, self._described()))
-            try:
-                load_strictly(model, state, origin=str(self.file or self._published))
-            except DataError as misfit:
-                model = self._converted(state, misfit)
+                return self._build().float()
+            if self.file is not None:
+                model = loaded_network(self._build, read_checkpoint(self.file), str(self.file), self.survey)
+            else:
+                file = _fetched(self.name, self._cfg, self._described())
+                model = loaded_network(self._build, read_checkpoint(file), self._published)
         return model.float()
-
-    def _converted(self, state: State, misfit: DataError) -> nn.Module:
-        """The network with weights that timm's own code for it brings into its layout and size."""
-        try:
-            with _missing_keys() as missing:
-                model = self._build(pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)})
-        except Exception as problem:  # it was written for certain files, and may stumble over others anywhere
-            raise misfit from problem
-        if missing:
-            raise misfit
-        vars(model)["pretrained_cfg"].pop("state_dict")  # a copy of all weights
-        return model
 
     def untrained(self) -> TimmBackbone:
         """The same network with seeded initial weights: the control."""
@@ -285,27 +270,6 @@ def _fetched(name: str, cfg: PretrainedCfg, described: str) -> Path:
             fix=f"download {where} and name the file: backbone.weights=<file>; or backbone.weights={UNTRAINED}; "
             "`python run.py experiment=quickstart` needs no download",
         ) from problem
-
-
-@contextmanager
-def _missing_keys() -> Iterator[set[str]]:
-    """Keys that a network built inside found no weights for: of some networks timm loads what there is and goes on."""
-    missing: set[str] = set()
-    handles: list[RemovableHandle] = []
-
-    def note(module: nn.Module, keys: _IncompatibleKeys) -> None:
-        missing.update(keys.missing_keys)
-
-    def listen(parent: nn.Module, name: str, module: nn.Module | None) -> None:
-        if module is not None:  # what is missing anywhere in a network is told to all of its modules
-            handles.append(module.register_load_state_dict_post_hook(note))  # type: ignore[no-untyped-call]
-
-    handles.append(register_module_module_registration_hook(listen))
-    try:
-        yield missing
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _first(words: str) -> str:

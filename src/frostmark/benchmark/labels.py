@@ -53,6 +53,7 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         **({"projection": subject.projection} if subject.wide else {}),
         "weights": backbone.weights_name,
         "weights_digest": network.weights,
+        **({"weights_read": network.reading.words} if network.reading.words else {}),
         "parameters": str(network.parameters),
         **backbone.provenance,
         "dataset": subject.source.name,
@@ -86,7 +87,13 @@ def _group_counts(groups: Mapping[str, Codes]) -> str:
     return " of the images), ".join(of_splits) + " of the images)"
 
 
-def remarks(groups: Mapping[str, Codes] | None) -> list[str]:
+def remarks(subject: Subject, network: Network) -> list[str]:
+    """What must be said beside the metrics: how the weights file was read, and how independent the images are."""
+    words = network.reading.words
+    return [*([f"weights {subject.backbone.weights_name}: {words}"] if words else []), *_of_groups(subject.groups)]
+
+
+def _of_groups(groups: Mapping[str, Codes] | None) -> list[str]:
     """What must be said of the independence of the images: nothing where all are taken to be independent."""
     if groups is None:
         return []

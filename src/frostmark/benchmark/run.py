@@ -100,7 +100,7 @@ def run_benchmark(
     subject = resolve(config, given, folder)
     network = network_of(subject, given)
     with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
-        record = _record(subject, folder, run.tracker, progress)
+        record = _record(subject, network, folder, run.tracker, progress)
         with _recording(record, subject, network, shown(config, given.described)):
             measurement = Measurement(subject.families, progress)
             extraction = extraction_of(subject, network, progress)
@@ -163,13 +163,15 @@ def _recording(record: Record, subject: Subject, network: Network, config: Shown
         record.close()
 
 
-def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
+def _record(
+    subject: Subject, network: Network, folder: Path, tracker: Tracker, progress: Callable[[str], None]
+) -> Record:
     about = f"Weights: {subject.backbone.weights_name}."
     return Record(
         *(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about),
         groups=dict(subject.groups or {}),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
-        remarks=remarks(subject.groups),
+        remarks=remarks(subject, network),
         rule=_rule(subject),
     )
 
