@@ -152,6 +152,20 @@ MUTANTS = (
         ("tests/backbones/test_loading.py",),
     ),
     Mutant(
+        "pickles of repositories",
+        "backbones/hub.py",
+        "SAFE = FILES[:1]",
+        "SAFE = FILES",
+        ("tests/backbones/test_timm_described.py",),
+    ),
+    Mutant(
+        "arguments of a repository's configuration",
+        "backbones/timm_described.py",
+        "    _refuse_arguments(arguments, name)\n",
+        "",
+        ("tests/backbones/test_timm_described.py",),
+    ),
+    Mutant(
         "digest of a download",
         "backbones/weights.py",
         "hexdigest().startswith(expected.group(1))",
