@@ -203,7 +203,8 @@ class TimmBackbone:
             if self.file is not None:
                 model = loaded_network(self._build, read_checkpoint(self.file), str(self.file), self.survey)
             else:
-                model = loaded_network(self._build, read_checkpoint(self._published()), self._described.origin)
+                file = _fetched(self.name, self._described, self._missing)
+                model = loaded_network(self._build, read_checkpoint(file), self._described.origin)
         return model.float()
 
     def untrained(self) -> TimmBackbone:
@@ -212,28 +213,35 @@ class TimmBackbone:
 
     def missing_weights(self) -> str | None:
         """Name and size of published weights that would have to be downloaded; None if none are."""
-        return None if self.weights != PUBLISHED or self._described.there() else self._missing
+        return None if self.here else self._missing
+
+    @property
+    def here(self) -> bool:
+        """Whether nothing would have to be downloaded."""
+        return self.weights != PUBLISHED or self._described.there()
 
     @property
     def _missing(self) -> str:
         megabytes = sum(p.numel() for p in self.architecture().parameters()) * 4e-6
         return f"{self._described.origin}, about {megabytes:,.0f} MB"
 
-    def _published(self) -> Path:
-        """The file of the published weights, from the hub or its cache.
 
-        Raises:
-            DataError: if they are not on this machine and cannot be downloaded.
-        """
-        try:
-            return self._described.fetch()
-        except UnreachableError as problem:
-            hub_id = self._described.origin.removeprefix(ON_HUB)
-            on_hub = hub_id != self._described.origin
-            where = f"{FILES[0]} elsewhere from {address(hub_id)}" if on_hub else f"{hub_id} elsewhere"
-            raise DataError(
-                f"the weights of {self.name} are not on this machine and cannot be downloaded ({problem}). "
-                f"Missing: {self._missing}",
-                fix=f"download {where} and name the file: backbone.weights=<file>; or backbone.weights={UNTRAINED}; "
-                "`python run.py experiment=quickstart` needs no download",
-            ) from problem
+def _fetched(name: str, network: Described, missing: str) -> Path:
+    """The file of the published weights, from the hub or its cache.
+
+    Args:
+        missing: the weights' address and size, for the error.
+
+    Raises:
+        DataError: if they are not on this machine and cannot be downloaded.
+    """
+    try:
+        return network.fetch()
+    except UnreachableError as problem:
+        hub_id = network.origin.removeprefix(ON_HUB)
+        where = f"{FILES[0]} elsewhere from {address(hub_id)}" if hub_id != network.origin else f"{hub_id} elsewhere"
+        raise DataError(
+            f"the weights of {name} are not on this machine and cannot be downloaded ({problem}). Missing: {missing}",
+            fix=f"download {where} and name the file: backbone.weights=<file>; or backbone.weights={UNTRAINED}; "
+            "`python run.py experiment=quickstart` needs no download",
+        ) from problem
