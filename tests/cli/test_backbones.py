@@ -46,7 +46,7 @@ def test_a_part_of_a_name_finds_networks_of_every_library(capsys: pytest.Capture
     assert run(["mobilenet_v3"]) == 0
     out = capsys.readouterr().out
     assert "backbone=\n" in re.sub(r" +\n", "\n", out)
-    assert "backbone=torchvision backbone.name=" in out
+    assert "backbone=torchvision backbone.name=… backbone.weights=…" in out
     assert "IMAGENET1K_V2" in out  # beside the one that backbone=mobilenet_v3_large takes
     assert max(map(len, out.splitlines())) <= 80
 
@@ -62,6 +62,14 @@ def test_more_networks_than_are_built_are_listed_without_numbers(
     out = capsys.readouterr().out
     (count,) = re.findall(r"(\d+) networks were not built: take a longer part of a name, or add --all", out)
     assert int(count) == sum(" – " in line and " M " not in line for line in out.splitlines())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("open_clip") is None, reason="pip install 'frostmark[clip]'")
+def test_towers_of_open_clip_are_found_by_name_or_tag(capsys: pytest.CaptureFixture[str], narrow: None) -> None:
+    for pattern in ("MobileCLIP2-S0", "mobileclip2-s0 dfn*"):
+        assert run([pattern]) == 0
+        out = capsys.readouterr().out
+        assert re.search(r"MobileCLIP2-S0 dfndr2b +11\.\d M +\d\.\d+ +1,024 +46 +(yes|no) +–", out)
 
 
 def test_a_yaml_of_ones_own_a_plugin_and_one_that_cannot_be_made(

@@ -16,6 +16,7 @@ import torchvision
 from torchvision.models import get_model_weights, list_models
 
 from frostmark.backbones.backbone import UNTRAINED, Backbone
+from frostmark.backbones.clip_models import OpenClipBackbone
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.timm_models import TimmBackbone
 from frostmark.errors import ConfigError
@@ -84,6 +85,16 @@ def timm_offers(pattern: str) -> list[Offer]:
     return [Offer(name, "", lambda name=name: TimmBackbone(name)) for name in names]  # type: ignore[misc]
 
 
+def open_clip_offers(pattern: str) -> list[Offer]:
+    """open_clip's image towers with each of their tags; nothing where it is not installed."""
+    if importlib.util.find_spec("open_clip") is None:
+        return []
+    import open_clip
+
+    pairs = [(name, tag) for name, tag in open_clip.list_pretrained() if matching(pattern, f"{name} {tag}")]
+    return [Offer(name, tag, lambda name=name, tag=tag: OpenClipBackbone(name, tag)) for name, tag in pairs]  # type: ignore[misc]
+
+
 def facts_of(backbone: Backbone, like: Facts | None = None, built: bool = True) -> Facts:
     """What is known of a backbone.
 
@@ -111,7 +122,9 @@ def network_of(backbone: Backbone) -> tuple[object, ...]:
 
 
 def _is_here(backbone: Backbone) -> bool:
-    return backbone.here if isinstance(backbone, TimmBackbone) else backbone.missing_weights() is None
+    return (
+        backbone.here if isinstance(backbone, TimmBackbone | OpenClipBackbone) else backbone.missing_weights() is None
+    )
 
 
 def _measured(backbone: Backbone, known: Facts) -> Facts:

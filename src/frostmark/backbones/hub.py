@@ -68,13 +68,17 @@ def address(hub_id: str) -> str:
     return f"{constants.ENDPOINT}/{hub_id.partition('@')[0]}"
 
 
-def card(hub_id: str) -> dict[str, object]:
-    """What a repository's card says of itself (``license`` …); nothing if it has none, or it cannot be had."""
+def card(hub_id: str, ask: bool = True) -> dict[str, object]:
+    """What a repository's card says of itself (``license`` …); nothing if it has none, or it cannot be had.
+
+    Args:
+        ask: the hub, if the card is not in the cache.
+    """
     from huggingface_hub import metadata_load, try_to_load_from_cache
 
     repository, _, revision = hub_id.partition("@")
     known = try_to_load_from_cache(repository, "README.md", revision=revision or None)
-    if known is not None and not isinstance(known, str):  # it was asked for, and is not there
+    if not isinstance(known, str) and (known is not None or not ask):  # it was asked for before, and is not there
         return {}
     try:
         return dict(metadata_load(fetched(hub_id, ("README.md",))) or {})

@@ -25,6 +25,7 @@ LIBRARIES = (
     "torch",
     "torchvision",
     "timm",
+    "open_clip_torch",
     "pytorch-lightning",
     "scikit-learn",
     "openTSNE",

@@ -13,7 +13,16 @@ from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
 from frostmark.backbones.backbone import Backbone
-from frostmark.backbones.catalogue import Facts, Offer, facts_of, matching, network_of, timm_offers, torchvision_offers
+from frostmark.backbones.catalogue import (
+    Facts,
+    Offer,
+    facts_of,
+    matching,
+    network_of,
+    open_clip_offers,
+    timm_offers,
+    torchvision_offers,
+)
 from frostmark.backbones.contract import checked_backbone
 from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
@@ -64,9 +73,15 @@ def _tables(pattern: str, own: Path | None) -> dict[str, list[Offer]]:
     choices = Choices(own)
     tables = {"backbone=": [choices.offer(word) for word in words]}
     if pattern:
-        tables["backbone=torchvision backbone.name="] = torchvision_offers(pattern)
-        tables["backbone=timm backbone.name="] = timm_offers(pattern)
+        typed = {"open_clip": "backbone.name=… backbone.tag=…", "torchvision": "backbone.name=… backbone.weights=…"}
+        for library, offers in _by_name(pattern).items():
+            tables[f"backbone={library} {typed.get(library, 'backbone.name=…')}"] = offers
     return tables
+
+
+def _by_name(pattern: str) -> dict[str, list[Offer]]:
+    of_timm, of_clip = timm_offers(pattern), open_clip_offers(pattern)
+    return {"torchvision": torchvision_offers(pattern), "timm": of_timm, "open_clip": of_clip}
 
 
 def _words(own: Path | None) -> list[str]:
@@ -100,8 +115,8 @@ class Choices:
 
 
 def _nearest(pattern: str) -> str:
-    names = [*known_words("backbone"), *(offer.name for offer in [*torchvision_offers(""), *timm_offers("")])]
-    return nearest(pattern, names)
+    names = (offer.name for offers in _by_name("").values() for offer in offers)
+    return nearest(pattern, [*known_words("backbone"), *names])
 
 
 Row = tuple[str, Facts | str]
@@ -129,8 +144,7 @@ def _rows(offers: Sequence[Offer], most: int, progress: Callable[[str], None]) -
 def _say_more(pattern: str, listed: Sequence[Facts | str]) -> None:
     left = sum(isinstance(facts, Facts) and facts.parameters is None for facts in listed)
     if not pattern:
-        others = {"torchvision": torchvision_offers(""), "timm": timm_offers("")}
-        told = " and ".join(f"{len(offers):,} of {library}" for library, offers in others.items() if offers)
+        told = ", ".join(f"{len(offers):,} of {library}" for library, offers in _by_name("").items() if offers)
         print(f"By name there are {told}: {program()} backbones <part of a name>")
         print("Anybody's on the hub, in timm's layout: backbone=timm backbone.name=hf-hub:<owner>/<model>")
     elif left:
