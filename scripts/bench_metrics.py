@@ -19,7 +19,7 @@ import numpy as np
 from frostmark.lit.trainer import keep_freed_memory
 from frostmark.metrics.geometry import Geometry
 from frostmark.metrics.linear import Linear
-from frostmark.metrics.metric import Split, Undefined, make_splits
+from frostmark.metrics.metric import Arrays, Split, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
 from frostmark.metrics.transfer import Transfer
@@ -52,11 +52,22 @@ def timed(name: str, work: Callable[[], object], target: str = "") -> float:
     return seconds
 
 
+def reported(split: str, bank: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
+    """Computes what a run keeps beside its rows, and says how long it took."""
+    start = time.perf_counter()
+    found = compute()
+    print(f"    of that, {name.rsplit('-', 1)[0]:<47} {time.perf_counter() - start:8.1f} s", flush=True)
+    return found
+
+
 def splits(train: int, test: int, width: int, classes: int) -> dict[str, Split]:
     rows, labels = zip(blobs(train, width, classes), blobs(test, width, classes, 1), strict=True)
     names = tuple(f"class {c}" for c in range(classes))
     return make_splits(
-        dict(zip(("train", "test"), rows, strict=True)), dict(zip(("train", "test"), labels, strict=True)), names
+        dict(zip(("train", "test"), rows, strict=True)),
+        dict(zip(("train", "test"), labels, strict=True)),
+        names,
+        keep=reported,
     )
 
 

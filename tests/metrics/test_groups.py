@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from frostmark.metrics.geometry import Geometry
+from frostmark.metrics.linear import Linear
 from frostmark.metrics.metric import Metric, Scores, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
@@ -16,6 +17,7 @@ from frostmark.metrics.transfer import Transfer
 from frostmark.metrics.variance import Variance
 
 FAMILIES: Mapping[str, Metric] = {
+    "linear": Linear(),
     "neighbours": Neighbours(),
     "separability": Separability(),
     "variance": Variance(),
@@ -45,7 +47,7 @@ def scored(family: str, *, grouped: bool = True, nested: bool = False, alike: fl
 
 
 @pytest.mark.parametrize("nested", [False, True])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "linear"])  # its penalty is chosen by group
 def test_groups_change_no_value_of_test_but_what_is_said_of_its_uncertainty(family: str, nested: bool) -> None:
     grouped, alone = (scored(family, grouped=grouped, nested=nested) for grouped in (True, False))
     ends = ("_lo", "_hi", "_p", "_z")
@@ -58,7 +60,7 @@ def test_groups_change_no_value_of_test_but_what_is_said_of_its_uncertainty(fami
         assert grouped.values[f"{key}_lo"] <= grouped.values[key] <= grouped.values[f"{key}_hi"], key
 
 
-@pytest.mark.parametrize("family", ["neighbours", "separability", "variance"])
+@pytest.mark.parametrize("family", ["linear", "neighbours", "separability", "variance"])
 def test_intervals_of_images_that_are_alike_are_wider(family: str) -> None:
     grouped, alone = scored(family, nested=True, alike=2.0), scored(family, nested=True, alike=2.0, grouped=False)
     wider = {key: np.std(draws) / np.std(alone.draws[key]) for key, draws in grouped.draws.items() if "test/" in key}
@@ -82,13 +84,57 @@ def test_train_images_are_asked_of_other_groups_alone() -> None:
     assert np.array_equal(apart["test"].nearest(5).index[:, 0], np.arange(len(rows)))  # test asks all of train
 
 
-def test_one_group_of_train_images_has_no_accuracy() -> None:
+@pytest.mark.parametrize(("family", "name"), [("linear", "linear"), ("neighbours", "neighbours/knn")])
+def test_one_group_of_train_images_has_no_accuracy(family: str, name: str) -> None:
     rows, labels, groups = drawn(np.random.default_rng(3), nested=False, alike=1.0)
     both, of_both = dict.fromkeys(("train", "test"), rows), dict.fromkeys(("train", "test"), labels)
     one = {"train": np.zeros(len(rows), np.int64), "test": groups + 1}
-    scores = Neighbours()(make_splits(both, of_both, ("a", "b", "c"), groups=one))
-    assert isinstance(scores.values["train/neighbours/knn_accuracy"], Undefined)
-    assert scores.values["test/neighbours/knn_accuracy"] > 0.3
+    values = FAMILIES[family](make_splits(both, of_both, ("a", "b", "c"), groups=one)).values
+    separator = "/" if family == "linear" else "_"
+    refused = values[f"train/{name}{separator}accuracy"]
+    assert isinstance(refused, Undefined)
+    assert "one group" in refused.reason
+    assert values[f"test/{name}{separator}accuracy"] > 0.3
+
+
+@pytest.mark.parametrize("family", ["linear", "neighbours"])
+def test_few_labelled_images_are_not_asked_for_images_of_their_groups(family: str) -> None:
+    """Labels are one a group and mean nothing: an image of a group that train has, too, would be known by it."""
+    rng, each = np.random.default_rng(3), GROUPS * EACH
+    groups = np.concatenate([np.repeat(np.arange(GROUPS), EACH)] * 2 + [GROUPS + np.repeat(np.arange(GROUPS), EACH)])
+    labels = groups % CLASSES
+    rows = (6 * rng.normal(size=(2 * GROUPS, 40))[groups] + rng.normal(size=(3 * each, 40))).astype(np.float32)
+    train, half = slice(0, each), slice(each, None)
+
+    def shots(some: slice, *, grouped: bool) -> float | Undefined:
+        of = {"train": train, "test": some}
+        more = {"groups": {split: groups[part] for split, part in of.items()}} if grouped else {}
+        splits = make_splits(
+            {split: rows[part] for split, part in of.items()},
+            {split: labels[part] for split, part in of.items()},
+            ("a", "b", "c"), resamples=0, permutations=0, **more,
+        )  # fmt: skip
+        return FAMILIES[family](splits).values[f"test/{family}/shots_16"]
+
+    leaks, apart, others = (
+        shots(half, grouped=False),
+        shots(half, grouped=True),
+        shots(slice(-each, None), grouped=True),
+    )
+    assert leaks > apart + 0.1
+    assert apart == others  # the images of the groups that train has are as if they were not there
+    nobody = shots(train, grouped=True)
+    assert isinstance(nobody, Undefined)
+    assert "every test image's group" in nobody.reason
+
+
+def test_recalls_of_images_in_groups_are_known_less_well() -> None:
+    grouped, alone = (scored("linear", alike=2.0, nested=True, grouped=grouped) for grouped in (True, False))
+    width = [
+        np.subtract(of.tables["class_recall"]["recall_hi"], of.tables["class_recall"]["recall_lo"])
+        for of in (grouped, alone)
+    ]
+    assert (width[0] > 1.2 * width[1]).all()
 
 
 @pytest.mark.parametrize("family", ["separability", "transfer"])

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm, t
 
 from frostmark.metrics.variance import intra_variance
 from frostmark.stats.bootstrap import Resamples, interval, recentred, resampled_summaries
 from frostmark.stats.grouped import (
     MIN_GROUPS,
     drawn_groups,
+    effective_images,
     group_codes,
     is_constant,
     largest_share,
@@ -22,7 +24,7 @@ from frostmark.stats.grouped import (
 )
 from frostmark.stats.moments import ClassMoments
 from frostmark.stats.permutation import Permutations
-from support.simulated_groups import QUICK, WHOLE, WORLDS, Counts, World, coverage
+from support.simulated_groups import QUICK, WHOLE, WORLDS, Counts, World, coverage, recall_coverage
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
@@ -253,3 +255,35 @@ def test_intervals_of_variances_hold_the_truth_about_as_often_as_they_say() -> N
         low, high = interval(recentred(draws, float(intra_variance(moments.summary))))
         covered += low <= 8 * (19 / 20 + 9.5 / 10.0) <= high  # what a sample of 20 groups has on average, about
     assert 0.88 <= covered / sets <= 0.99
+
+
+# How much is known of a recall
+
+RECALLS = [(groups, icc, recall) for groups in (6, 10, 20, 50) for icc in (0.1, 0.3) for recall in (0.5, 0.8, 0.95)]
+
+
+def check_recall_coverage(groups: int, icc: float, recall: float, sets: int) -> None:
+    """Between 91 and 99 %: at few groups and recalls near 1 the interval is rather too wide."""
+    by_group, by_image = recall_coverage(groups, icc, recall, sets)
+    error = 2 * np.sqrt(0.95 * 0.05 / sets)
+    assert 0.91 - error <= by_group <= 0.99 + error
+    assert by_image < by_group
+
+
+@pytest.mark.parametrize(("groups", "icc", "recall"), [(6, 0.3, 0.95), (20, 0.3, 0.8)])
+def test_intervals_of_a_recall_hold_it_about_as_often_as_they_say(groups: int, icc: float, recall: float) -> None:
+    check_recall_coverage(groups, icc, recall, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("groups", "icc", "recall"), RECALLS)
+def test_intervals_of_a_recall_hold_it_as_often_as_they_say(groups: int, icc: float, recall: float) -> None:
+    check_recall_coverage(groups, icc, recall, 2000)
+
+
+def test_images_that_a_group_decides_count_once_a_group() -> None:
+    groups, few = np.repeat(np.arange(40), 5), (norm.ppf(0.975) / t.ppf(0.975, 39)) ** 2
+    hits = (np.arange(40) % 4 > 0)[groups]  # 3 of 4 groups, whole: the design effect is 5 · 40/39
+    assert effective_images(hits, groups) == pytest.approx(39 * few)
+    assert effective_images(np.ones(200, bool), groups) == pytest.approx(40 * few)
+    assert effective_images(np.tile([True, True, True, True, False], 40), groups) == pytest.approx(200 * few)

@@ -12,7 +12,9 @@ from itertools import product
 
 import numpy as np
 
+from frostmark.metrics.predictions import wilson
 from frostmark.stats.bootstrap import Resamples, interval
+from frostmark.stats.grouped import effective_images
 from frostmark.stats.paired import mcnemar
 from frostmark.stats.sign_flips import balanced_test, hits_test
 
@@ -79,6 +81,20 @@ def coverage(world: World, counts: Counts, *, by_group: bool = True) -> tuple[fl
             low, high = interval(draws)
             held[i] += low <= truth <= high
     return float(held[0] / counts.sets), float(held[1] / counts.sets)
+
+
+@cache
+def recall_coverage(groups: int, icc: float, recall: float, sets: int) -> tuple[float, float]:
+    """How often intervals of a class's recall hold it, of 3 to 11 images a group: by group, and by image."""
+    held, both = np.zeros(2), 1 / icc - 1
+    for s in range(sets):
+        rng = np.random.default_rng((8, s))
+        of = np.repeat(np.arange(groups), rng.integers(3, 12, groups))
+        hits = rng.random(len(of)) < rng.beta(recall * both, (1 - recall) * both, groups)[of]
+        for i, known in enumerate((effective_images(hits, of), len(of))):
+            low, high = wilson(np.array(hits.mean() * known), np.array(known))
+            held[i] += low <= recall <= high
+    return float(held[0] / sets), float(held[1] / sets)
 
 
 @dataclass(frozen=True)

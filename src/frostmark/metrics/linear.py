@@ -23,7 +23,8 @@ from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, columns, stacked
 from frostmark.metrics.predictions import add_accuracies, confusion, recalls
 from frostmark.metrics.read_out import ReadOut, Train, can_hold_out, folds_of, read
-from frostmark.metrics.shots import SHOT_DRAWS, SHOTS, asked_of, choices, too_few
+from frostmark.metrics.shots import SHOT_DRAWS, SHOTS, asked_of, choices, none_asked, too_few
+from frostmark.stats.grouped import count_groups
 from frostmark.stats.sampling import seeded
 
 SHOT_WORK = 3e10
@@ -97,8 +98,8 @@ class Linear:
             confused.append(confusion(split, predicted))
             recalled.append(recalls(split, "linear", predicted))
         scores.tables |= {"linear_confusion": stacked(confused), "class_recall": stacked(recalled)}
-        kept = self._shots(train, test, read_out, rows)
-        _add_shots(scores, train, kept)
+        asked = asked_of(train, test)
+        _add_shots(scores, train, asked, self._shots(train, test, asked, read_out, rows))
         return scores
 
     def _read(self, train: Split, rows: Callable[[], Train]) -> ReadOut:
@@ -112,41 +113,45 @@ class Linear:
         return len(train.labels) >= self.folds
 
     def _why_not_held_out(self, train: Split) -> str:
+        if train.groups is not None and count_groups(train.groups) < 2:
+            return "all train images are of one group: none can be held out"
         if not self._enough(train):
             return f"{self.folds} folds need as many train images, and there are {len(train.labels)}"
         return "without a fold of the train images one class only is left"
 
-    def _shots(self, train: Split, test: Split, read_out: ReadOut, rows: Callable[[], Train]) -> Arrays:
+    def _shots(
+        self, train: Split, test: Split, asked: NDArray[np.int64], read_out: ReadOut, rows: Callable[[], Train]
+    ) -> Arrays:
         """The accuracies of the shots curve, computed unless they are kept."""
-        name = f"{SCHEMA}-shots-{_digest(train.labels, test.labels, read_out.strength, *_words(train, test))}"
-        return test.kept(name, lambda: _shot_accuracies(train, test, rows(), float(read_out.strength[0])))
+        words = _words(train, test)
+        name = f"{SCHEMA}-shots-{_digest(train.labels, test.labels, asked, read_out.strength, *words)}"
+        return test.kept(name, lambda: _shot_accuracies(train, test, asked, rows(), float(read_out.strength[0])))
 
 
-def _shot_accuracies(train: Split, test: Split, rows: Train, strength: float) -> Arrays:
+def _shot_accuracies(train: Split, test: Split, asked: NDArray[np.int64], rows: Train, strength: float) -> Arrays:
     """Accuracies by the number of labelled rows per class; none where there are too few rows, or too much work.
 
     The strength is that which was chosen on all train rows.
     """
     classes, axes = len(rows.present), len(rows.axes.energy)
-    asked = asked_of(test, classes)
     queries, wanted = rows.axes.turned(test.rows[asked]), test.labels[asked]
     found = {}
     for shots in SHOTS:
         draws = min(SHOT_DRAWS, int(SHOT_WORK / (shots * classes * classes * max(axes, 1))))
-        possible = draws > 1 and too_few(train, shots) is None
+        possible = draws > 1 and len(asked) > 0 and too_few(train, shots) is None
         some = islice(choices(train, shots), draws) if possible else iter(())
         found[str(shots)] = rows.few_label_accuracies(strength, some, queries, wanted)
     return found
 
 
-def _add_shots(scores: Scores, train: Split, kept: Arrays) -> None:
+def _add_shots(scores: Scores, train: Split, asked: NDArray[np.int64], kept: Arrays) -> None:
     lines: list[tuple[int, int, float]] = []
     for shots in SHOTS:
         key, accuracy = f"test/linear/shots_{shots}", kept[str(shots)]
         if not len(accuracy):
             classes = len(train.moments.present)
             why = Undefined(f"fits to {shots} images of each of {classes:,} classes take too long")
-            scores.add(key, too_few(train, shots) or why)
+            scores.add(key, none_asked(asked) or too_few(train, shots) or why)
             continue
         scores.add(key, float(accuracy.mean()))
         scores.add_end(key, "_std", float(accuracy.std(ddof=1)))

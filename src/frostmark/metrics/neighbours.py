@@ -22,7 +22,7 @@ from scipy.sparse import csr_array
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Table, Undefined, columns, stacked
 from frostmark.metrics.predictions import add_accuracies, confusion, recalls
-from frostmark.metrics.shots import SHOTS, asked_of, choices, too_few
+from frostmark.metrics.shots import SHOTS, asked_of, choices, none_asked, too_few
 from frostmark.stats.grouped import count_groups
 from frostmark.stats.moments import Array
 from frostmark.stats.neighbours import Graph
@@ -198,11 +198,11 @@ def _add_shots(scores: Scores, train: Split, test: Split) -> None:
     """Accuracy of the nearest class mean when only a few rows of each class are labelled."""
     lines: list[tuple[int, int, float]] = []
     present = train.moments.present
-    sample = asked_of(test, len(present))
+    sample = asked_of(train, test)
     queries, wanted = test.rows[sample], test.labels[sample]
     for shots in SHOTS:
         key = f"test/neighbours/shots_{shots}"
-        if why := too_few(train, shots):
+        if why := none_asked(sample) or too_few(train, shots):
             scores.add(key, why)
             continue
         means = (means_of(train.rows, chosen) for chosen in choices(train, shots))

@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from frostmark.metrics.metric import Scores, Split, Table, columns
 from frostmark.stats.bootstrap import LEVEL
+from frostmark.stats.grouped import Codes, count_groups, effective_images, why_too_few
 from frostmark.stats.moments import Array, Float
 
 
@@ -66,18 +67,31 @@ def recalls(split: Split, read_out: str, predicted: NDArray[np.int64]) -> Table:
     """One line per class of the split: the share of its images that are recognised, with Wilson's interval.
 
     Wilson, J. Am. Stat. Assoc. 22 (1927): it holds for few images and for recalls of 0 and 1, where resampled hits all
-    agree.
+    agree. Of images in groups it is that of as many independent images as know the recall as well
+    (:func:`~frostmark.stats.grouped.effective_images`); NaN where the class is in fewer than 6 groups.
     """
     count = np.bincount(split.labels, minlength=len(split.classes))
-    hits = np.bincount(split.labels, predicted == split.labels, minlength=len(split.classes))
     present = np.flatnonzero(count)
-    low, high = wilson(hits[present], count[present])
-    recall = hits[present] / count[present]
+    hits = predicted == split.labels
+    recall = np.bincount(split.labels, hits, minlength=len(split.classes))[present] / count[present]
+    known = count[present] if split.groups is None else _known(split, present, hits, split.groups)
+    low, high = wilson(recall * known, known)
     lines = zip(present.tolist(), count[present].tolist(), recall.tolist(), low.tolist(), high.tolist(), strict=True)
     return columns(
         ("split", "read_out", "class", "name", "images", "recall", "recall_lo", "recall_hi"),
         [(split.name, read_out, c, split.classes[c], *numbers) for c, *numbers in lines],
     )
+
+
+def _known(split: Split, present: NDArray[np.int64], hits: NDArray[np.bool_], groups: Codes) -> Float:
+    """(C,) how many independent images know each recall as well; NaN where too few groups have the class."""
+
+    def of_class(label: int) -> float:
+        mine = split.labels == label
+        too_few = why_too_few(count_groups(groups[mine]))
+        return float("nan") if too_few else effective_images(hits[mine], groups[mine])
+
+    return np.array([of_class(label) for label in present.tolist()])
 
 
 def wilson(hits: Array, count: Array, level: float = LEVEL) -> tuple[Float, Float]:

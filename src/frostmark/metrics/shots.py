@@ -2,7 +2,7 @@
 
 for drawn in choices(train, shots=4):                # (C, 4) positions, 20 times
     ...
-asked = asked_of(test, classes=10)                   # positions of the test images that answer
+asked = asked_of(train, test)                        # positions of the test images that are asked for
 """
 
 from __future__ import annotations
@@ -57,7 +57,19 @@ def choices(train: Split, shots: int) -> Iterator[NDArray[np.int64]]:
     return (few_of_each(labels, len(present), shots, rng) for _ in range(SHOT_DRAWS))
 
 
-def asked_of(test: Split, classes: int) -> NDArray[np.int64]:
-    """Positions of the test rows that the curve asks: :data:`SHOT_QUERIES` at most, and fewer with many classes."""
-    most = min(SHOT_QUERIES, max(SHOT_COMPARISONS // classes, 1000))
-    return stratified(test.labels, most, seeded(0, *test.resamples.context, "shots"))
+def asked_of(train: Split, test: Split) -> NDArray[np.int64]:
+    """Positions of the test rows that the curve asks: :data:`SHOT_QUERIES` at most, and fewer with many classes.
+
+    An image is not asked for where train has images of its group: few labelled images would know it by its group. None
+    may be left (:func:`none_asked`).
+    """
+    rows = np.arange(len(test.labels))
+    if test.groups is not None and train.groups is not None:
+        rows = np.flatnonzero(~np.isin(test.groups, train.groups))
+    most = min(SHOT_QUERIES, max(SHOT_COMPARISONS // len(train.moments.present), 1000))
+    return rows[stratified(test.labels[rows], most, seeded(0, *test.resamples.context, "shots"))]
+
+
+def none_asked(asked: NDArray[np.int64]) -> Undefined | None:
+    """Why no test image can be asked; None if there are any."""
+    return None if len(asked) else Undefined("train has images of every test image's group")

@@ -18,6 +18,9 @@ from frostmark.stats.moments import Array, Float
 _CELLS = 1 << 22
 """Float64 numbers of one block: 32 MiB."""
 
+_ROUNDING = 64 * np.finfo(np.float64).eps
+"""What sums that cancel leave, as a share of the largest: less than this is nothing, whatever the processor rounds."""
+
 
 def cka(x: Array, y: Array) -> float:
     """Linear centred kernel alignment, HSIC(x, y)/√(HSIC(x, x) · HSIC(y, y)), by the unbiased HSIC.
@@ -82,8 +85,9 @@ def hsic(x: Array, y: Array) -> float:
         return 0.0  # exactly; the rounding of the mean would leave a little
     # Of ‖XᵀY‖² = tr(XXᵀYYᵀ) the side with the smaller matrix.
     cross, of_x, of_y = _by_features(x, y) if x.shape[1] * y.shape[1] <= n * n else _by_rows(x, y)
-    total = cross - n / (n - 2) * of_x @ of_y + of_x.sum() * of_y.sum() / ((n - 1) * (n - 2))
-    return float(total) / (n * (n - 3))
+    parts = np.array([cross, -n / (n - 2) * of_x @ of_y, of_x.sum() * of_y.sum() / ((n - 1) * (n - 2))])
+    total = float(parts.sum())
+    return total / (n * (n - 3)) if abs(total) > _ROUNDING * np.abs(parts).max() else 0.0
 
 
 def _constant(rows: Array) -> bool:

@@ -102,3 +102,20 @@ def is_constant(labels: NDArray[np.int64], groups: Codes) -> NDArray[np.bool_]:
     np.minimum.at(low, own, labels)
     np.maximum.at(high, own, labels)
     return np.asarray(low == high)
+
+
+def effective_images(hits: NDArray[np.bool_], groups: Codes) -> float:
+    """How many independent images would know the share of ``hits`` (N,) as well as these, which are of ``groups`` (N,).
+
+    N over the design effect, which is the variance of the share between groups over that of independent images, and
+    (z/t)² of it, as few groups ask for Student's t (Korn and Graubard, Survey Methodology 24, 1998). Where all hits
+    agree nothing is known of the variance: then every group counts for one image. Of two groups at least.
+    """
+    own = np.unique(groups, return_inverse=True)[1]
+    sizes, of_group = np.bincount(own), np.bincount(own, hits)
+    count, images, share = len(sizes), len(hits), float(hits.mean())
+    independent = float(count if share in (0, 1) else images)
+    between = count / (count - 1) * float(((of_group - share * sizes) ** 2).sum()) / images**2
+    if between > 0:
+        independent = min(float(images), share * (1 - share) / between)
+    return float(independent * (norm.ppf(0.975) / t.ppf(0.975, count - 1)) ** 2)

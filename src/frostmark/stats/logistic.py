@@ -71,7 +71,7 @@ class PrincipalAxes:
     def turned(self, rows: Array) -> Float32:
         """(M, r) float32 coordinates of ``rows`` (M, D) along the axes."""
         parts = [((part - self.mean) / self.scale).astype(np.float32) @ self.rotation for part in _blocks(rows)]
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.empty((0, len(self.energy)), np.float32)
 
 
 def _blocks(rows: Array) -> Iterator[Array]:
