@@ -19,15 +19,16 @@ from torch import Tensor, nn
 
 from frostmark.backbones.checkpoint import State, Suited, listed, read_checkpoint, with_versions
 from frostmark.backbones.extractor import tensors_used
-from frostmark.backbones.taps import HEAD_NAMES, Survey
+from frostmark.backbones.taps import Survey
 from frostmark.errors import DataError
 from frostmark.names import visible
 
-HEADS = HEAD_NAMES | {
-    "projector", "projection_head", "proj_head", "mlp_head", "predictor", "prototypes", "queue", "queue_ptr",
-    "mask_token", "decoder",
-}  # fmt: skip
-"""Modules at the top of what a file holds that no layer of the network needs: heads of any training."""
+HEADS = frozenset({
+    "fc", "fc_norm", "classifier", "head", "heads", "head_dist", "head_drop", "last_linear", "pre_logits", "AuxLogits",
+    "aux1", "aux2", "aux_head", "projector", "projection_head", "proj_head", "mlp_head", "predictor", "prototypes",
+    "queue", "queue_ptr", "mask_token", "decoder",
+})  # fmt: skip
+"""What files have at their top beside the body of a network: heads of any training, of no use to a layer before them."""
 
 _BEHIND_THE_BODY = ("penultimate", "logits", "embedding", "projection")
 
