@@ -28,7 +28,7 @@ HEADS = frozenset({
     "aux1", "aux2", "aux_head", "projector", "projection_head", "proj_head", "mlp_head", "predictor", "prototypes",
     "queue", "queue_ptr", "mask_token", "decoder",
 })  # fmt: skip
-"""What files have at their top beside the body of a network: heads of any training, of no use to a layer before them."""
+"""Names at the top of a file that are heads of any training: no layer before the head needs what stands there."""
 
 _BEHIND_THE_BODY = ("penultimate", "logits", "embedding", "projection")
 
