@@ -33,8 +33,8 @@ NEEDED = {
 """Keys without which a choice is not complete."""
 
 SLOW = {
-    "convnext_tiny", "densenet121", "inception_v3", "resnet34", "resnet50", "swin_t", "timm", "torchvision", "vgg11",
-    "vgg16", "vgg16_bn", "vgg19", "vit_b_16", "pacmap", "tsne_gpu",
+    "convnext_tiny", "densenet121", "inception_v3", "open_clip", "resnet34", "resnet50", "swin_t", "timm",
+    "torchvision", "vgg11", "vgg16", "vgg16_bn", "vgg19", "vit_b_16", "pacmap", "tsne_gpu",
 }  # fmt: skip
 """Choices that take seconds to draw, to forward or to import: the others, of the same code, are tried every time."""
 

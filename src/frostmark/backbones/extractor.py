@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -81,7 +81,16 @@ class Extractor(nn.Module):
 
 def parameters_used(model: nn.Module, tap: Tap) -> int:
     """Number of parameters of ``model`` (which may be on the meta device) up to a tap."""
-    return sum(p.numel() for p in _cut(model, [tap.node.name]).parameters())
+    used = tensors_used(model, [tap.node.name])
+    return sum(p.numel() for name, p in model.named_parameters() if name in used)
+
+
+def tensors_used(model: nn.Module, nodes: Sequence[str]) -> Set[str]:
+    """The names of the parameters and buffers of ``model`` that are needed up to some nodes."""
+    body = _cut(model, [*nodes])
+    targets = {str(node.target) for node in body.graph.nodes if node.op in ("call_module", "get_attr")}
+    ancestors = {name: {name[:end] for end, c in enumerate(name) if c == "."} | {name} for name in body.state_dict()}
+    return {name for name, above in ancestors.items() if not targets.isdisjoint(above)}
 
 
 def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:

@@ -20,9 +20,11 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 from torchvision.transforms._presets import ImageClassification
 
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, weights_file
+from frostmark.backbones.checkpoint import Checkpoint
+from frostmark.backbones.loading import load_file, load_weights
 from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.tracing import without_inplace
-from frostmark.backbones.weights import describe, fetch_weights, load_strictly, read_weights, where_cached
+from frostmark.backbones.weights import describe, fetch_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 
 _NEED_CLASSIFIER = ("penultimate", "logits")
@@ -35,7 +37,7 @@ class TorchvisionBackbone:
     Args:
         name: its name in torchvision, e.g. ``resnet18``.
         weights: a name of the network's weights enum (``IMAGENET1K_V1``, ``DEFAULT``), ``untrained`` (seeded
-            initialisation: the control), or a file (.safetensors, .pth, .pt).
+            initialisation: the control), or a file of the user's (:data:`WEIGHT_FILES`).
 
     Raises:
         ConfigError: if torchvision has no such network or the network no such weights.
@@ -173,10 +175,11 @@ class TorchvisionBackbone:
                 torch.manual_seed(seed)
                 return self._build()
         model = self.architecture()
-        if self.file is not None:
-            load_strictly(model, read_weights(self.file), origin=str(self.file))
+        if self.file is None:
+            published = Checkpoint(where_cached(self.enum), {"": fetch_weights(self.enum)})
+            load_weights(model, published.suited(model.state_dict()), origin=str(self.enum))
         else:
-            load_strictly(model, fetch_weights(self.enum), origin=str(self.enum))
+            load_file(model, self.file, self.survey)
         return model.eval()
 
     def untrained(self) -> TorchvisionBackbone:

@@ -94,7 +94,7 @@ class Extraction:
         if not self.keeps(tap):
             self.stream(tap, callbacks)
             return
-        others = [other for other in _taps(subject, layers) if self.keeps(other)]
+        others = [other for other in _taps(subject, layers) if self.keeps(other) and self.maker.gives(other)]
         with self.stored(tap, subject.word, others) as entries:
             if is_rank_zero():
                 self.progress("reading the stored rows")

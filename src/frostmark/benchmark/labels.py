@@ -25,6 +25,7 @@ LIBRARIES = (
     "torch",
     "torchvision",
     "timm",
+    "open_clip_torch",
     "pytorch-lightning",
     "scikit-learn",
     "openTSNE",
@@ -76,6 +77,7 @@ def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
         "pool": subject.tap.pool,
         "weights": backbone.weights_name,
         "weights_digest": network.weights,
+        **({"weights_read": network.reading.words} if network.reading.words else {}),
         "parameters": str(network.parameters),
         **backbone.provenance,
         "image_size": str(subject.pipeline.size),
@@ -108,9 +110,12 @@ def _group_counts(groups: Mapping[str, Codes]) -> str:
     return " of the images), ".join(of_splits) + " of the images)"
 
 
-def remarks(subject: Subject) -> list[str]:
-    """What must be said beside the numbers, of the images and their groups."""
-    return [*group_remarks(subject.groups), *([] if subject.rows is None else subject.rows.remarks)]
+def remarks(subject: Subject, network: Network | None) -> list[str]:
+    """What must be said beside the metrics: how the weights or rows were read, how independent the images are."""
+    read = "" if network is None else network.reading.words
+    of_weights = [f"weights {subject.backbone.weights_name}: {read}"] if read else []
+    of_rows = [] if subject.rows is None else subject.rows.remarks
+    return [*of_weights, *group_remarks(subject.groups), *of_rows]
 
 
 def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:

@@ -63,6 +63,10 @@ class MakesRows(Protocol):
 
     cost: Cost
 
+    def gives(self, tap: Tap) -> bool:
+        """Whether it can make the rows of a tap."""
+        ...
+
     def key(self, tap: Tap, images: str, split: str, count: int) -> RowKey:
         """What decides the rows of a tap, for ``count`` images with the fingerprint ``images``."""
         ...
@@ -95,6 +99,9 @@ class ForwardPass:
     memo: Memo
     progress: Callable[[str], None]
     cost: Cost = field(default_factory=Cost)
+
+    def gives(self, tap: Tap) -> bool:
+        return self.network.gives(tap)
 
     def key(self, tap: Tap, images: str, split: str, count: int) -> RowKey:
         return RowKey(
@@ -159,6 +166,9 @@ class RowsAtHand:
     layer: LayerRows
     splits: Mapping[str, ImageSet]
     cost: Cost = field(default_factory=Cost)
+
+    def gives(self, tap: Tap) -> bool:
+        return tap.node.name == self.layer.name
 
     def key(self, tap: Tap, images: str, split: str, count: int) -> RowKey:
         return RowKey(

@@ -66,7 +66,7 @@ def run_benchmark(
     subject = resolve(config, given, folder)
     network = network_of(subject, given)
     with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
-        record = _record(subject, folder, run.tracker, progress)
+        record = _record(subject, network, folder, run.tracker, progress)
         with _recording(record, subject, network, shown(config, given.described(config))):
             measurement = Measurement(subject.families, progress)
             extraction = extraction_of(subject, network, progress)
@@ -129,7 +129,9 @@ def _recording(record: Record, subject: Subject, network: Network | None, config
         record.close()
 
 
-def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
+def _record(
+    subject: Subject, network: Network | None, folder: Path, tracker: Tracker, progress: Callable[[str], None]
+) -> Record:
     about = f"Weights: {subject.backbone.weights_name}." if subject.rows is None else f"{subject.rows.origin}."
     thumbnails = subject.thumbnails if subject.pictured else None
     return Record(
@@ -137,7 +139,7 @@ def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable
         groups=dict(subject.groups or {}),
         files=dict(subject.files),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
-        remarks=remarks(subject),
+        remarks=remarks(subject, network),
         rule=_rule(subject),
     )
 
