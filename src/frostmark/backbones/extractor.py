@@ -57,8 +57,8 @@ class Extractor(nn.Module):
         self.body = _cut(model, [t.node.name for t in taps])
         _fold_batch_norms(self.body)
         _multiply_less(self.body)
-        # Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same.
-        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.requires_grad_(False).eval()
+        _lay_out(self)
 
     def compile_body(self) -> None:
         """Have torch compile the cut network: the first batch then takes a minute, the others less time."""
@@ -120,6 +120,13 @@ def _multiply_less(body: fx.GraphModule) -> None:
     for name, module in list(body.named_modules()):
         if suits(module):
             body.set_submodule(name, WinogradConv2d(module))
+
+
+def _lay_out(model: nn.Module) -> None:
+    """Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.ndim == 4:  # torch's own way refuses networks that have a tensor of five dimensions
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def _recompile(body: fx.GraphModule) -> None:
