@@ -197,6 +197,7 @@ def test_a_class_convolution_of_any_name_is_no_stage() -> None:
     assert ModuleBackbone(Squeeze(), size=SIZE).survey().taps == {
         "stage1": "body",
         "last_conv": "body",
+        "embedding": "body",
         "penultimate": "body.1",
         "logits": "head.3",
     }

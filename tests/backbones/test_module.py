@@ -53,7 +53,7 @@ def test_taps_and_rows_are_those_of_the_module() -> None:
     backbone = ModuleBackbone(module, size=32)
     assert (backbone.name, backbone.weights_name) == ("Small", "given")
     survey = backbone.survey()
-    assert list(survey.taps) == ["stage1", "stage2", "last_conv", "penultimate", "logits"]
+    assert list(survey.taps) == ["stage1", "stage2", "last_conv", "embedding", "penultimate", "logits"]
     assert survey.taps["stage1"] == "relu"
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -82,7 +82,7 @@ def test_the_module_itself_stays_as_it_is() -> None:
 def test_without_a_classifier_the_output_is_the_penultimate() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     survey = ModuleBackbone(module, size=16).survey()
-    assert survey.taps == {"stage1": "1", "last_conv": "1", "penultimate": "3"}
+    assert survey.taps == {"stage1": "1", "last_conv": "1", "embedding": "1", "penultimate": "3"}
 
 
 def test_a_convolution_behind_global_pooling_is_no_stage() -> None:

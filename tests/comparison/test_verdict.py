@@ -138,6 +138,16 @@ def test_a_network_is_named_by_what_sets_it_apart() -> None:
     assert group.titles == ("resnet18 · last_conv gap", "vgg16 · last_conv gap", "resnet18 · last_conv max")
 
 
+def test_a_pool_that_nobody_chose_is_not_named() -> None:
+    hits = np.ones(400, dtype=bool)
+    own = [run_of(hits, layer="embedding"), run_of(hits, backbone="vit_b_16", layer="embedding", pool="cls")]
+    (group,) = comparable(own)
+    assert group.layers == ("embedding", "embedding")
+    blocks = [run_of(hits, layer="block1", pool="cls", norm=norm) for norm in ("final", "none")]
+    (group,) = comparable(blocks)
+    assert group.layers == ("block1", "block1 raw")
+
+
 def test_an_untrained_network_is_called_so_beside_trained_ones() -> None:
     hits = np.ones(400, dtype=bool)
     (group,) = comparable([run_of(hits), run_of(hits, backbone="vgg16", weights="untrained")])

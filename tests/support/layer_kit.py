@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from frostmark.backbones.extractor import Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.taps import Survey
 from frostmark.config.schema import Layer
@@ -28,7 +27,7 @@ def problems(layer: Layer) -> list[str]:
     told = []
     for name in NETWORKS:
         try:
-            Tap(survey(name).resolve(layer.node or layer.tap or ""), layer.pool)
+            survey(name).tap(layer.word, layer.pool, layer.norm)
         except FrostmarkError as problem:
             told.append(f"{name}: {problem.problem}")
         else:

@@ -27,12 +27,14 @@ class Ending:
 
     Attributes:
         layers: the weight layers that nothing but the output lies behind, in order; none without a classifier.
+        readers: those of them that read one vector per image; all where none does.
         penultimate: the input of the last of them, or the output of a network without a classifier.
         logits: the output of a network with a classifier.
         pooled: what ``penultimate`` is the pool of, where nothing stands between.
     """
 
     layers: tuple[fx.Node, ...]
+    readers: tuple[fx.Node, ...]
     penultimate: str | None
     logits: str | None
     pooled: Pooled | None = None
@@ -43,13 +45,14 @@ class Ending:
         output = _output(forward)
         layers = last_weight_layers(forward, output)
         if output is None or not layers:
-            return cls((), None, _named(output, forward, nodes))
-        last = _reading_vectors(layers, forward, nodes)[-1]
+            return cls((), (), None, _named(output, forward, nodes))
+        readers = _reading_vectors(layers, forward, nodes)
+        last = readers[-1]
         if _is_stream(layers) or _in_body(forward.names[last], nodes):
-            return cls((), _named(output, forward, nodes), None, pooled(output, forward, nodes))
+            return cls((), (), _named(output, forward, nodes), None, pooled(output, forward, nodes))
         (source, *_) = forward.inputs(last)
         named = (_named(source, forward, nodes), _named(output, forward, nodes))
-        return cls(tuple(layers), *named, pooled(source, forward, nodes))
+        return cls(tuple(layers), tuple(readers), *named, pooled(source, forward, nodes))
 
 
 def has_weights(node: fx.Node, forward: Forward) -> bool:

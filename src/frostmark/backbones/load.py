@@ -25,7 +25,7 @@ from frostmark.backbones.tracing import without_inplace
 from frostmark.backbones.weights import describe, fetch_weights, load_strictly, read_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 
-_NEED_CLASSIFIER = ("penultimate", "logits")
+_NEED_CLASSIFIER = ("embedding", "penultimate", "logits")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Node:
         channels_last: whether the channels of a spatial tensor stand last, as in Swin.
         prefix: tokens that stand before the patches; None where the network does not tell.
         registers: so many of them are registers (Darcet et al., arXiv 2309.16588), which stand behind a class token.
+        parts: names of the vectors that stand side by side in one that the graph does not have.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Node:
     channels_last: bool = False
     prefix: int | None = None
     registers: int = 0
+    parts: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -58,6 +60,11 @@ class Node:
     def is_image(self) -> bool:
         """Whether it is a square map, as square images make them; attention's heads (H, T, D) look like maps, too."""
         return self.kind == "map" and (self.channels_last or self.shape[1] == self.shape[2])
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is a map of one cell, as global pooling makes it."""
+        return self.is_image and self.resolution == 1
 
     @property
     def channels(self) -> int:

@@ -99,6 +99,7 @@ class Extraction:
                     split=split,
                     count=len(images),
                     precision=self.trainer.precision + (" compiled" if self.trainer.compile else ""),
+                    norm="" if tap.norm is None else str(tap.norm),
                 ),
                 tap.width,
             )
@@ -266,7 +267,7 @@ def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:
     taps = []
     for layer in layers:
         try:
-            taps.append(Tap(subject.survey.resolve(layer.node or layer.tap or ""), layer.pool))
+            taps.append(subject.survey.tap(layer.word, layer.pool, layer.norm))
         except ConfigError:
             continue
     return list(dict.fromkeys(taps))

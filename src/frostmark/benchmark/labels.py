@@ -48,7 +48,7 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         "backbone_family": backbone.family,
         "layer": subject.word,
         "node": subject.node_name,
-        "pool": tap.pool,
+        **layer_tags(subject),
         "features": str(tap.width),
         **({"projection": subject.projection} if subject.wide else {}),
         "weights": backbone.weights_name,
@@ -70,6 +70,18 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
         "decide_balanced": str(config.decide.balanced).lower(),
         "mlflow.runColor": name_colour(backbone.name),
         **versions(),
+    }
+
+
+def layer_tags(subject: Subject) -> dict[str, str]:
+    """How rows are made of the node: the pool, unless the node is a vector, and whether tokens go through the norm."""
+    tap, survey = subject.tap, subject.survey
+    of_blocks = survey.norm is not None and survey.is_of_blocks(subject.word)
+    normed = tap.norm is not None or (survey.norm is not None and tap.node.name == survey.norm.node)
+    return {
+        **({"pool": tap.pool} if tap.pool else {}),
+        **({"norm": "final" if normed else "none"} if of_blocks or normed else {}),
+        "row_recipe": subject.row_recipe,
     }
 
 
@@ -143,8 +155,11 @@ def setting(subject: Subject) -> dict[str, str]:
     """What was benchmarked and how: the lines above a summary."""
     return {
         "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights_name}",
-        "Layer": f"{subject.word} (node {subject.node_name}, pool {subject.tap.pool}, "
-        f"{subject.tap.width:,} features)" + (f"; {subject.projection}" if subject.wide else ""),
+        "Layer": f"{subject.word} (node {subject.node_name}, "
+        + (f"pool {subject.tap.pool}, " if subject.tap.pool else "")
+        + f"{subject.tap.width:,} features)"
+        + (f"; {subject.projection}" if subject.wide else ""),
+        "Row": subject.row_recipe,
         "Images": ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
         + f" of {subject.source.name}, {subject.preprocess} to {subject.pipeline.size} pixels",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),

@@ -169,7 +169,7 @@ def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable
         *(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about),
         groups=dict(subject.groups or {}),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
-        remarks=remarks(subject.groups),
+        remarks=[*subject.remarks, *remarks(subject.groups)],
         rule=_rule(subject),
     )
 

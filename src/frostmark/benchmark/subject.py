@@ -19,6 +19,7 @@ from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.contract import checked_backbone
 from frostmark.backbones.drawing import drawing
 from frostmark.backbones.extractor import Tap
+from frostmark.backbones.recipe import idle, recipe
 from frostmark.backbones.taps import Survey
 from frostmark.config.build import build
 from frostmark.config.schema import Config
@@ -92,6 +93,17 @@ class Subject:
         return " · ".join(
             part for part in (f"weights {self.backbone.weights_name}", f"{sizes} images", self.projection) if part
         )
+
+    @property
+    def row_recipe(self) -> str:
+        """What a row is, in words."""
+        return recipe(self.survey, self.word, self.tap)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was typed for the layer and does nothing."""
+        layer = self.config.layer
+        return idle(self.survey, self.word, layer.pool, layer.norm)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -171,10 +183,10 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
     preprocess = build(config.preprocess, "preprocess", Preprocess)
     source = given.source or build(config.dataset, "dataset", Source)
     pipeline = checked_pipeline(preprocess, backbone.preset)
-    word = config.layer.node or config.layer.tap or ""
+    word = config.layer.word
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
-    tap = Tap(survey.resolve(word), config.layer.pool)
+    tap = survey.tap(word, config.layer.pool, config.layer.norm)
     chosen = config.reducer or {}  # reducer=none leaves what an experiment adds to it
     reducer = build(chosen, "reducer", Reducer) if chosen.get("_target_") else None
     families = {name: build(node, f"metrics.{name}", Metric) for name, node in config.metrics.items()}
@@ -184,7 +196,7 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
         survey,
         tap,
         word,
-        survey.node_name(word),
+        survey.node_name(word, tap),
         pipeline,
         type(preprocess).__name__.lower(),
         source,

@@ -33,6 +33,9 @@ SAME = {
 NAMING = ("backbone", "weights", "precision", "reducer")
 """Tags that tell networks apart; of those, a name holds the ones that differ."""
 
+OWN_POOL = ("embedding", "penultimate", "logits")
+"""Layers that are one vector per image as the network makes it: nobody chose their pool."""
+
 UNTRAINED = "untrained"
 """What the tag ``weights`` says of a network with seeded initial weights."""
 
@@ -89,7 +92,7 @@ def comparable(runs: Sequence[Run]) -> list[Group]:
     """
     alike: dict[tuple[str, ...], dict[tuple[str, ...], list[Run]]] = {}
     for run in runs:
-        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool"))
+        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool", "norm"))
         alike.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
     groups = sorted((list(group.values()) for group in alike.values()), key=len, reverse=True)
     return [
@@ -142,7 +145,19 @@ def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:
 
 
 def _layers(group: Sequence[Sequence[Run]]) -> tuple[str, ...]:
-    """Of every node the words it was asked for by, and its pool where these differ."""
-    words = [" = ".join(dict.fromkeys(run.layer for run in same)) for same in group]
-    pools = [same[-1].tags.get("pool", "") for same in group]
-    return tuple(words) if len(set(pools)) < 2 else tuple(map(" ".join, zip(words, pools, strict=True)))
+    """Of every node the words it was asked for by, its pool where these differ, and ``raw`` of tokens not normed."""
+    pools = [_chosen(same, "pool") for same in group]
+    norms = [_chosen(same, "norm") for same in group]
+    several_pools, several_norms = (len(set(filter(None, of))) > 1 for of in (pools, norms))
+    names = []
+    for same, pool, norm in zip(group, pools, norms, strict=True):
+        words = [" = ".join(dict.fromkeys(run.layer for run in same))]
+        words += [pool] if several_pools and pool else []
+        words += ["raw"] if several_norms and norm == "none" else []
+        names.append(" ".join(words))
+    return tuple(names)
+
+
+def _chosen(same: Sequence[Run], tag: str) -> str:
+    """How rows are made of a node, where the user chose it."""
+    return "" if all(run.layer in OWN_POOL for run in same) else same[-1].tags.get(tag, "")
