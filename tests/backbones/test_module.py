@@ -176,6 +176,37 @@ def test_arguments_that_mean_nothing_are_refused(module: nn.Module, arguments: d
     assert told.value.fix
 
 
+class Fixed(nn.Module):
+    """A network for images of one size: it reads the flattened map."""
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 4, stride=4), nn.Linear(4 * cells**2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().flatten(1))
+
+
+def test_the_size_is_the_one_that_was_given_or_the_only_one_that_fits() -> None:
+    assert ModuleBackbone(small()).preset.crop_size == [224]
+    assert ModuleBackbone(small(), size=48).preset.crop_size == [48]
+    assert ModuleBackbone(Fixed(24)).preset.crop_size == [96]  # it takes no other
+    assert ModuleBackbone(Fixed(24)).survey().size == 96
+    assert Resize().pipeline(ModuleBackbone(Fixed(24)).preset).size == 96
+
+
+def test_a_size_that_does_not_fit_is_answered_with_the_one_that_does() -> None:
+    with pytest.raises(ConfigError, match="cannot take images of 64 pixels") as told:
+        ModuleBackbone(Fixed(24), size=64).survey()
+    assert told.value.fix.startswith("size=96 beside the network")
+    with pytest.raises(ConfigError, match="cannot take images of 224 pixels") as told:
+        ModuleBackbone(Fixed(24), size=96).survey(224)
+    assert told.value.fix.startswith("preprocess.size=96,")
+    with pytest.raises(ConfigError, match="cannot take images of 224 pixels") as told:
+        ModuleBackbone(Fixed(17)).survey()
+    assert "<pixels that it was trained with>" in told.value.fix
+
+
 def test_it_cannot_be_built_untrained() -> None:
     with pytest.raises(ConfigError, match="cannot be built untrained") as told:
         ModuleBackbone(small()).untrained()

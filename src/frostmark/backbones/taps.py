@@ -23,7 +23,7 @@ from frostmark.backbones.embedding import Reading, Readings
 from frostmark.backbones.ending import Ending
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.forward import Forward
-from frostmark.backbones.nodes import Node, measured, module_outputs, with_prefixes
+from frostmark.backbones.nodes import ImageSizeError, Node, measured, module_outputs, with_prefixes
 from frostmark.backbones.norms import Norm, final_norm
 from frostmark.backbones.pooling import default_pool
 from frostmark.backbones.stages import stages_of
@@ -203,7 +203,11 @@ def survey_at(native: nn.Module, native_size: int, model: nn.Module, size: int) 
     survey = survey_backbone(native, native_size)
     if size == native_size:
         return survey
-    resized = survey_backbone(model, size)
+    try:
+        resized = survey_backbone(model, size)
+    except ImageSizeError as problem:
+        fix = f"preprocess.size={native_size}, the network's own, which is taken where no size is typed"
+        raise ImageSizeError(problem.problem, fix=fix) from problem
     # Which axis holds the channels is read at the native size: at others it may be ambiguous (96×96×96).
     nodes = {
         name: replace(node, channels_last=survey.nodes[name].channels_last)

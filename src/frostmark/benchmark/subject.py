@@ -90,9 +90,8 @@ class Subject:
     def about(self) -> str:
         """What the title leaves out: weights, numbers of images, and the projection, if there is one."""
         sizes = ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())
-        return " · ".join(
-            part for part in (f"weights {self.backbone.weights_name}", f"{sizes} images", self.projection) if part
-        )
+        shown = (f"weights {self.backbone.weights_name}", f"{sizes} images", f"{self.pipeline.size} pixels")
+        return " · ".join(part for part in (*shown, self.projection) if part)
 
     @property
     def row_recipe(self) -> str:

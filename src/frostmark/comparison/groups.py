@@ -30,7 +30,7 @@ SAME = {
 }
 """Tags that runs must share to be compared, and how a person calls them."""
 
-NAMING = ("backbone", "weights", "precision", "reducer")
+NAMING = ("backbone", "weights", "image_size", "precision", "reducer")
 """Tags that tell networks apart; of those, a name holds the ones that differ."""
 
 OWN_POOL = ("embedding", "penultimate", "logits")
@@ -78,9 +78,10 @@ class Group:
     def setting(self) -> str:
         """What all runs share, in words."""
         tags = self.runs[0].tags
+        sizes = sorted({run.tags.get("image_size", "?") for run in self.runs}, key=lambda size: (len(size), size))
         return (
             f"{self.dataset}: {int(tags['train_images']):,} train and {int(tags['test_images']):,} test images, "
-            f"{tags['preprocess']} to {tags['image_size']} pixels, seed {tags['seed']}"
+            f"{tags['preprocess']} to {' or '.join(sizes)} pixels, seed {tags['seed']}"
         )
 
 
@@ -117,10 +118,7 @@ def _short(tag: str, value: str) -> str:
 
 
 def _sameness(run: Run) -> dict[str, str]:
-    shared = {tag: run.tags.get(tag, "") for tag in SAME}
-    if shared["preprocess"] != "official":  # there every network has its own size, as published
-        shared["preprocess"] += f" to {run.tags.get('image_size', '?')} pixels"
-    return shared
+    return {tag: run.tags.get(tag, "") for tag in SAME}
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -132,7 +130,7 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
     names = []
     for run in runs:
-        words = [run.tags[tag] for tag in telling if run.tags.get(tag)]
+        words = [run.tags[tag] + (" px" if tag == "image_size" else "") for tag in telling if run.tags.get(tag)]
         names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
     return tuple(names)
 
