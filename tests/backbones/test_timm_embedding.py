@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import pytest
 import torch
@@ -14,6 +15,9 @@ from frostmark.backbones.extractor import Extractor, Tap  # noqa: E402
 from frostmark.backbones.module import ModuleBackbone  # noqa: E402
 from frostmark.backbones.taps import Survey  # noqa: E402
 from frostmark.backbones.timm_models import TimmBackbone  # noqa: E402
+from frostmark.config.compose import compose  # noqa: E402
+from frostmark.config.words import conf_dir  # noqa: E402
+from support.environment import REPOSITORY  # noqa: E402
 from support.taps import distance, images, lived_in  # noqa: E402
 
 KINDS = {
@@ -152,6 +156,32 @@ def test_tokens_are_all_features(name: str) -> None:
         expected = model.forward_features(images(KINDS[name])).flatten(1)  # type: ignore[operator]
     (found,) = rows(model, [survey.tap("tokens", "flatten")], KINDS[name])
     assert distance(found, expected) < 1e-5
+
+
+PAGE = (REPOSITORY / "docs" / "timm.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_dinov2_reads_what_dinov2_publishes() -> None:
+    """Every command of the page that names it, at 56 pixels and with weights drawn anew."""
+    found = re.findall(r"^python run\.py (?:-m )?(backbone=timm .*dinov2[^#\n]*)", PAGE, re.MULTILINE)
+    model, survey = network("vit_small_patch14_dinov2", 56)
+    with torch.inference_mode():
+        tokens = model.forward_features(images(56))  # type: ignore[operator]
+    expected = {
+        ("embedding", None): tokens[:, 0],  # x_norm_clstoken
+        ("block12", "cls"): tokens[:, 0],
+        ("tokens", "cls_mean"): torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], 1),  # and x_norm_patchtokens
+    }
+    read = set()
+    for command in found:
+        words = [word for word in command.split() if "," not in word]  # of a sweep, what its jobs share
+        layer = compose(conf_dir(), [*words, "backbone.name=vit_small_patch14_dinov2"]).layer
+        if layer.tap == "last_conv":  # the sweep over layers
+            continue
+        read.add((layer.tap, layer.pool))
+        (rows_of,) = rows(model, [survey.tap(layer.word, layer.pool, layer.norm)], 56)
+        assert distance(rows_of, expected[layer.word, layer.pool]) < 1e-5, command
+    assert read == set(expected)
 
 
 @pytest.mark.slow  # one network of each of timm's modules: minutes
