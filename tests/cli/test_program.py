@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import subprocess
 import sys
 import time
@@ -12,6 +12,8 @@ import pytest
 
 from conftest import Program
 from frostmark import __version__
+from frostmark.cli.entry import through_hydra
+from frostmark.cli.problems import exit_code, tell
 from frostmark.cli.program import FOLDER, commands, program
 from support.environment import REPOSITORY, environment
 from support.forkserver import Forkserver
@@ -73,6 +75,26 @@ def test_without_its_dependencies_it_says_what_installs_them(words: list[str], t
     assert "Traceback" not in done.stderr
     version = ran("-I", "-S", str(REPOSITORY / "run.py"), "--version", cwd=tmp_path)
     assert (version.returncode, version.stdout) == (0, f"frostmark {__version__}\n")
+
+
+def test_what_a_plugin_lacks_is_told_of_the_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plugin = tmp_path / "theirs.py"
+    plugin.write_text("import quux.bar\n")
+    spec = importlib.util.spec_from_file_location("theirs", plugin)
+    assert spec is not None
+    assert spec.loader is not None
+    with pytest.raises(ModuleNotFoundError) as absent:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert tell(absent.value).code == 2
+    said = capsys.readouterr().err
+    assert f"{plugin} needs the Python package 'quux'" in said
+    assert "-m pip install quux\n" in said
+
+
+@pytest.mark.parametrize("words", [["-m", "--cfg", "job"], ["--cfg=job", "--multirun"], ["-r", "-i", "all"]])
+def test_two_modes_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(lambda: through_hydra([*words, "layer=stage1"])) == 2
+    assert "cannot be used together" in capsys.readouterr().err
 
 
 SECRET = ("tracking.uri='http://me:hunter2@127.0.0.1:9'", "tracking=none", "reducer=none", "metrics=[geometry]")

@@ -54,6 +54,16 @@ def test_no_difference_is_not_claimed() -> None:
     assert all({c.place for c in v.contenders} == {1} for v in silent)
 
 
+def test_layers_that_answer_alike_are_said_to() -> None:
+    (hits,) = hits_of([0.8], 400, np.random.default_rng(2))
+    (group,) = comparable([run_of(hits), run_of(hits, layer="penultimate", node="flatten")])
+    verdict = judge(group)
+    assert verdict.sentence == (
+        "resnet18 · last_conv and resnet18 · penultimate are right and wrong on the same test images: "
+        f"k-NN accuracy {hits.mean():.1%}."
+    )
+
+
 def test_among_many_equals_hardly_any_difference_is_claimed() -> None:
     rng = np.random.default_rng(3)
     claimed = sum(any(p.told for p in judge(two(hits_of([0.8] * 4, 300, rng))).pairs) for _ in range(100))

@@ -30,6 +30,11 @@ TAKE_VALUES = {
 }  # fmt: skip
 """The only options of Hydra whose value is a word of its own."""
 
+MODES = {
+    "-r": "--run", "-m": "--multirun", "-c": "--cfg", "-i": "--info", "-sc": "--shell-completion",
+}  # fmt: skip
+"""The options of Hydra of which a command has one at most, by their short form."""
+
 
 def through_hydra(arguments: list[str]) -> int:
     """Run what the words ask for; the exit code.
@@ -38,6 +43,7 @@ def through_hydra(arguments: list[str]) -> int:
         Exception: what ended the one benchmark.
     """
     _refuse_unknown_words(arguments)
+    _refuse_two_modes(arguments)
     sys.argv[1:] = _options_first(arguments)
     # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -95,6 +101,14 @@ def _refuse_unknown_words(arguments: list[str]) -> None:
                 f"unknown command '{word}'",
                 fix=f"one of {nearest(word, commands())}, or overrides like backbone=vgg16; --help tells more",
             )
+
+
+def _refuse_two_modes(arguments: list[str]) -> None:
+    """Such as a sweep of which the configuration is to be shown: Hydra would fail with a ValueError."""
+    words = (word.partition("=")[0] for word, is_option in _kinds(arguments) if is_option)
+    modes = list(dict.fromkeys(mode for word in words if (mode := MODES.get(word, word)) in MODES.values()))
+    if len(modes) > 1:
+        raise ConfigError(f"{' and '.join(modes)} cannot be used together", fix=f"leave out {' or '.join(modes)}")
 
 
 def _kinds(arguments: list[str]) -> Iterator[tuple[str, bool]]:

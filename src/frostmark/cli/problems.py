@@ -56,15 +56,28 @@ def _explained(error: Exception) -> FrostmarkError:
 
 
 def _missing_dependency(error: Exception) -> ConfigError | None:
-    """A library that Frostmark stands on is not installed: python run.py in a fresh checkout."""
+    """A library that is not installed: one that Frostmark stands on, as in a fresh checkout, or that others need."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     library = error.name.partition(".")[0]
     if library == "frostmark":
         return None
+    importer = _importer(error)
+    if importer is not None and Path(__file__).parents[1] not in importer.parents:
+        return ConfigError(
+            f"{importer} needs the Python package {library!r}, which is not installed for {sys.executable}",
+            fix=shlex.join([sys.executable, "-m", "pip", "install", library]),
+        )
     checkout = Path(__file__).parents[3]
     there = (checkout / "run.py").is_file() and (checkout / "pyproject.toml").is_file()
     return ConfigError(
         f"Frostmark needs the Python package {library!r}, which is not installed for {sys.executable}",
         fix=shlex.join([sys.executable, "-m", "pip", "install", str(checkout) if there else "frostmark"]),
     )
+
+
+def _importer(error: ModuleNotFoundError) -> Path | None:
+    """The file whose import failed; None if no file is known."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    real = [Path(file) for file in files if not file.startswith("<")]
+    return next((file for file in reversed(real) if "importlib" not in file.parts), None)

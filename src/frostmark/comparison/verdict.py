@@ -118,6 +118,12 @@ class PairedDifference:
         return f"{self.amount} ({known})" if known else self.amount
 
     @property
+    def none(self) -> bool:
+        """Whether both are right on the same images: no resample of them differs."""
+        d = self.difference
+        return d.mean == d.low == d.high == 0
+
+    @property
     def unknown(self) -> bool:
         """Whether nothing in the runs says if they differ: neither hits nor draws."""
         return bool(np.isnan(self.p)) and self.basis.groups is None
@@ -286,7 +292,8 @@ def _opposed(
 
 def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], first: Headline) -> str:
     best, *others = contenders
-    shown = f"{best.name} ({first.words} {first.kind.shown(best.run.values[first.key])})"
+    shown_value = first.kind.shown(best.run.values[first.key])
+    shown = f"{best.name} ({first.words} {shown_value})"
     if not others:
         return f"{shown} is all there is: nothing to compare it with"
     against = {o.name: _of(pairs, best.name, o.name, first) for o in others}
@@ -305,8 +312,11 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
         return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{also}"
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
-    said = f"The data cannot tell {tied} apart: {first.words} of the first is higher by {largest.words}"
-    said += " than of the last of them" if len(level) > 1 else ""
+    if largest.none:
+        said = f"{tied} are right and wrong on the same test images: {first.words} {shown_value}"
+    else:
+        said = f"The data cannot tell {tied} apart: {first.words} of the first is higher by {largest.words}"
+        said += " than of the last of them" if len(level) > 1 else ""
     if behind:
         said += f". {_listed([o.name for o in behind])} {'is' if len(behind) == 1 else 'are'} worse than {best.name}"
     elif len(level) == 1:
