@@ -375,6 +375,36 @@ def through(model: nn.Module, x: Tensor, names: str) -> Tensor:
     return x
 
 
+def test_operations_on_parameters_alone_are_no_layers() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.map = nn.Conv2d(3, 4, 3), nn.Linear(4, 4)
+            self.a, self.b = nn.Parameter(torch.randn(4, 4)), nn.Parameter(torch.randn(4, 2))
+
+        def forward(self, images: Tensor) -> Tensor:
+            x = self.conv(images).mean((2, 3)) * self.a[0].contiguous().view(1, -1)
+            return x @ (self.map(self.a) @ self.b)
+
+    survey = survey_of(made(Odd))
+    assert survey.resolve("embedding").shape == (4,)
+
+
+def test_of_several_maps_the_last_is_the_output() -> None:
+    class Pyramid(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 3, stride=2), nn.Conv2d(4, 6, 3, stride=2)
+
+        def forward(self, images: Tensor) -> list[Tensor]:
+            first = self.a(images)
+            return [first, self.b(first)]
+
+    assert survey_of(made(Pyramid)).taps == {
+        "stage1": "a", "stage2": "b", "last_conv": "b", "embedding": "b", "penultimate": "b",
+    }  # fmt: skip
+
+
 def test_vectors_of_unlike_classifiers_stand_side_by_side() -> None:
     class Two(nn.Module):
         def __init__(self) -> None:

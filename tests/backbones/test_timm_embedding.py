@@ -184,23 +184,29 @@ def test_the_example_of_dinov2_reads_what_dinov2_publishes() -> None:
     assert read == set(expected)
 
 
+MAX_PARAMETERS = 200_000_000
+"""Of a network that a test draws at random."""
+
+
 @pytest.mark.slow  # one network of each of timm's modules: minutes
 @pytest.mark.timeout(3600)
 def test_the_embedding_of_every_kind_is_timms() -> None:
-    failed = []
+    failed, compared = [], 0
     for module in timm.list_modules():
         for name in sorted(timm.list_models(module=module), key=_seems_small)[:1]:
-            try:
-                size = TimmBackbone(name, "untrained").native_size
-                model, survey = network.__wrapped__(name, size)
-            except Exception as problem:
-                failed.append(f"{name}: {problem}")
+            backbone = TimmBackbone(name, "untrained")
+            if sum(p.numel() for p in backbone.architecture().parameters()) > MAX_PARAMETERS:
                 continue
-            (found,) = rows(model, [survey.tap("embedding")], size)
-            expected = pre_logits(model, size)
+            if name.startswith("gemma4"):  # whose forward cannot be traced
+                continue
+            model, survey = lived_in(backbone.load(0)), backbone.survey()
+            (found,) = rows(model, [survey.tap("embedding")], survey.size)
+            expected = pre_logits(model, survey.size)
+            compared += 1
             if found.shape != expected.shape or distance(found, expected) > 1e-5:
                 failed.append(name)
-    assert [told for told in failed if "cannot be traced" not in told] == []
+    assert failed == []
+    assert compared > 90
 
 
 def _seems_small(name: str) -> tuple[bool, str]:

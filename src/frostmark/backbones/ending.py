@@ -42,7 +42,7 @@ class Ending:
     @classmethod
     def of(cls, forward: Forward, nodes: dict[str, Node]) -> Ending:
         """Found by walking back from the output."""
-        output = _output(forward)
+        output = _output(forward, nodes)
         layers = last_weight_layers(forward, output)
         if output is None or not layers:
             return cls((), (), None, _named(output, forward, nodes))
@@ -56,12 +56,13 @@ class Ending:
 
 
 def has_weights(node: fx.Node, forward: Forward) -> bool:
-    """Whether an operation mixes its numbers by weights: a layer, or a product with a parameter."""
+    """Whether an operation mixes the numbers that it takes by weights: a layer, or a product with a parameter."""
+    if not forward.inputs(node):  # of parameters alone
+        return False
     module = forward.module(node)
     if module is not None:
         return any(p.numel() > max(p.shape, default=1) for p in module.parameters())
-    parameters = [source for source in node.all_input_nodes if source.op == "get_attr"]
-    return forward.called(node) in _PRODUCTS and bool(parameters)
+    return forward.called(node) in _PRODUCTS and len(forward.inputs(node)) < len(node.all_input_nodes)
 
 
 def last_weight_layers(forward: Forward, output: fx.Node | None) -> list[fx.Node]:
@@ -81,11 +82,13 @@ def last_weight_layers(forward: Forward, output: fx.Node | None) -> list[fx.Node
     return [node for node in forward.graph.nodes if node in layers]
 
 
-def _output(forward: Forward) -> fx.Node | None:
-    """What the forward returns, or the first tensor of it."""
+def _output(forward: Forward, nodes: dict[str, Node]) -> fx.Node | None:
+    """What the forward returns: of several tensors the first, of several maps the last."""
     returned: list[fx.Node] = []
     fx.map_arg(forward.output.args[0], returned.append)
-    return returned[0] if returned else None
+    described = [nodes.get(forward.names.get(node, "")) for node in returned]
+    maps = len(returned) > 1 and all(node is not None and node.is_image for node in described)
+    return returned[-1 if maps else 0] if returned else None
 
 
 def _named(node: fx.Node | None, forward: Forward, nodes: dict[str, Node]) -> str | None:

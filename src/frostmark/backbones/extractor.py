@@ -105,10 +105,10 @@ def parameters_used(model: nn.Module, tap: Tap) -> int:
 def _cut(model: nn.Module, taps: Sequence[Tap]) -> tuple[fx.GraphModule, nn.ModuleDict]:
     """What leads to the taps, and by their paths the norms that their tokens are brought through."""
     forward = Forward.of(without_inplace(model))
+    _forbid_inplace(forward.graph)
     norms = {tap.norm.module.replace(".", "/"): norm_module(forward, tap.norm) for tap in taps if tap.norm is not None}
     wanted = tuple(_source(forward, tap.node) for tap in taps)
     forward.output.args = (wanted,)
-    _forbid_inplace(forward.graph)
     body = fx.GraphModule(model, forward.graph)
     _recompile(body)
     return body, nn.ModuleDict(norms)

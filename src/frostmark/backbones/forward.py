@@ -66,8 +66,19 @@ class Forward:
         return [user for user in node.users if not self._asks(user)]
 
     def inputs(self, node: fx.Node) -> list[fx.Node]:
-        """What an operation computes with, parameters left out."""
-        return [source for source in node.all_input_nodes if source.op != "get_attr"]
+        """What an operation computes with, as far as it depends on the images: parameters are left out."""
+        return [source for source in node.all_input_nodes if source in self.of_images]
+
+    @cached_property
+    def of_images(self) -> set[fx.Node]:
+        """Everything that follows from the numbers of the images."""
+        found = {node for node in self.graph.nodes if node.op == "placeholder"}
+        waiting = list(found)
+        while waiting:
+            new = [user for user in self.users(waiting.pop()) if user not in found]
+            found.update(new)
+            waiting += new
+        return found
 
     def _asks(self, node: fx.Node) -> bool:
         name = self.called(node)

@@ -116,7 +116,7 @@ def _inside(scope: str, source: fx.Node, forward: Forward) -> list[fx.Node]:
     while node.op not in ("output", "root"):
         name = forward.names[node]
         if name == scope or name.startswith(f"{scope}."):
-            inputs = forward.inputs(node)
+            inputs = forward.inputs(node) if node in forward.of_images else []
             if inputs and all(before is source or before in made for before in inputs):
                 made.append(node)
         node = node.next

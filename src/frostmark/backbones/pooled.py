@@ -37,6 +37,8 @@ class Pooled:
 
 def keeps(node: fx.Node, forward: Forward) -> bool:
     """Whether an operation gives the numbers that it takes, in their shape: dropout does nothing in eval mode."""
+    if not forward.inputs(node):  # of parameters alone
+        return False
     return forward.called(node) in _KEEPING or isinstance(forward.module(node), _KEEPING_MODULES)
 
 
@@ -56,9 +58,13 @@ def kept(node: fx.Node, forward: Forward) -> fx.Node:
 
 def passed(node: fx.Node, forward: Forward) -> fx.Node:
     """The node whose numbers these are: dropout and another shape are stepped over."""
-    while keeps(node, forward) or forward.called(node) in _RESHAPING or isinstance(forward.module(node), nn.Flatten):
+    while keeps(node, forward) or (forward.inputs(node) and _reshapes(node, forward)):
         (node, *_) = forward.inputs(node)
     return node
+
+
+def _reshapes(node: fx.Node, forward: Forward) -> bool:
+    return forward.called(node) in _RESHAPING or isinstance(forward.module(node), nn.Flatten)
 
 
 def pooled(node: fx.Node, forward: Forward, nodes: dict[str, Node]) -> Pooled | None:
@@ -98,10 +104,14 @@ def both_tokens(one: fx.Node, other: fx.Node, forward: Forward, nodes: dict[str,
 def _of_map(node: fx.Node, source: fx.Node, forward: Forward, nodes: dict[str, Node]) -> Pooled | None:
     if not _averages(node, nodes[forward.names[source]], forward, nodes):
         return None
-    while keeps(source, forward) or forward.called(source) in _TURNING or isinstance(forward.module(source), Permute):
+    while keeps(source, forward) or (forward.inputs(source) and _turns(source, forward)):
         (source, *_) = forward.inputs(source)
     described = nodes.get(forward.names[source])
     return Pooled(described.name, "gap") if described is not None and described.is_image else None
+
+
+def _turns(node: fx.Node, forward: Forward) -> bool:
+    return forward.called(node) in _TURNING or isinstance(forward.module(node), Permute)
 
 
 def _averages(node: fx.Node, source: Node, forward: Forward, nodes: dict[str, Node]) -> bool:
