@@ -65,8 +65,8 @@ def benchmark(
 
             ``files`` (optional): ``{"train": paths, "test": paths}``, one path per image: names for tables, nothing is
             read from there.
-        layers: taps (``stage3``, ``last_conv``) or exact nodes (``layer4.1.relu``); None: ``last_conv``, and of rows
-            all their layers.
+        layers: taps (``embedding``, ``stage3``, ``last_conv``, ``block6``) or exact nodes (``layer4.1.relu``); None:
+            ``last_conv``, and of rows all their layers.
         overrides: anything else, as on the command line: ``["reducer=umap", "metrics=[neighbours]", "seed=1"]``.
         root: the folder that holds ``mlruns/``.
         tracking: ``local``, ``server`` or ``none``.
@@ -85,8 +85,8 @@ def benchmark(
             above; where the files are there, maps show them.
 
             ``about`` (optional): a mapping of texts, such as ``{"backbone": "mine", "dataset": "pets"}``.
-        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``; ``factory``
-            builds it anew with initial weights, for ``controls=[untrained]``.
+        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``, the pixels that
+            images are resized to; ``factory`` builds it anew with initial weights, for ``controls=[untrained]``.
 
     Returns:
         one :class:`~frostmark.benchmark.result.Result` per layer, in their order: ``values``, ``maps``, ``figures``,

@@ -204,6 +204,11 @@ def test_a_network_of_a_fixed_size_refuses_others_than_it_was_built_for() -> Non
     assert survey_of("test_vit3", 64).resolve("block1").shape == (17, 96)
 
 
+def test_the_size_is_the_weights_own() -> None:
+    own = {"resnet18": 224, "vit_small_patch14_dinov2": 518, "efficientnet_b3": 288, "tf_efficientnet_lite0": 224}
+    assert {name: Resize().pipeline(TimmBackbone(name, "untrained").preset).size for name in own} == own
+
+
 def test_mean_std_and_crop_are_timms() -> None:
     backbone = TimmBackbone("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "untrained")
     assert Resize(64).pipeline(backbone.preset).mean == (0.5, 0.5, 0.5)

@@ -111,7 +111,7 @@ def test_published_accuracy_is_told_where_torchvision_knows_it() -> None:
 def test_taps_of_the_classifier_are_refused_for_weights_without_one() -> None:
     headless = TorchvisionBackbone("vgg16", "IMAGENET1K_FEATURES")
     headless.check_layer("last_conv")
-    for tap in ("penultimate", "logits"):
+    for tap in ("embedding", "penultimate", "logits"):
         with pytest.raises(ConfigError, match="no valid one"):
             headless.check_layer(tap)
         TorchvisionBackbone("vgg16", "IMAGENET1K_V1").check_layer(tap)

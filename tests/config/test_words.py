@@ -23,7 +23,7 @@ def test_a_counted_layer_composes_with_the_pool_of_its_kind(word: str, pool: str
 
 def test_counted_layers_and_files_are_one_list() -> None:
     assert len(layer_words()) == STAGES + BLOCKS
-    files = {"embedding", "last_conv", "logits", "node", "penultimate", "projection"}
+    files = {"embedding", "tokens", "last_conv", "logits", "node", "penultimate", "projection"}
     assert set(known_words("layer")) == {*layer_words(), *files}
     assert "stage3" not in known_words("backbone")
 

@@ -9,7 +9,6 @@ import importlib.util
 from functools import cache
 
 from frostmark.backbones.clip_models import OpenClipBackbone
-from frostmark.backbones.extractor import Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.taps import Survey
 from frostmark.config.schema import Layer
@@ -35,7 +34,7 @@ def problems(layer: Layer) -> list[str]:
         return []
     for name in NETWORKS if installed else NETWORKS[:-1]:
         try:
-            Tap(survey(name).resolve(layer.node or layer.tap or ""), layer.pool)
+            survey(name).tap(layer.word, layer.pool, layer.norm)
         except FrostmarkError as problem:
             told.append(f"{name}: {problem.problem}")
         else:

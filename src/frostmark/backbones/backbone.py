@@ -33,6 +33,7 @@ class Preset:
         resize_size: of the shorter edge before the crop; of both edges where the image is squashed to a square.
         mean, std: of each channel, for values in [0, 1].
         interpolation: of the resize.
+        plain_size: edge in pixels where images are resized straight to a square; that of the crop if None.
     """
 
     crop_size: list[int]
@@ -41,6 +42,7 @@ class Preset:
     std: list[float]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool | None = True
+    plain_size: int | None = None
 
 
 class Backbone(Protocol):

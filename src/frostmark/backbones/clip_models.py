@@ -132,7 +132,8 @@ class OpenClipBackbone:
         survey = survey_at(native, native_size, self.architecture(), size or self.size or native_size)
         before, after = projection_of(native)
         taps = {tap: node for tap, node in self._taps(native, survey).items() if tap not in _OF_A_CLASSIFIER}
-        return replace(survey, taps={**taps, "embedding": before, "projection": after})
+        readings = {word: of for word, of in survey.readings.items() if word not in _OF_A_CLASSIFIER}
+        return replace(survey, taps={**taps, "embedding": before, "projection": after}, readings=readings)
 
     def _taps(self, native: nn.Module, survey: Survey) -> Mapping[str, str]:
         """Those of the tower; one of timm's is a module inside it, with taps of its own."""

@@ -30,7 +30,7 @@ HEADS = frozenset({
 })  # fmt: skip
 """Names at the top of a file that are heads of any training: no layer before the head needs what stands there."""
 
-_BEHIND_THE_BODY = ("penultimate", "logits", "embedding", "projection")
+_BEHIND_THE_BODY = ("tokens", "penultimate", "logits", "embedding", "projection")
 
 _READING = "frostmark_reading"
 
@@ -106,8 +106,8 @@ def load_weights(model: nn.Module, suited: Suited, origin: str, body: Callable[[
 
 def body_tensors(survey: Survey, model: nn.Module) -> Set[str]:
     """The tensors of ``model`` that its layers before the head need; all of a network that has no such layers."""
-    nodes = [survey.resolve(tap).name for tap in survey.taps if tap not in _BEHIND_THE_BODY]
-    return tensors_used(model, nodes) if nodes else model.state_dict().keys()
+    taps = [survey.tap(tap, norm="none") for tap in survey.taps if tap not in _BEHIND_THE_BODY]
+    return tensors_used(model, taps) if taps else model.state_dict().keys()
 
 
 def _of_the_head(lacking: Sequence[str], unexpected: Sequence[str], body: Callable[[], Set[str]] | None) -> bool:

@@ -49,7 +49,7 @@ class Network:
     def gives(self, tap: Tap) -> bool:
         """Whether every tensor that a layer needs has values."""
         lacking = self.reading.lacking
-        return not lacking or lacking.keys().isdisjoint(tensors_used(self.model, [tap.node.name]))
+        return not lacking or lacking.keys().isdisjoint(tensors_used(self.model, [tap]))
 
     def require(self, tap: Tap, survey: Survey, word: str) -> None:
         """Refuse a layer that needs what the weights file does not have.
@@ -63,11 +63,9 @@ class Network:
         if self.gives(tap):
             return
         lacking = self.reading.lacking
-        name = next(name for name in lacking if name in tensors_used(self.model, [tap.node.name]))
+        name = next(name for name in lacking if name in tensors_used(self.model, [tap]))
         given = (
-            tap
-            for tap in reversed(survey.taps)
-            if tensors_used(self.model, [survey.resolve(tap).name]).isdisjoint(lacking)
+            tap for tap in reversed(survey.taps) if tensors_used(self.model, [survey.tap(tap)]).isdisjoint(lacking)
         )
         raise DataError(
             f"layer={word} needs {name}, and {self.reading.origin} does not have it: it {lacking[name]}",

@@ -36,7 +36,8 @@ class BuiltBackbone(ABC):
     Args:
         weights: ``untrained`` (initial weights, drawn by the run's seed), or a file (.safetensors, .pth, .ckpt …).
         mean, std: of each channel, or one for all, for values in [0, 1]: what the network was trained with.
-        size: edge in pixels of the images that it was trained with; taps are derived at it.
+        size: edge in pixels of the images that it was trained with: what images are resized to unless
+            ``preprocess.size`` is typed. None for 224, or for the one size that the network takes.
 
     Raises:
         ConfigError: if ``weights`` is neither; later, if what is built cannot be used.
@@ -45,7 +46,7 @@ class BuiltBackbone(ABC):
     weights: str = UNTRAINED
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
-    size: int = 224
+    size: int | None = None
 
     def __post_init__(self) -> None:
         if self.weights != UNTRAINED and weights_file(self.weights) is None:

@@ -207,7 +207,7 @@ def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:
     taps = []
     for layer in layers if subject.rows is None else ():  # rows made elsewhere are not made together
         try:
-            taps.append(Tap(subject.survey.resolve(layer.node or layer.tap or ""), layer.pool))
+            taps.append(subject.survey.tap(layer.word, layer.pool, layer.norm))
         except ConfigError:
             continue
     return list(dict.fromkeys(taps))

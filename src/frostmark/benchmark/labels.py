@@ -50,6 +50,7 @@ def tags(subject: Subject, network: Network | None) -> dict[str, str]:
         "layer": subject.word,
         "node": subject.node_name,
         "features": str(subject.tap.width),
+        "row_recipe": subject.row_recipe,
         **({"projection": subject.projection} if subject.wide else {}),
         **_made_by(subject, network),
         "dataset": subject.source.name,
@@ -74,7 +75,7 @@ def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
         return _made_elsewhere(subject)
     backbone, trainer = subject.backbone, subject.config.trainer
     return {
-        "pool": subject.tap.pool,
+        **layer_tags(subject),
         "weights": backbone.weights_name,
         "weights_digest": network.weights,
         **({"weights_read": network.reading.words} if network.reading.words else {}),
@@ -82,6 +83,17 @@ def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
         **backbone.provenance,
         "image_size": str(subject.pipeline.size),
         "precision": trainer.precision + (" compiled" if trainer.compile else ""),
+    }
+
+
+def layer_tags(subject: Subject) -> dict[str, str]:
+    """How rows are made of the node: the pool, unless the node is a vector, and whether tokens go through the norm."""
+    tap, survey = subject.tap, subject.survey
+    of_blocks = survey.norm is not None and survey.is_of_blocks(subject.word)
+    normed = tap.norm is not None or (survey.norm is not None and tap.node.name == survey.norm.node)
+    return {
+        **({"pool": tap.pool} if tap.pool else {}),
+        **({"norm": "final" if normed else "none"} if of_blocks or normed else {}),
     }
 
 
@@ -115,7 +127,7 @@ def remarks(subject: Subject, network: Network | None) -> list[str]:
     read = "" if network is None else network.reading.words
     of_weights = [f"weights {subject.backbone.weights_name}: {read}"] if read else []
     of_rows = [] if subject.rows is None else subject.rows.remarks
-    return [*of_weights, *group_remarks(subject.groups), *of_rows]
+    return [*of_weights, *subject.idle, *group_remarks(subject.groups), *of_rows]
 
 
 def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
@@ -176,14 +188,16 @@ def identity(config: Config) -> dict[str, str]:
 def setting(subject: Subject) -> dict[str, str]:
     """What was benchmarked and how: the lines above a summary."""
     tap, rows = subject.tap, subject.rows
+    pool = f"pool {tap.pool}, " if tap.pool else ""
     weights = f"weights {subject.backbone.weights_name}" if rows is None else rows.origin
-    place = f"node {subject.node_name}, pool {tap.pool}, " if rows is None else ""
+    place = f"node {subject.node_name}, {pool}" if rows is None else ""
     seen = f"{subject.preprocess} to {subject.pipeline.size} pixels" if rows is None else rows.seen
     sizes = ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
     return {
         "Backbone": f"{subject.backbone.name}, {weights}",
         "Layer": f"{subject.word} ({place}{tap.width:,} features)"
         + (f"; {subject.projection}" if subject.wide else ""),
+        "Row": subject.row_recipe,
         "Images": f"{sizes} of {subject.source.name}, {seen}",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),
         "Map": "none"

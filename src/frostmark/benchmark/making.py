@@ -115,6 +115,7 @@ class ForwardPass:
             split=split,
             count=count,
             precision=self.trainer.precision + (" compiled" if self.trainer.compile else ""),
+            norm="" if tap.norm is None else str(tap.norm),
         )
 
     def make(

@@ -49,7 +49,7 @@ class RowsElsewhere:
     @property
     def tap(self) -> Tap:
         """The layer as one vector per image; there is nothing to pool."""
-        return Tap(Node(self.layer.name, (self.layer.width,), flops=0), "gap")
+        return Tap(Node(self.layer.name, (self.layer.width,), flops=0), "")
 
     @property
     def survey(self) -> Survey:
@@ -80,6 +80,11 @@ class RowsElsewhere:
         """Where the rows come from: the file, and the weights that it names."""
         weights = self.given.about.get("weights")
         return self.backbone.weights_name + (f", weights {weights}" if weights else "")
+
+    @property
+    def recipe(self) -> str:
+        """What a row is, in words."""
+        return f"made elsewhere: {self.layer.name} of the {self.backbone.weights_name}"
 
     @property
     def remarks(self) -> list[str]:
@@ -141,7 +146,7 @@ def _images(given: GivenRows, split: str, folder: Path) -> RowImages:
 
 
 def _named(layer: Layer, given: GivenRows) -> str:
-    word = layer.node or layer.tap or ""
+    word = layer.word
     if word in given.layers or word != _ASKED_BY_NOBODY:
         return word
     if len(given.layers) == 1:

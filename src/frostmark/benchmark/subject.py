@@ -19,6 +19,7 @@ from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.contract import checked_backbone
 from frostmark.backbones.drawing import drawing
 from frostmark.backbones.extractor import Tap
+from frostmark.backbones.recipe import idle, recipe
 from frostmark.backbones.rows import RowsBackbone
 from frostmark.backbones.taps import Survey
 from frostmark.benchmark.rows import RowsElsewhere, is_rows, rows_elsewhere
@@ -106,7 +107,19 @@ class Subject:
         """What the title leaves out: weights, numbers of images, and the projection, if there is one."""
         sizes = ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())
         weights = f"weights {self.backbone.weights_name}" if self.rows is None else self.rows.origin
-        return " · ".join(part for part in (weights, f"{sizes} images", self.projection) if part)
+        seen = f"{self.pipeline.size} pixels" if self.rows is None else ""
+        return " · ".join(part for part in (weights, f"{sizes} images", seen, self.projection) if part)
+
+    @property
+    def row_recipe(self) -> str:
+        """What a row is, in words."""
+        return recipe(self.survey, self.word, self.tap) if self.rows is None else self.rows.recipe
+
+    @property
+    def idle(self) -> list[str]:
+        """What was typed for the layer and does nothing."""
+        layer = self.config.layer
+        return idle(self.survey, self.word, layer.pool, layer.norm)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -202,10 +215,10 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
     preprocess = build(config.preprocess, "preprocess", Preprocess)
     source = given.source or build(config.dataset, "dataset", Source)
     pipeline = checked_pipeline(preprocess, backbone.preset)
-    word = config.layer.node or config.layer.tap or ""
+    word = config.layer.word
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
-    tap = Tap(survey.resolve(word), config.layer.pool)
+    tap = survey.tap(word, config.layer.pool, config.layer.norm)
     reducer, families = _analysis(config)
     return Subject(
         config,
@@ -213,7 +226,7 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
         survey,
         tap,
         word,
-        survey.node_name(word),
+        survey.node_name(word, tap),
         pipeline,
         type(preprocess).__name__.lower(),
         source,

@@ -32,12 +32,21 @@ _SHARED_TAGS = (
     "label_digest",
     "groups",
     "preprocess",
-    "image_size",
     "seed",
     "protocol",
 )
 _CARD_TAGS = (TOP1, "parameters", "features")
-_OWN_TAGS = ("weights", "weights_digest", "weights_license", *_CARD_TAGS, "node", "precision", "device", "reducer")
+_OWN_TAGS = (
+    "weights",
+    "weights_digest",
+    "weights_license",
+    *_CARD_TAGS,
+    "node",
+    "image_size",
+    "precision",
+    "device",
+    "reducer",
+)
 
 
 def ranking(group: Group, verdict: Verdict) -> Grid:

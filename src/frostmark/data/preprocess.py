@@ -1,6 +1,6 @@
 """How an image becomes the network's input.
 
-    preprocess = Resize(size=224)                 # as in the report: straight to a square
+    preprocess = Resize()                         # as in the report: straight to a square
     pipeline = preprocess.pipeline(preset)        # with the weights' own mean and std
     pipeline(images)                              # (N, 1 or 3, H, W) uint8 → (N, 3, 224, 224) float32
 
@@ -87,15 +87,20 @@ class Preprocess(Protocol):
 
 @dataclass(frozen=True)
 class Resize:
-    """Straight to ``size`` × ``size`` pixels (bilinear, antialiased), as in the report."""
+    """Straight to a square (bilinear, antialiased), as in the report.
 
-    size: int = 224
+    Args:
+        size: edge in pixels; None for the network's own.
+    """
+
+    size: int | None = None
 
     def __post_init__(self) -> None:
         _check_size(self.size)
 
     def pipeline(self, preset: WeightsTransforms) -> Pipeline:
-        return Pipeline((self.size, self.size), None, tuple(preset.mean), tuple(preset.std))
+        size = self.size or getattr(preset, "plain_size", None) or preset.crop_size[0]
+        return Pipeline((size, size), None, tuple(preset.mean), tuple(preset.std))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""List the taps and nodes of a backbone, without its weights.
+"""List the taps and nodes of a backbone, without its weights; its tokens, final norm and embedding in words.
 
 python run.py layers backbone=vgg16 preprocess.size=224
 """
@@ -15,6 +15,7 @@ from rich.table import Table
 from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.contract import checked_backbone
 from frostmark.backbones.drawing import drawing
+from frostmark.backbones.recipe import facts
 from frostmark.backbones.rows import RowsBackbone
 from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
@@ -42,7 +43,10 @@ def run(arguments: list[str]) -> int:
         return 0
     preprocess = build(config.preprocess, "preprocess", Preprocess)
     survey = backbone.survey(checked_pipeline(preprocess, backbone.preset).size)
-    console().print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
+    terminal = console()
+    terminal.print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
+    for name, said in facts(survey).items():
+        terminal.print(cell(f"{name}: {said}"), soft_wrap=True)
     if not options.nodes:
         print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")
     return 0
