@@ -89,8 +89,8 @@ MUTANTS = (
     Mutant(
         "weights in the key",
         "features/key.py",
-        "canonical(asdict(self))",
-        'canonical({**asdict(self), "weights": ""})',
+        "return digest_of(canonical(deciding))",
+        'return digest_of(canonical({**deciding, "weights": ""}))',
         (STORE,),
     ),
     Mutant(

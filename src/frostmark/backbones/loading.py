@@ -36,7 +36,7 @@ _READING = "frostmark_reading"
 
 
 @dataclass(frozen=True)
-class Reading:
+class WeightsRead:
     """What became of a file on its way into a network.
 
     Attributes:
@@ -55,10 +55,10 @@ class Reading:
         return "; ".join(self.clauses)
 
 
-def reading_of(model: nn.Module) -> Reading:
+def reading_of(model: nn.Module) -> WeightsRead:
     """How the weights of a network were read; of one that no file was read for, nothing."""
-    reading = vars(model).get(_READING, Reading())
-    assert isinstance(reading, Reading)
+    reading = vars(model).get(_READING, WeightsRead())
+    assert isinstance(reading, WeightsRead)
     return reading
 
 
@@ -101,7 +101,7 @@ def load_weights(model: nn.Module, suited: Suited, origin: str, body: Callable[[
     lacking |= {k: f"is {tuple(state[k].shape)} in it, {tuple(expected[k].shape)} in the network" for k in misfits}
     for name in lacking:
         _empty(model, name)
-    noted(model, Reading(origin, [*suited.words, *_clauses(lacking, unexpected)], lacking))
+    noted(model, WeightsRead(origin, [*suited.words, *_clauses(lacking, unexpected)], lacking))
 
 
 def body_tensors(survey: Survey, model: nn.Module) -> Set[str]:
@@ -153,7 +153,7 @@ def _empty(model: nn.Module, name: str) -> None:
         module.register_buffer(attribute, tensor)
 
 
-def noted(model: nn.Module, reading: Reading) -> nn.Module:
+def noted(model: nn.Module, reading: WeightsRead) -> nn.Module:
     """The same network, which knows from now on how its weights were read."""
     setattr(model, _READING, reading)
     return model

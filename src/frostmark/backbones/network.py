@@ -13,7 +13,7 @@ from torch import nn
 
 from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.extractor import Tap, tensors_used
-from frostmark.backbones.loading import Reading, reading_of
+from frostmark.backbones.loading import WeightsRead, reading_of
 from frostmark.backbones.taps import Survey
 from frostmark.backbones.weights import weights_digest
 from frostmark.errors import DataError
@@ -42,7 +42,7 @@ class Network:
         return weights_digest(self.model)
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> WeightsRead:
         """What became of the user's weights file on its way into the network."""
         return reading_of(self.model)
 

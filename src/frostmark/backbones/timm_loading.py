@@ -18,7 +18,7 @@ from torch.nn.modules.module import _IncompatibleKeys, register_module_module_re
 from torch.utils.hooks import RemovableHandle
 
 from frostmark.backbones.checkpoint import Checkpoint, Suited
-from frostmark.backbones.loading import HEADS, Reading, body_tensors, load_weights, noted
+from frostmark.backbones.loading import HEADS, WeightsRead, body_tensors, load_weights, noted
 from frostmark.backbones.taps import Survey
 from frostmark.errors import DataError
 
@@ -50,7 +50,7 @@ def loaded_network(
         converted = _converted(build, suited)
         if converted is not None:
             vars(converted)["pretrained_cfg"].pop("state_dict")  # a copy of all weights
-            return noted(converted, Reading(origin, suited.words))
+            return noted(converted, WeightsRead(origin, suited.words))
         if survey is None:
             raise
         return _without_head(build, suited, origin, survey, misfit)
