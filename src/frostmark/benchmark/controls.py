@@ -12,9 +12,10 @@ from frostmark.backbones.backbone import UNTRAINED
 from frostmark.benchmark.extraction import extraction_of
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import untrained_network
+from frostmark.benchmark.pixels import CONTROL, PixelRows
 from frostmark.benchmark.subject import Subject
-from frostmark.data.pixels import pixel_rows
 from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import is_rank_zero
 from frostmark.metrics.metric import Scores
@@ -59,10 +60,11 @@ def pixels(subject: Subject, measurement: Measurement) -> Scores | None:
     """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one."""
     if not is_rank_zero():
         return None
-    rows = {split: of_split.numpy() for split, of_split in pixel_rows(subject.splits).items()}
+    store = FeatureStore(subject.config.mlruns / "features")
+    rows = PixelRows.of(subject, store).rows(measurement.progress)
     labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
     return joined(measurement.scores(subject.setting.splits(rows, labels)))
 
 
-CONTROLS: dict[str, Control] = {"untrained": untrained, "pixels": pixels}
+CONTROLS: dict[str, Control] = {"untrained": untrained, CONTROL: pixels}
 """The words of ``controls=``, and what each measures."""

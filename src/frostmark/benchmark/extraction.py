@@ -8,13 +8,16 @@ extraction.cost.forwarded                   # 0 if everything was there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.network import Network
+from frostmark.benchmark.pixels import CONTROL, PixelRows
 from frostmark.benchmark.subject import Subject
 from frostmark.config.schema import AUTO, Layer, TrainerChoice
+from frostmark.data.files import Observe, decoding_of
+from frostmark.data.pixels import packed
 from frostmark.data.preprocess import Pipeline
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
@@ -70,6 +73,7 @@ class Extraction:
         progress: told how it goes.
         about: what a person should know of the entries.
         max_bytes: rows of a layer that take more are not kept.
+        pixels: the images' own, to be kept by a pass over files that are decoded anyway; None if nobody asked.
         cost: of the passes made so far.
     """
 
@@ -82,6 +86,7 @@ class Extraction:
     progress: Callable[[str], None]
     about: Mapping[str, str]
     max_bytes: int
+    pixels: PixelRows | None = None
     cost: Cost = field(default_factory=Cost)
 
     def entries(self, tap: Tap) -> dict[str, Entry]:
@@ -94,7 +99,7 @@ class Extraction:
                     weights=self.network.weights,
                     node=tap.node.name,
                     pool=tap.pool,
-                    preprocess=repr(self.pipeline),
+                    preprocess=" · ".join(filter(None, (repr(self.pipeline), decoding_of(images)))),
                     images=self.fingerprints[split],
                     split=split,
                     count=len(images),
@@ -178,21 +183,8 @@ class Extraction:
         """Forward what is missing of any tap, and commit. ``taps[0]`` is the one that must come out well."""
         entries = {tap: self.entries(tap) for tap in taps}
         missing = {tap: {split: e.missing() for split, e in of_tap.items()} for tap, of_tap in entries.items()}
-        errors: dict[Tap, float] = {}
         todo = [tap for tap in taps if any(missing[tap].values())]
-        if todo:
-            if is_rank_zero():
-                self.store.require_room(
-                    sum(row_bytes(len(shard), tap.width) for tap in todo for s in missing[tap].values() for shard in s)
-                )
-            storing = StoreFeatures({split: [entries[tap][split] for tap in todo] for split in self.splits})
-            wanted = {
-                split: sorted({shard for tap in todo for shard in missing[tap][split]}, key=lambda shard: shard.start)
-                for split in self.splits
-            }
-            errors = self._forward(todo, [storing], wanted)
-            for split, entry in entries[taps[0]].items():
-                refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
+        errors = self._store(todo, entries, missing, layer) if todo else {}
         if is_rank_zero():
             for tap, of_tap in entries.items():
                 measured = {"precision_error": errors[tap]} if tap in errors else {}
@@ -200,10 +192,45 @@ class Extraction:
                     if not entry.missing() and not entry.complete:
                         entry.commit({**self.about, **measured})
 
-    def _forward(
-        self, taps: Sequence[Tap], callbacks: Sequence[Callback], wanted: Mapping[str, Sequence[range]]
+    def _store(
+        self,
+        taps: Sequence[Tap],
+        entries: Mapping[Tap, Mapping[str, Entry]],
+        missing: Mapping[Tap, Mapping[str, Sequence[range]]],
+        layer: str,
     ) -> dict[Tap, float]:
-        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
+        """One pass that stores what is missing of the taps, and of the pixels if somebody asked for them."""
+        stored, lacking = [entries[tap] for tap in taps], [missing[tap] for tap in taps]
+        pixels = self.pixels if self.pixels is not None and any(self.pixels.missing().values()) else None
+        if pixels is not None:
+            stored.append(pixels.entries)
+            lacking.append(pixels.missing())
+        if is_rank_zero():
+            self.store.require_room(sum(map(_room, stored, lacking)))
+        storing = StoreFeatures({split: [of[split] for of in stored] for split in self.splits})
+        wanted = {
+            split: sorted({shard for of in lacking for shard in of[split]}, key=lambda shard: shard.start)
+            for split in self.splits
+        }
+        errors = self._forward(taps, [storing], wanted, None if pixels is None else packed)
+        for split, entry in next(iter(entries.values())).items():
+            refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
+        if pixels is not None and is_rank_zero():
+            pixels.commit()
+        return errors
+
+    def _forward(
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Observe | None = None,
+    ) -> dict[Tap, float]:
+        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32.
+
+        Args:
+            observe: what else is made of every image file; its rows come behind those of the taps.
+        """
         chosen = self.trainer
         extractor = Extractor(self.network.model, taps)
         if chosen.compile:
@@ -212,7 +239,7 @@ class Extraction:
         uniform = all(images.uniform for images in self.splits.values())
         # Images that differ in size were brought to one where they were decoded.
         module = FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
-        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers)
+        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers, observe)
         watch = Watch({split: sum(map(len, pieces)) for split, pieces in wanted.items()}, self.progress)
         trainer = make_trainer(
             [*callbacks, watch],
@@ -229,7 +256,8 @@ class Extraction:
             name = f"{self.network.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
             images.batch_size = fastest_batch(trainer, module, images, memo, name)
         errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
-        predict(trainer, module, images)
+        with closing(images):
+            predict(trainer, module, images)
         self.cost.forwarded += sum(len(piece) for pieces in wanted.values() for piece in pieces)
         self.cost.seconds += watch.seconds
         self.cost.images_per_second = watch.images_per_second
@@ -258,7 +286,13 @@ def extraction_of(subject: Subject, network: Network, progress: Callable[[str], 
         progress,
         about,
         config.features.max_bytes,
+        PixelRows.of(subject, store) if CONTROL in config.controls else None,
     )
+
+
+def _room(entries: Mapping[str, Entry], missing: Mapping[str, Sequence[range]]) -> int:
+    """Bytes that the missing rows will take."""
+    return sum(row_bytes(len(shard), entries[split].width) for split, shards in missing.items() for shard in shards)
 
 
 def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:

@@ -25,6 +25,8 @@ from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
 from frostmark.config.schema import Config, Layer
 from frostmark.config.shown import Shown, shown
+from frostmark.data.decode import UnreadableImageError
+from frostmark.data.inspection import refusal
 from frostmark.features.entry import to_stderr
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
@@ -108,7 +110,8 @@ def run_benchmark(
             collecting, observed = observers(subject, extraction)
             metrics = Metrics(measurement, observed, record)
             mapping = _mapping(subject, observed, record)
-            extraction.through([*collecting, metrics, *mapping], subject, layers)
+            with _damage_named(subject, folder, progress):
+                extraction.through([*collecting, metrics, *mapping], subject, layers)
             record.add_scores(costs(subject, extraction.cost))
             record.add_tags(extraction.cost.tags)
             add_controls(record, subject, measurement)
@@ -161,6 +164,16 @@ def _recording(record: Record, subject: Subject, network: Network, config: Shown
         tracker.set_tags({"mlflow.note.content": summary})
     finally:
         record.close()
+
+
+@contextmanager
+def _damage_named(subject: Subject, folder: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """A pass that comes upon a file that cannot be decoded ends, with the names of all such files."""
+    try:
+        yield
+    except UnreadableImageError as first:
+        known = subject.config.mlruns / "features"
+        raise (refusal(subject.splits, known, folder, progress) or first) from first
 
 
 def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
