@@ -34,6 +34,8 @@ from frostmark.lit.probe import fastest_batch, precision_errors
 from frostmark.lit.trainer import Callback, is_rank_zero, make_trainer, predict
 from frostmark.metrics.metric import Arrays
 
+_SIZES = "batch_sizes.json"
+
 
 @dataclass
 class Cost:
@@ -99,7 +101,7 @@ class Extraction:
                     weights=self.network.weights,
                     node=tap.node.name,
                     pool=tap.pool,
-                    preprocess=" · ".join(filter(None, (repr(self.pipeline), decoding_of(images)))),
+                    preprocess=" · ".join([repr(self.pipeline), *decoding_of(images)]),
                     images=self.fingerprints[split],
                     split=split,
                     count=len(images),
@@ -226,11 +228,7 @@ class Extraction:
         wanted: Mapping[str, Sequence[range]],
         observe: Observe | None = None,
     ) -> dict[Tap, float]:
-        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32.
-
-        Args:
-            observe: what else is made of every image file; its rows come behind those of the taps.
-        """
+        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
         chosen = self.trainer
         extractor = Extractor(self.network.model, taps)
         if chosen.compile:
@@ -252,9 +250,8 @@ class Extraction:
             images.batch_size = min(chosen.batch_size, SHARD)
         elif not chosen.compile:  # every size tried would be compiled
             self.progress("choosing the batch size")
-            memo = Memo(self.store.folder / "batch_sizes.json")
             name = f"{self.network.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
-            images.batch_size = fastest_batch(trainer, module, images, memo, name)
+            images.batch_size = fastest_batch(trainer, module, images, Memo(self.store.folder / _SIZES), name)
         errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
         with closing(images):
             predict(trainer, module, images)

@@ -93,5 +93,5 @@ class PixelRows:
 
 
 def _key(split: str, images: ImageSet, fingerprint: str) -> RowKey:
-    decoding = decoding_of(images)
+    decoding = " ".join(decoding_of(images))
     return RowKey(CONTROL, "", "", CONTROL, f"{EDGE} a side", decoding, fingerprint, split, len(images), "32-true")

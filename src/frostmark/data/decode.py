@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from frostmark.data.depth import eight_bits
@@ -48,7 +48,7 @@ class UnreadableImageError(DataError):
     """A file that is no readable image."""
 
 
-class Picture(NamedTuple):
+class Decoded(NamedTuple):
     """``pixels`` (3, H, W) uint8, and whether they are ``near`` those of the file instead of them."""
 
     pixels: Tensor
@@ -76,7 +76,7 @@ WHOLE = Decoding()
 """Every pixel of a file."""
 
 
-def decode(path: Path, digest: bytes | None = None, decoding: Decoding = WHOLE) -> Picture:
+def decode(path: Path, digest: bytes | None = None, decoding: Decoding = WHOLE) -> Decoded:
     """The picture in an image file; of an animation the first.
 
     Nothing but the file itself is read, and nothing is started, whatever it holds.
@@ -100,7 +100,7 @@ def decode(path: Path, digest: bytes | None = None, decoding: Decoding = WHOLE) 
             image.draft(None, (least, least))
         image.load()
         pixels = np.array(eight_bits(_upright(image), content, decoding.bits))
-    return Picture(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None)
+    return Decoded(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None)
 
 
 def listed(path: Path) -> tuple[bytes, str]:
@@ -130,6 +130,8 @@ def _opened(path: Path, content: bytes) -> Iterator[Image.Image]:
             with Image.open(io.BytesIO(content), formats=(*FORMATS, *formats_of(content))) as image:
                 _refuse_size(*image.size)
                 yield image
+    except UnidentifiedImageError as problem:
+        raise _unreadable(path, f"its bytes are none of {', '.join(FORMATS)}") from problem
     except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
         raise _unreadable(path, str(problem).splitlines()[0] if str(problem) else type(problem).__name__) from problem
 

@@ -108,6 +108,6 @@ def _stacked(images: Sequence[Tensor]) -> Tensor:
     return torch.stack([image.to(torch.float32) for image in images])
 
 
-def decoding_of(images: ImageSet) -> str:
-    """How the files of a split are decoded; nothing of a split that has none."""
-    return str(images.decoding) if isinstance(images, ImageFiles) else ""
+def decoding_of(images: ImageSet) -> list[str]:
+    """How the files of a split are decoded, in words; nothing of a split that has none."""
+    return [str(images.decoding)] if isinstance(images, ImageFiles) else []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,14 +51,14 @@ def inspected(
         if not isinstance(images, ImageFiles):
             read[split] = images
             continue
-        digests, problem = _listed(images, split, progress)
+        digests, bad = _listed(images, split, progress)
         images = replace(images, digests=digests)
         if images.skip_bad:
             images = images.without(_bad(images, known, split, progress))
             if not len(images):
                 raise DataError(f"the {split} split holds no readable image", fix="repair its files")
         else:
-            damaged = damaged or bool(problem)
+            damaged = damaged or bool(bad)
         read[split] = images
     refused = refusal(read, known, folder, progress) if damaged else None
     if refused is not None:
@@ -89,14 +89,15 @@ def refusal(splits: Mapping[str, ImageSet], known: Path, folder: Path | None, pr
     )
 
 
-def _listed(images: ImageFiles, split: str, progress: Progress) -> tuple[list[bytes], str]:
-    """The digest of every file, and the first problem that a file's first bytes show."""
-    digests, first = [], ""
-    for digest, problem in each(listed, images.paths):
+def _listed(images: ImageFiles, split: str, progress: Progress) -> tuple[list[bytes], list[int]]:
+    """The digest of every file, and the positions of those whose first bytes show a problem."""
+    digests, bad = [], []
+    for i, (digest, problem) in enumerate(each(listed, images.paths)):
         digests.append(digest)
-        first = first or problem
-        progress(f"reading {split}: {len(digests):,} of {len(images):,} files{_so_far(first)}")
-    return digests, first
+        if problem:
+            bad.append(i)
+        progress(f"reading {split}: {i + 1:,} of {len(images):,} files{_so_far(images, bad)}")
+    return digests, bad
 
 
 def _bad(images: ImageFiles, known: Path, split: str, progress: Progress) -> dict[int, str]:
@@ -117,8 +118,7 @@ def _bad(images: ImageFiles, known: Path, split: str, progress: Progress) -> dic
     for i, problem in enumerate(each(problem_of, images.paths)):
         if problem:
             bad[i] = problem
-        told = f"{_so_far(next(iter(bad.values()), ''), len(bad))}"
-        progress(f"trying every file of {split}: {i + 1:,} of {len(images):,}{told}")
+        progress(f"trying every file of {split}: {i + 1:,} of {len(images):,}{_so_far(images, list(bad))}")
     with suppress(OSError):  # it is only found out once more
         note.parent.mkdir(parents=True, exist_ok=True)
         temporary = note.with_name(f".{uuid.uuid4().hex}")
@@ -132,6 +132,6 @@ def _rules(images: ImageFiles) -> bytes:
     return f"Pillow {PIL.__version__}, HEIC {heic_reader()}, {images.decoding.bits} bits".encode()
 
 
-def _so_far(first: str, count: int = 1) -> str:
+def _so_far(images: ImageFiles, bad: Sequence[int]) -> str:
     """The damaged files as far as they are known, for whoever waits."""
-    return f", {count:,} damaged so far: {first}" if first else ""
+    return f", {len(bad):,} damaged so far, the first {images.name(images.paths[bad[0]])}" if bad else ""
