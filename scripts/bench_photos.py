@@ -1,4 +1,4 @@
-"""How much faster than the usual way photos become rows: the same files, the same network, the same machine, in one run.
+"""How much faster than the usual way photos become rows: same files, same network, same machine, in one run.
 
     python scripts/bench_photos.py
     python scripts/bench_photos.py --photos /data/bench --backbones resnet18 --rounds 3

@@ -12,10 +12,9 @@ from frostmark.backbones.backbone import UNTRAINED
 from frostmark.benchmark.extraction import extraction_of
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import untrained_network
-from frostmark.benchmark.pixels import CONTROL, PixelRows
+from frostmark.benchmark.seen import PIXELS, pixel_rows
 from frostmark.benchmark.subject import Subject
 from frostmark.errors import ConfigError, FrostmarkError
-from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import is_rank_zero
 from frostmark.metrics.metric import Scores
@@ -60,11 +59,10 @@ def pixels(subject: Subject, measurement: Measurement) -> Scores | None:
     """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one."""
     if not is_rank_zero():
         return None
-    store = FeatureStore(subject.config.mlruns / "features")
-    rows = PixelRows.of(subject, store).rows(measurement.progress)
+    rows = pixel_rows(subject, measurement.progress)
     labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
     return joined(measurement.scores(subject.setting.splits(rows, labels)))
 
 
-CONTROLS: dict[str, Control] = {"untrained": untrained, CONTROL: pixels}
+CONTROLS: dict[str, Control] = {"untrained": untrained, PIXELS: pixels}
 """The words of ``controls=``, and what each measures."""

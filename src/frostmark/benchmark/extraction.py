@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.network import Network
-from frostmark.benchmark.pixels import CONTROL, PixelRows
+from frostmark.benchmark.seen import Seen, wanted
 from frostmark.benchmark.subject import Subject
 from frostmark.config.schema import AUTO, Layer, TrainerChoice
 from frostmark.data.files import Observe, decoding_of
-from frostmark.data.pixels import packed
 from frostmark.data.preprocess import Pipeline
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
-from frostmark.features.entry import SHARD, Entry, row_bytes, shards_of
+from frostmark.features.entry import SHARD, Entry, shards_of
 from frostmark.features.key import RowKey
 from frostmark.features.memo import Memo
 from frostmark.features.rows import refuse_not_finite
@@ -75,7 +74,7 @@ class Extraction:
         progress: told how it goes.
         about: what a person should know of the entries.
         max_bytes: rows of a layer that take more are not kept.
-        pixels: the images' own, to be kept by a pass over files that are decoded anyway; None if nobody asked.
+        seen: what else a pass over image files keeps of them, since they are decoded anyway.
         cost: of the passes made so far.
     """
 
@@ -88,7 +87,7 @@ class Extraction:
     progress: Callable[[str], None]
     about: Mapping[str, str]
     max_bytes: int
-    pixels: PixelRows | None = None
+    seen: Sequence[Seen] = ()
     cost: Cost = field(default_factory=Cost)
 
     def entries(self, tap: Tap) -> dict[str, Entry]:
@@ -201,12 +200,10 @@ class Extraction:
         missing: Mapping[Tap, Mapping[str, Sequence[range]]],
         layer: str,
     ) -> dict[Tap, float]:
-        """One pass that stores what is missing of the taps, and of the pixels if somebody asked for them."""
-        stored, lacking = [entries[tap] for tap in taps], [missing[tap] for tap in taps]
-        pixels = self.pixels if self.pixels is not None and any(self.pixels.missing().values()) else None
-        if pixels is not None:
-            stored.append(pixels.entries)
-            lacking.append(pixels.missing())
+        """One pass that stores what is missing of the taps, and of what else is kept of the images."""
+        seen = [(of, lacks) for of in self.seen if any((lacks := of.missing()).values())]
+        stored = [*(entries[tap] for tap in taps), *(of.entries for of, _ in seen)]
+        lacking = [*(missing[tap] for tap in taps), *(lacks for _, lacks in seen)]
         if is_rank_zero():
             self.store.require_room(sum(map(_room, stored, lacking)))
         storing = StoreFeatures({split: [of[split] for of in stored] for split in self.splits})
@@ -214,11 +211,12 @@ class Extraction:
             split: sorted({shard for of in lacking for shard in of[split]}, key=lambda shard: shard.start)
             for split in self.splits
         }
-        errors = self._forward(taps, [storing], wanted, None if pixels is None else packed)
+        errors = self._forward(taps, [storing], wanted, [of.observe for of, _ in seen])
         for split, entry in next(iter(entries.values())).items():
             refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
-        if pixels is not None and is_rank_zero():
-            pixels.commit()
+        if is_rank_zero():
+            for of, _ in seen:
+                of.commit()
         return errors
 
     def _forward(
@@ -226,7 +224,7 @@ class Extraction:
         taps: Sequence[Tap],
         callbacks: Sequence[Callback],
         wanted: Mapping[str, Sequence[range]],
-        observe: Observe | None = None,
+        observe: Sequence[Observe] = (),
     ) -> dict[Tap, float]:
         """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
         chosen = self.trainer
@@ -283,13 +281,13 @@ def extraction_of(subject: Subject, network: Network, progress: Callable[[str], 
         progress,
         about,
         config.features.max_bytes,
-        PixelRows.of(subject, store) if CONTROL in config.controls else None,
+        wanted(subject, store),
     )
 
 
 def _room(entries: Mapping[str, Entry], missing: Mapping[str, Sequence[range]]) -> int:
     """Bytes that the missing rows will take."""
-    return sum(row_bytes(len(shard), entries[split].width) for split, shards in missing.items() for shard in shards)
+    return sum(entries[split].bytes_of(len(shard)) for split, shards in missing.items() for shard in shards)
 
 
 def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:

@@ -21,6 +21,7 @@ from frostmark.benchmark.extraction import extraction_of
 from frostmark.benchmark.labels import remarks, setting, tags
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import network_of
+from frostmark.benchmark.seen import pictures
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
 from frostmark.config.schema import Config, Layer
@@ -28,6 +29,7 @@ from frostmark.config.shown import Shown, shown
 from frostmark.data.decode import UnreadableImageError
 from frostmark.data.inspection import refusal
 from frostmark.features.entry import to_stderr
+from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
@@ -178,8 +180,9 @@ def _damage_named(subject: Subject, folder: Path, progress: Callable[[str], None
 
 def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
     about = f"Weights: {subject.backbone.weights_name}."
+    shown = pictures(subject, FeatureStore(subject.config.mlruns / "features"))
     return Record(
-        *(folder, tracker, progress, subject.title, subject.classes, subject.thumbnails, about),
+        *(folder, tracker, progress, subject.title, subject.classes, shown, about),
         groups=dict(subject.groups or {}),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
         remarks=remarks(subject.groups),

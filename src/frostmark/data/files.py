@@ -18,8 +18,8 @@ from frostmark.data.decode import WHOLE, Decoding, decode, listed
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
 
-Observe = Callable[[Tensor], Tensor]
-"""(3, H, W) uint8 → (D,) float32: what else is wanted of an image while it is decoded."""
+Observe = Callable[[Tensor, Tensor], Tensor]
+"""An image as it was decoded, (3, H, W) uint8, and as the network gets it → (D,): what else is wanted of it."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class ImageFiles:
     digests: list[bytes] | None = None
     groups: Sequence[Hashable] | None = None
     decoding: Decoding = WHOLE
-    observe: Observe | None = None
+    observe: tuple[Observe, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -58,17 +58,17 @@ class ImageFiles:
         index = torch.as_tensor(indices)
         alone = get_worker_info() is None  # no other process decodes meanwhile
         images = list(each(self._image, indices) if alone else map(self._image, indices))
-        seen = None if self.observe is None else torch.stack([of for _, of in images if of is not None])
+        seen = tuple(map(torch.stack, zip(*(of for _, of in images), strict=True)))
         return Batch(index, _stacked([image for image, _ in images]), self.labels[index], seen)
 
-    def _image(self, position: int) -> tuple[Tensor, Tensor | None]:
+    def _image(self, position: int) -> tuple[Tensor, list[Tensor]]:
         assert self.geometry is not None, "the data module sets the geometry of sets that are not uniform"
         digest = None if self.digests is None else self.digests[position]
         picture = decode(self.paths[position], digest, self.decoding)
         image = self.geometry(picture.pixels)
         if picture.near and image.is_floating_point():  # as fine as it is known
             image = image.clamp(0, 255).round().to(torch.uint8)
-        return image, None if self.observe is None else self.observe(picture.pixels)
+        return image, [observe(picture.pixels, image) for observe in self.observe]
 
     def take(self, count: int) -> ImageFiles:
         digests = None if self.digests is None else self.digests[:count]

@@ -45,8 +45,11 @@ def pixel_rows(splits: Mapping[str, ImageSet]) -> dict[str, Tensor]:
     return _rows({split: list(_reduced_images(images)) for split, images in splits.items()})
 
 
-def packed(image: Tensor) -> Tensor:
-    """What :func:`pixel_rows` needs of one image (1 or 3, H, W), as (:data:`PACKED_WIDTH`,) float32, to be kept."""
+def packed(image: Tensor, fitted: Tensor | None = None) -> Tensor:
+    """What :func:`pixel_rows` needs of one image (1 or 3, H, W), as (:data:`PACKED_WIDTH`,) float32, to be kept.
+
+    How the network gets the image (``fitted``) changes nothing.
+    """
     small = _reduced(image)
     row = torch.zeros(PACKED_WIDTH)
     row[:3] = torch.tensor([len(small.pixels), *small.size])
@@ -148,6 +151,17 @@ def thumbnails(images: ImageSet, positions: Sequence[int], edge: int | None = No
     """
     parts = (positions[i : i + _AT_ONCE] for i in range(0, len(positions), _AT_ONCE))
     return torch.cat([_pictures(images.__getitems__(part).images, edge) for part in parts])
+
+
+def small_picture(image: Tensor, fitted: Tensor, edge: int) -> Tensor:
+    """The image as the network gets it, (3, S, S), with ``edge`` pixels a side at most, as a picture: (D,) uint8."""
+    return _pictures(fitted[None], edge).flatten()
+
+
+def reduced(pictures: NDArray[np.uint8], edge: int | None) -> NDArray[np.uint8]:
+    """Pictures (n, H, W, 3), their longer side at most ``edge``."""
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return np.asarray(_pictures(images, edge).numpy())
 
 
 def _pictures(images: Tensor, edge: int | None) -> Tensor:

@@ -30,7 +30,7 @@ class _Wanted(NamedTuple):
     positions: range
 
 
-_Bytes = tuple[NDArray[np.generic] | None, ...]
+_Bytes = tuple[NDArray[np.generic], ...]
 """A batch as arrays, which are pickled as bytes; tensors would go through shared memory."""
 
 
@@ -74,7 +74,8 @@ class _Images:
             return error
         if get_worker_info() is None:
             return batch
-        return tuple(None if tensor is None else np.ascontiguousarray(tensor.detach().numpy()) for tensor in batch)
+        indices, images, labels, seen = batch
+        return tuple(np.ascontiguousarray(tensor.detach().numpy()) for tensor in (indices, images, labels, *seen))
 
 
 @dataclass
@@ -122,7 +123,8 @@ class _Reader:
             raise got
         if isinstance(got, Batch):
             return got
-        return Batch(*(None if of is None else torch.from_numpy(of) for of in got))  # type: ignore[arg-type]
+        indices, images, labels, *seen = map(torch.from_numpy, got)
+        return Batch(indices, images, labels, tuple(seen))
 
 
 def _as_is(batch: object) -> object:

@@ -25,13 +25,13 @@ SPLITS: tuple[SplitName, ...] = ("train", "test")
 class Batch(NamedTuple):
     """Images of one split: ``indices`` (N,) int64 in the split, ``images`` (N, C, H, W), ``labels`` (N,) int64.
 
-    ``seen`` (N, D) float32 is what else was asked for of images that are decoded, if anything was.
+    ``seen`` is what else was asked for of images that are decoded: of each thing (N, D).
     """
 
     indices: Tensor
     images: Tensor
     labels: Tensor
-    seen: Tensor | None = None
+    seen: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class ImageModule(pl.LightningDataModule):
         wanted: Mapping[str, Sequence[range]],
         geometry: Callable[[Tensor], Tensor],
         num_workers: int | None = None,
-        observe: Observe | None = None,
+        observe: Sequence[Observe] = (),
     ) -> None:
         super().__init__()
         if num_workers is not None and num_workers < 0:
@@ -110,9 +110,9 @@ class ImageModule(pl.LightningDataModule):
         return 0 if alone else min(MAX_WORKERS, os.cpu_count() or 1)
 
 
-def _fitted(images: ImageSet, geometry: Callable[[Tensor], Tensor], observe: Observe | None) -> ImageSet:
+def _fitted(images: ImageSet, geometry: Callable[[Tensor], Tensor], observe: Sequence[Observe]) -> ImageSet:
     if isinstance(images, ImageFiles):
-        return replace(images, geometry=geometry, observe=observe)
+        return replace(images, geometry=geometry, observe=tuple(observe))
     images.geometry = None if images.uniform else geometry
     return images
 

@@ -40,8 +40,7 @@ class SeenModule(pl.LightningModule):
     """Hands over what was asked for of images while they were decoded; no forward pass."""
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Rows:
-        assert batch.seen is not None, "the data module was not told what to see"
-        return Rows(batch.indices, batch.labels, [batch.seen])
+        return Rows(batch.indices, batch.labels, list(batch.seen))
 
 
 class FeatureModule(pl.LightningModule):
@@ -64,8 +63,7 @@ class FeatureModule(pl.LightningModule):
         self._preprocess = preprocess
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Rows:
-        seen = [] if batch.seen is None else [batch.seen]
-        return Rows(batch.indices, batch.labels, [*self.rows(batch.images), *seen])
+        return Rows(batch.indices, batch.labels, [*self.rows(batch.images), *batch.seen])
 
     def rows(self, images: Tensor) -> list[Tensor]:
         """Rows (N, D) float32 of every tap for (N, C, H, W) images.
