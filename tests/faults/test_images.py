@@ -475,8 +475,7 @@ def pets(root: Path, pictures: int = 12) -> Path:
 def refused() -> list[File]:
     """Files whose name makes an image folder take them for images; a folder is none, whatever it is called."""
     files = [file for group in GROUPS for file in group() if file.verdict == REFUSED]
-    unseen = (".gif",)  # torchvision's list of image suffixes has no GIF
-    return [f for f in files if not f.name.endswith(unseen) and f.name not in ("folder.png", "missing.png")]
+    return [f for f in files if f.name not in ("folder.png", "missing.png")]
 
 
 WORDS = (

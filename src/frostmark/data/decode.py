@@ -1,7 +1,7 @@
 """One image file as pixels: upright, on white, eight bits a channel, and no more of a JPEG than is needed.
 
     decode(path).pixels                                 # (3, H, W) uint8, every pixel of the file
-    decode(path, digest, Decoding(least=448)).pixels    # of a JPEG half, a quarter or an eighth: both sides 448 or more
+    decode(path, digest, Decoding(least=448)).pixels    # of a JPEG a half, a quarter or an eighth: 448 a side or more
 
 libjpeg makes a picture of a half, a quarter or an eighth while it decodes, in a fraction of the time; what is resized
 afterwards to at most half of ``least`` differs from what the whole picture gives by a third of a grey level.
@@ -32,6 +32,12 @@ from frostmark.errors import DataError
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 """What an image file may hold, whatever it is called: Pillow also reads formats that start other programs."""
 
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+    ".gif", ".avif", ".heic", ".heif",
+)  # fmt: skip
+"""What the names of image files end in, in any case: files of other names are not looked at."""
+
 MAX_PIXELS = 2**26
 """Larger pictures are refused: each takes some ten bytes a pixel while it is read, and several are read at once."""
 
@@ -60,7 +66,7 @@ class Decoding:
     """How image files become pixels.
 
     Attributes:
-        least: pixels that both sides of a JPEG keep at least; None to decode every pixel.
+        least: pixels that both sides of a JPEG keep at least, if they divide by 2, 4 or 8; None to decode every pixel.
         bits: of the samples in files of 16 bits that do not say so themselves; None: unknown.
     """
 
@@ -97,7 +103,7 @@ def decode(path: Path, digest: bytes | None = None, decoding: Decoding = WHOLE) 
     least = decoding.least if content.startswith(_JPEG) else None
     with _opened(path, content) as image:
         if least is not None:
-            image.draft(None, (least, least))
+            image.draft(None, _reduced(image.size, least))
         image.load()
         pixels = np.array(eight_bits(_upright(image), content, decoding.bits))
     return Decoded(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None)
@@ -149,6 +155,18 @@ def _content(path: Path) -> bytes:
             return file.read()
     except OSError as problem:
         raise _unreadable(path, problem.strerror or str(problem)) from problem
+
+
+def _reduced(size: tuple[int, int], least: int) -> tuple[int, int]:
+    """The smallest size of which libjpeg makes a picture, with ``least`` pixels a side or more.
+
+    Both sides must divide: else the last pixels of a line stand for less than the others, and what is resized
+    afterwards is shifted.
+    """
+    for part in (8, 4, 2):
+        if all(side % part == 0 and side // part >= least for side in size):
+            return size[0] // part, size[1] // part
+    return size
 
 
 def _refuse_size(width: int, height: int) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, get_worker_info
 
 from frostmark.data.source import Batch, ImageSet
-from frostmark.errors import FrostmarkError
+from frostmark.errors import DataError, FrostmarkError
 from frostmark.faults import point
 
 
@@ -115,9 +115,18 @@ class _Reader:
 
         Raises:
             FrostmarkError: that reading it raised.
+            DataError: if a process that reads was killed.
         """
         assert self._stream is not None, "seek comes first"
-        got = next(self._stream)
+        try:
+            got = next(self._stream)
+        except RuntimeError as problem:
+            if "DataLoader worker" not in str(problem):
+                raise
+            raise DataError(
+                f"a process that reads images ended unexpectedly ({str(problem).splitlines()[0]})",
+                fix="trainer.num_workers=0 reads in this process; for want of memory, a smaller trainer.batch_size",
+            ) from problem
         self.position += 1
         if isinstance(got, FrostmarkError):
             raise got
