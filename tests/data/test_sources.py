@@ -15,8 +15,9 @@ import torchvision
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from frostmark.data.decode import decode
 from frostmark.data.digits import Digits
-from frostmark.data.files import ImageFiles, decode
+from frostmark.data.files import ImageFiles
 from frostmark.data.fingerprint import combined, fingerprint, label_digest
 from frostmark.data.folder import ImageFolder
 from frostmark.data.preprocess import Resize

@@ -13,8 +13,8 @@ from frostmark.backbones.backbone import UNTRAINED
 from frostmark.benchmark.extraction import extraction_of
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import untrained_network
+from frostmark.benchmark.seen import PIXELS, pixel_rows
 from frostmark.benchmark.subject import Subject
-from frostmark.data.pixels import pixel_rows
 from frostmark.errors import ConfigError, FrostmarkError
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import is_rank_zero
@@ -75,11 +75,11 @@ def pixels(subject: Subject, measurement: Measurement) -> Measured | None:
         raise ConfigError("rows made elsewhere come without pixels", fix="controls=[]")
     if not is_rank_zero():
         return None
-    rows = {split: of_split.numpy() for split, of_split in pixel_rows(subject.splits).items()}
+    rows = pixel_rows(subject, measurement.progress)
     labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
     scores = joined(measurement.scores(subject.setting.splits(rows, labels)))
     return Measured(scores, rows["train"].shape[1])
 
 
-CONTROLS: dict[str, Control] = {"untrained": untrained, "pixels": pixels}
+CONTROLS: dict[str, Control] = {"untrained": untrained, PIXELS: pixels}
 """The words of ``controls=``, and what each measures."""

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.network import Network
 from frostmark.benchmark.making import Cost, ForwardPass, MakesRows, RowsAtHand
+from frostmark.benchmark.seen import Seen, wanted
 from frostmark.benchmark.subject import Subject
 from frostmark.config.schema import Layer
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
-from frostmark.features.entry import Entry, row_bytes, shards_of
+from frostmark.features.entry import Entry, shards_of
 from frostmark.features.memo import Memo
 from frostmark.features.rows import refuse_not_finite
 from frostmark.features.store import FeatureStore
@@ -27,6 +28,8 @@ from frostmark.lit.datamodule import StoredRows
 from frostmark.lit.module import ReplayModule
 from frostmark.lit.trainer import Callback, is_rank_zero, make_trainer, predict
 from frostmark.metrics.metric import Arrays
+
+_SIZES = "batch_sizes.json"
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Extraction:
         progress: told how it goes.
         about: what a person should know of the entries.
         max_bytes: rows of a layer that take more are not kept.
+        seen: what else a pass over image files keeps of them, since they are decoded anyway.
     """
 
     maker: MakesRows
@@ -49,6 +53,7 @@ class Extraction:
     progress: Callable[[str], None]
     about: Mapping[str, str]
     max_bytes: int
+    seen: Sequence[Seen] = ()
 
     @property
     def cost(self) -> Cost:
@@ -59,7 +64,7 @@ class Extraction:
         """The place in the store of a tap's rows, by split."""
         return {
             split: self.store.entry(
-                self.maker.key(tap, self.fingerprints[split], split, len(images)),
+                self.maker.key(tap, images, self.fingerprints[split], split),
                 tap.width,
             )
             for split, images in self.splits.items()
@@ -138,27 +143,40 @@ class Extraction:
         """Forward what is missing of any tap, and commit. ``taps[0]`` is the one that must come out well."""
         entries = {tap: self.entries(tap) for tap in taps}
         missing = {tap: {split: e.missing() for split, e in of_tap.items()} for tap, of_tap in entries.items()}
-        errors: dict[Tap, float] = {}
         todo = [tap for tap in taps if any(missing[tap].values())]
-        if todo:
-            if is_rank_zero():
-                self.store.require_room(
-                    sum(row_bytes(len(shard), tap.width) for tap in todo for s in missing[tap].values() for shard in s)
-                )
-            storing = StoreFeatures({split: [entries[tap][split] for tap in todo] for split in self.splits})
-            wanted = {
-                split: sorted({shard for tap in todo for shard in missing[tap][split]}, key=lambda shard: shard.start)
-                for split in self.splits
-            }
-            errors = self.maker.make(todo, [storing], wanted)
-            for split, entry in entries[taps[0]].items():
-                refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
+        errors = self._store(todo, entries, missing, layer) if todo else {}
         if is_rank_zero():
             for tap, of_tap in entries.items():
                 measured = {"precision_error": errors[tap]} if tap in errors else {}
                 for entry in of_tap.values():
                     if not entry.missing() and not entry.complete:
                         entry.commit({**self.about, **measured})
+
+    def _store(
+        self,
+        taps: Sequence[Tap],
+        entries: Mapping[Tap, Mapping[str, Entry]],
+        missing: Mapping[Tap, Mapping[str, Sequence[range]]],
+        layer: str,
+    ) -> dict[Tap, float]:
+        """One pass that stores what is missing of the taps, and of what else is kept of the images."""
+        seen = [(of, lacks) for of in self.seen if any((lacks := of.missing()).values())]
+        stored = [*(entries[tap] for tap in taps), *(of.entries for of, _ in seen)]
+        lacking = [*(missing[tap] for tap in taps), *(lacks for _, lacks in seen)]
+        if is_rank_zero():
+            self.store.require_room(sum(map(_room, stored, lacking)))
+        storing = StoreFeatures({split: [of[split] for of in stored] for split in self.splits})
+        wanted = {
+            split: sorted({shard for of in lacking for shard in of[split]}, key=lambda shard: shard.start)
+            for split in self.splits
+        }
+        errors = self.maker.make(taps, [storing], wanted, [of.observe for of, _ in seen])
+        for split, entry in next(iter(entries.values())).items():
+            refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
+        if is_rank_zero():
+            for of, _ in seen:
+                of.commit()
+        return errors
 
 
 def extraction_of(subject: Subject, network: Network | None, progress: Callable[[str], None]) -> Extraction:
@@ -177,7 +195,13 @@ def extraction_of(subject: Subject, network: Network | None, progress: Callable[
         progress,
         _about(subject, network),
         config.features.max_bytes,
+        wanted(subject, store),
     )
+
+
+def _room(entries: Mapping[str, Entry], missing: Mapping[str, Sequence[range]]) -> int:
+    """Bytes that the missing rows will take."""
+    return sum(entries[split].bytes_of(len(shard)) for split, shards in missing.items() for shard in shards)
 
 
 def _maker(
@@ -186,7 +210,7 @@ def _maker(
     if subject.rows is not None:
         return RowsAtHand(subject.rows.layer, subject.splits)
     assert network is not None, "rows are made by a network, or were made elsewhere"
-    memo = Memo(store.folder / "batch_sizes.json")
+    memo = Memo(store.folder / _SIZES)
     return ForwardPass(network, subject.pipeline, subject.splits, subject.config.trainer, memo, progress)
 
 

@@ -11,6 +11,7 @@ What is made is put into the store by :mod:`frostmark.benchmark.extraction`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.network import Network
 from frostmark.config.schema import AUTO, TrainerChoice
+from frostmark.data.files import Observe, decoding_of
 from frostmark.data.preprocess import Pipeline
 from frostmark.data.source import ImageSet
 from frostmark.features.entry import SHARD
@@ -67,14 +69,22 @@ class MakesRows(Protocol):
         """Whether it can make the rows of a tap."""
         ...
 
-    def key(self, tap: Tap, images: str, split: str, count: int) -> RowKey:
-        """What decides the rows of a tap, for ``count`` images with the fingerprint ``images``."""
+    def key(self, tap: Tap, images: ImageSet, fingerprint: str, split: str) -> RowKey:
+        """What decides the rows of a tap, of images with a fingerprint."""
         ...
 
     def make(
-        self, taps: Sequence[Tap], callbacks: Sequence[Callback], wanted: Mapping[str, Sequence[range]]
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Sequence[Observe] = (),
     ) -> dict[Tap, float]:
-        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
+        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32.
+
+        Args:
+            observe: what else the callbacks get of every image.
+        """
         ...
 
 
@@ -103,23 +113,27 @@ class ForwardPass:
     def gives(self, tap: Tap) -> bool:
         return self.network.gives(tap)
 
-    def key(self, tap: Tap, images: str, split: str, count: int) -> RowKey:
+    def key(self, tap: Tap, images: ImageSet, fingerprint: str, split: str) -> RowKey:
         return RowKey(
             architecture=self.network.backbone.architecture_name,
             library=self.network.backbone.library,
             weights=self.network.weights,
             node=tap.node.name,
             pool=tap.pool,
-            preprocess=repr(self.pipeline),
-            images=images,
+            preprocess=" · ".join([repr(self.pipeline), *decoding_of(images)]),
+            images=fingerprint,
             split=split,
-            count=count,
+            count=len(images),
             precision=self.trainer.precision + (" compiled" if self.trainer.compile else ""),
             norm="" if tap.norm is None else str(tap.norm),
         )
 
     def make(
-        self, taps: Sequence[Tap], callbacks: Sequence[Callback], wanted: Mapping[str, Sequence[range]]
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Sequence[Observe] = (),
     ) -> dict[Tap, float]:
         chosen = self.trainer
         extractor = Extractor(self.network.model, taps)
@@ -129,7 +143,7 @@ class ForwardPass:
         uniform = all(images.uniform for images in self.splits.values())
         # Images that differ in size were brought to one where they were decoded.
         module = FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
-        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers)
+        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers, observe)
         watch = Watch({split: sum(map(len, pieces)) for split, pieces in wanted.items()}, self.progress)
         trainer = make_trainer(
             [*callbacks, watch],
@@ -145,7 +159,8 @@ class ForwardPass:
             name = f"{self.network.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
             images.batch_size = fastest_batch(trainer, module, images, self.memo, name)
         errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
-        predict(trainer, module, images)
+        with closing(images):
+            predict(trainer, module, images)
         self.cost.forwarded += sum(len(piece) for pieces in wanted.values() for piece in pieces)
         self.cost.seconds += watch.seconds
         self.cost.images_per_second = watch.images_per_second
@@ -171,7 +186,7 @@ class RowsAtHand:
     def gives(self, tap: Tap) -> bool:
         return tap.node.name == self.layer.name
 
-    def key(self, tap: Tap, images: str, split: str, count: int) -> RowKey:
+    def key(self, tap: Tap, images: ImageSet, fingerprint: str, split: str) -> RowKey:
         return RowKey(
             architecture="rows",
             library="elsewhere",
@@ -179,14 +194,18 @@ class RowsAtHand:
             node=tap.node.name,
             pool=tap.pool,
             preprocess="elsewhere",
-            images=images,
+            images=fingerprint,
             split=split,
-            count=count,
+            count=len(images),
             precision="float32",
         )
 
     def make(
-        self, taps: Sequence[Tap], callbacks: Sequence[Callback], wanted: Mapping[str, Sequence[range]]
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Sequence[Observe] = (),
     ) -> dict[Tap, float]:
         shards = {split: _Pieces(self.layer.rows[split], list(pieces)) for split, pieces in wanted.items()}
         labels = {split: images.labels for split, images in self.splits.items()}

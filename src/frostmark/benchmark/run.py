@@ -22,11 +22,15 @@ from frostmark.benchmark.labels import remarks, setting, tags
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import network_of
 from frostmark.benchmark.result import KeptRows, Result
+from frostmark.benchmark.seen import pictures
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
 from frostmark.config.schema import Config, Layer
 from frostmark.config.shown import Shown, shown
+from frostmark.data.decode import UnreadableImageError
+from frostmark.data.inspection import refusal
 from frostmark.features.entry import to_stderr
+from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
@@ -74,7 +78,8 @@ def run_benchmark(
             collecting, observed = observers(subject, extraction)
             metrics = Metrics(measurement, observed, record)
             mapping = _mapping(subject, observed, record)
-            extraction.through([*collecting, metrics, *mapping], subject, layers)
+            with _damage_named(subject, folder, progress):
+                extraction.through([*collecting, metrics, *mapping], subject, layers)
             record.add_scores(costs(subject, extraction.cost))
             record.add_tags(extraction.cost.tags)
             add_controls(record, subject, measurement)
@@ -129,13 +134,23 @@ def _recording(record: Record, subject: Subject, network: Network | None, config
         record.close()
 
 
+@contextmanager
+def _damage_named(subject: Subject, folder: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """A pass that comes upon a file that cannot be decoded ends, with the names of all such files."""
+    try:
+        yield
+    except UnreadableImageError as first:
+        known = subject.config.mlruns / "features"
+        raise (refusal(subject.splits, known, folder, progress) or first) from first
+
+
 def _record(
     subject: Subject, network: Network | None, folder: Path, tracker: Tracker, progress: Callable[[str], None]
 ) -> Record:
     about = f"Weights: {subject.backbone.weights_name}." if subject.rows is None else f"{subject.rows.origin}."
-    thumbnails = subject.thumbnails if subject.pictured else None
+    shown = pictures(subject, FeatureStore(subject.config.mlruns / "features")) if subject.pictured else None
     return Record(
-        *(folder, tracker, progress, subject.title, subject.classes, thumbnails, about),
+        *(folder, tracker, progress, subject.title, subject.classes, shown, about),
         groups=dict(subject.groups or {}),
         files=dict(subject.files),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},

@@ -7,7 +7,7 @@ subject.title, subject.tap.width, len(subject.splits["test"])
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from frostmark.benchmark.rows import RowsElsewhere, is_rows, rows_elsewhere
 from frostmark.config.build import build
 from frostmark.config.schema import Config
 from frostmark.data.contract import checked_pipeline, class_names, read_split
-from frostmark.data.files import inspected
+from frostmark.data.files import ImageFiles
 from frostmark.data.fingerprint import fingerprint
+from frostmark.data.inspection import inspected
 from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
 from frostmark.data.rows import RowImages
@@ -230,7 +231,7 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
         pipeline,
         type(preprocess).__name__.lower(),
         source,
-        _read(source, backbone, config.mlruns, folder),
+        _read(source, pipeline, backbone, config.mlruns, folder),
         reducer,
         families,
     )
@@ -255,11 +256,13 @@ def backbone_of(config: Config, given: Given) -> Backbone:
         return checked_backbone(given.backbone or build(config.backbone, "backbone", Backbone))
 
 
-def _read(source: Source, backbone: Backbone, mlruns: Path, folder: Path | None) -> dict[str, ImageSet]:
-    """Both splits, every file of them tried."""
+def _read(
+    source: Source, pipeline: Pipeline, backbone: Backbone, mlruns: Path, folder: Path | None
+) -> dict[str, ImageSet]:
+    """Both splits, every file of them listed with its digest."""
     try:
         classes = len(class_names(source))
-        splits: dict[str, ImageSet] = {split: read_split(source, split, classes) for split in SPLITS}
+        splits: dict[str, ImageSet] = {split: _enough(read_split(source, split, classes), pipeline) for split in SPLITS}
         with ProgressLine() as progress:
             return inspected(splits, mlruns / "features", folder, progress)
     except DataError as problem:
@@ -268,3 +271,10 @@ def _read(source: Source, backbone: Backbone, mlruns: Path, folder: Path | None)
             raise
         # Both at once, before somebody carries the one over and finds the other missing.
         raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=problem.fix) from problem
+
+
+def _enough(images: ImageSet, pipeline: Pipeline) -> ImageSet:
+    """The images, of whose files no more is decoded than the pipeline needs."""
+    if not isinstance(images, ImageFiles):
+        return images
+    return replace(images, decoding=replace(images.decoding, least=pipeline.least))

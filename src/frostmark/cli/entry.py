@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from frostmark.cli.help import register_help
+from frostmark.cli.leaving import imported
 from frostmark.cli.program import commands
 from frostmark.cli.sweeper import hide_secrets
 from frostmark.cli.under_way import Call, call_through_hydra, current_call
@@ -67,6 +68,7 @@ def benchmark(config: DictConfig) -> None:
     """What Hydra calls: once, or for every job of a sweep, in whatever process its launcher chooses."""
     from frostmark.cli import job  # all that a benchmark needs, and --help does not
 
+    imported()
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         job.job_of_sweep(config)
         return

@@ -5,6 +5,8 @@ register_help()                 # conf/hydra/help/frostmark.yaml then knows ${fr
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
@@ -30,7 +32,11 @@ def listed_choices() -> str:
     """One line a group, with its words."""
     if not GlobalHydra.instance().is_initialized():
         return ""
-    loader = GlobalHydra.instance().config_loader()
+    return _listed(GlobalHydra.instance().config_loader())
+
+
+@lru_cache(maxsize=1)
+def _listed(loader: ConfigLoader) -> str:
     lines = [f"{group}: {', '.join(shortened(words))}" for group, words in sorted(_groups(loader, "").items())]
     return "\n".join(lines).replace("$", "$$")
 

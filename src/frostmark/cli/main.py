@@ -12,6 +12,7 @@ import warnings
 
 from frostmark import __version__
 from frostmark.cli import signals
+from frostmark.cli.leaving import imported, leave, start
 from frostmark.cli.problems import exit_code
 from frostmark.cli.program import command, commands
 
@@ -22,8 +23,9 @@ warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated
 
 def main() -> None:
     """Entry of ``python run.py``, of ``frostmark`` and of ``python -m frostmark``."""
+    start()
     signals.install()
-    sys.exit(exit_code(lambda: _run(sys.argv[1:])))
+    leave(exit_code(lambda: _run(sys.argv[1:])))
 
 
 def _run(arguments: list[str]) -> int:
@@ -31,7 +33,9 @@ def _run(arguments: list[str]) -> int:
         print(f"frostmark {__version__}")
         return 0
     if arguments and arguments[0] in commands():
-        return command(arguments[0])(arguments[1:])
+        run = command(arguments[0])
+        imported()
+        return run(arguments[1:])
     from frostmark.cli.entry import through_hydra  # Hydra, which no command but some needs
 
     return through_hydra(arguments)

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from frostmark.data.decode import SUFFIXES, Decoding
 from frostmark.data.files import ImageFiles
 from frostmark.data.source import SPLITS, Limits, SplitName
 from frostmark.errors import ConfigError, DataError
@@ -37,6 +37,7 @@ class ImageFolder:
         split_seed: of the hash that separates them.
         name: what runs are labelled with; the folder's own name where empty.
         on_bad_image: ``error``: files that are no readable image are named and refused; ``skip``: they are left out.
+        bits: that samples use in files of 16 bits that do not say so themselves: 10, 12, 14 or 16.
 
     Raises:
         ConfigError: if ``root`` is not given or ``test_share`` is not between 0 and 1.
@@ -48,6 +49,7 @@ class ImageFolder:
     split_seed: int = 0
     name: str = ""
     on_bad_image: str = "error"
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.root is None:
@@ -60,6 +62,8 @@ class ImageFolder:
             raise ConfigError(
                 f"dataset.on_bad_image={self.on_bad_image} is neither error nor skip", fix="dataset.on_bad_image=skip"
             )
+        if self.bits is not None and not 8 <= self.bits <= 16:
+            raise ConfigError(f"dataset.bits={self.bits} is not a depth of images", fix="dataset.bits=12 (8 to 16)")
         if not self.name:
             object.__setattr__(self, "name", self._root.name)
         object.__setattr__(self, "name", storable(self.name))
@@ -99,8 +103,8 @@ class ImageFolder:
             files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
         files.sort(key=lambda item: self._hash(item[0]))
         labels = torch.tensor([label for _, label in files], dtype=torch.long)
-        skip = self.on_bad_image == "skip"
-        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, home=self._root)
+        skip, decoding = self.on_bad_image == "skip", Decoding(bits=self.bits)
+        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, home=self._root, decoding=decoding)
 
     def _hash(self, path: Path) -> bytes:
         relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")
@@ -115,4 +119,4 @@ def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     # What is no file either, a link to nothing say, is refused by name when it is tried: no image vanishes silently.
-    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMG_EXTENSIONS and not p.is_dir()]
+    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and not p.is_dir()]

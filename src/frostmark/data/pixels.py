@@ -1,6 +1,7 @@
 """Images as they are: their pixels as features, and small pictures for a person.
 
 rows = pixel_rows({"train": images, "test": others})["train"]        # (N, 784) float32 of 28 × 28 grey images
+rows = unpacked_rows({"train": stored, "test": others})["train"]     # of what packed() made while they were decoded
 thumbnails(images, [3, 14])                                          # (2, H, W, 3) uint8
 
 Pixels as features are those of the files: no preprocessing has been at them, and a folder of lossless files gives, to
@@ -9,20 +10,26 @@ the bit, what arrays of the same images give.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
+from torchvision.transforms import functional as F
 
 from frostmark.data.source import ImageSet
 
 EDGE = 32
 """Larger images are reduced to so many pixels a side before their pixels are features."""
+
+PACKED_WIDTH = 3 + 3 * EDGE * EDGE
+"""Numbers of :func:`packed`."""
 
 _AT_ONCE = 256
 _MAX_THREADS = 8
@@ -35,9 +42,41 @@ def pixel_rows(splits: Mapping[str, ImageSet]) -> dict[str, Tensor]:
     (bilinear, antialiased, as ``preprocess=resize`` does): of ``EDGE`` pixels, or of the longest side where none is
     larger. One channel is kept where every image of both splits is grey, else three.
     """
-    small = {split: list(_reduced_images(images)) for split, images in splits.items()}
-    layout = _Layout.of([image for images in small.values() for image in images])
-    return {split: torch.stack([layout.row(image) for image in images]) for split, images in small.items()}
+    return _rows({split: list(_reduced_images(images)) for split, images in splits.items()})
+
+
+def packed(image: Tensor, fitted: Tensor | None = None) -> Tensor:
+    """What :func:`pixel_rows` needs of one image (1 or 3, H, W), as (:data:`PACKED_WIDTH`,) float32, to be kept.
+
+    How the network gets the image (``fitted``) changes nothing.
+    """
+    small = _reduced(image)
+    row = torch.zeros(PACKED_WIDTH)
+    row[:3] = torch.tensor([len(small.pixels), *small.size])
+    row[3 : 3 + small.pixels.numel()] = small.pixels.flatten()
+    return row
+
+
+def unpacked_rows(splits: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
+    """Those of :func:`pixel_rows`, of what :func:`packed` made of every image: (N, :data:`PACKED_WIDTH`) a split."""
+    return _rows({split: [_unpacked(row) for row in torch.from_numpy(rows)] for split, rows in splits.items()})
+
+
+def a_pixel(image: Tensor) -> Tensor:
+    """A corner (C, 1, 1) of an image: for whoever wants only what :func:`packed` makes of it."""
+    return image[..., :1, :1]
+
+
+def _rows(splits: Mapping[str, Sequence[_Reduced]]) -> dict[str, Tensor]:
+    layout = _Layout.of([image for images in splits.values() for image in images])
+    return {split: torch.stack([layout.row(image) for image in images]) for split, images in splits.items()}
+
+
+def _unpacked(row: Tensor) -> _Reduced:
+    channels, height, width = map(int, row[:3])
+    side = (height, width) if max(height, width) <= EDGE else (EDGE, EDGE)
+    shape = (channels, *side)
+    return _Reduced((height, width), row[3 : 3 + math.prod(shape)].reshape(shape))
 
 
 @dataclass(frozen=True)
@@ -112,6 +151,17 @@ def thumbnails(images: ImageSet, positions: Sequence[int], edge: int | None = No
     """
     parts = (positions[i : i + _AT_ONCE] for i in range(0, len(positions), _AT_ONCE))
     return torch.cat([_pictures(images.__getitems__(part).images, edge) for part in parts])
+
+
+def small_picture(image: Tensor, fitted: Tensor, edge: int) -> Tensor:
+    """The image as the network gets it, (3, S, S), with ``edge`` pixels a side at most, as a picture: (D,) uint8."""
+    return _pictures(fitted[None], edge).flatten()
+
+
+def reduced(pictures: NDArray[np.uint8], edge: int | None) -> NDArray[np.uint8]:
+    """Pictures (n, H, W, 3), their longer side at most ``edge``."""
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return np.asarray(_pictures(images, edge).numpy())
 
 
 def _pictures(images: Tensor, edge: int | None) -> Tensor:

@@ -11,7 +11,7 @@ in torchvision. All of it runs on whatever device the images are on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -19,7 +19,12 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
+from frostmark.data.pixels import EDGE
 from frostmark.errors import ConfigError
+
+MAX_ASPECT = 16
+"""Of pictures that are longer, in relation to their shorter side, the middle is taken before they are resized to be
+cropped: else a line of 4,000 pixels would become a picture of a million."""
 
 
 class WeightsTransforms(Protocol):
@@ -42,6 +47,7 @@ class Pipeline:
         crop: edge of the square cut from the centre, or None.
         mean, std: of each channel, for values in [0, 1].
         rounded: whether the resized image is rounded to uint8 again.
+        exact_decode: whether every pixel of a JPEG is decoded, however much larger it is.
     """
 
     resize_to: tuple[int, ...]
@@ -50,6 +56,12 @@ class Pipeline:
     std: tuple[float, ...]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     rounded: bool = False
+    exact_decode: bool = field(default=False, repr=False)  # of files alone: stored rows are found by the rest
+
+    @property
+    def least(self) -> int | None:
+        """Pixels of both sides that suffice when an image file is decoded; None for all that there are."""
+        return None if self.exact_decode else 2 * max(*self.resize_to, EDGE)
 
     @property
     def size(self) -> int:
@@ -58,6 +70,8 @@ class Pipeline:
 
     def geometry(self, images: Tensor) -> Tensor:
         """(…, C, H, W) uint8 → (…, C, S, S) in 0 … 255: uint8 if rounded, else float32."""
+        if len(self.resize_to) == 1:
+            images = _middle(images)
         images = images if self.rounded else images.to(torch.float32)
         resized: Tensor = F.resize(images, list(self.resize_to), interpolation=self.interpolation, antialias=True)
         return resized if self.crop is None else F.center_crop(resized, [self.crop])
@@ -91,16 +105,18 @@ class Resize:
 
     Args:
         size: edge in pixels; None for the network's own.
+        exact_decode: decode every pixel of a JPEG, not only twice as many as are needed a side.
     """
 
     size: int | None = None
+    exact_decode: bool = False
 
     def __post_init__(self) -> None:
         _check_size(self.size)
 
     def pipeline(self, preset: WeightsTransforms) -> Pipeline:
         size = self.size or getattr(preset, "plain_size", None) or preset.crop_size[0]
-        return Pipeline((size, size), None, tuple(preset.mean), tuple(preset.std))
+        return Pipeline((size, size), None, tuple(preset.mean), tuple(preset.std), exact_decode=self.exact_decode)
 
 
 @dataclass(frozen=True)
@@ -109,9 +125,11 @@ class Official:
 
     Args:
         size: edge of the crop in pixels; None for the weights' own. Another size scales the resize with it.
+        exact_decode: decode every pixel of a JPEG, not only twice as many as are needed a side.
     """
 
     size: int | None = None
+    exact_decode: bool = False
 
     def __post_init__(self) -> None:
         _check_size(self.size)
@@ -120,7 +138,15 @@ class Official:
         crop = preset.crop_size[0]
         size = self.size or crop
         edges = tuple(round(edge * size / crop) for edge in preset.resize_size)  # two where the image is squashed
-        return Pipeline(edges, size, tuple(preset.mean), tuple(preset.std), preset.interpolation, True)
+        channels = tuple(preset.mean), tuple(preset.std)
+        return Pipeline(edges, size, *channels, preset.interpolation, True, self.exact_decode)
+
+
+def _middle(images: Tensor) -> Tensor:
+    """(…, H, W) → the same, or so much of the middle that the longer side is :data:`MAX_ASPECT` times the shorter."""
+    height, width = images.shape[-2:]
+    most = MAX_ASPECT * min(height, width)
+    return F.center_crop(images, [min(height, most), min(width, most)]) if max(height, width) > most else images
 
 
 def _check_size(size: int | None) -> None:

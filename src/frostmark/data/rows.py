@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frostmark.data.files import decode
+from frostmark.data.decode import decode
 from frostmark.data.source import Batch, Limits, SplitName
 from frostmark.errors import DataError
 
@@ -87,7 +87,7 @@ class RowImages:
         assert self.geometry is not None
         assert self.files is not None
         try:
-            return self.geometry(decode(self.root / self.files[position]))
+            return self.geometry(decode(self.root / self.files[position]).pixels)
         except DataError:
             return self.geometry(torch.full((3, 8, 8), GREY, dtype=torch.uint8))
 

@@ -23,11 +23,15 @@ SPLITS: tuple[SplitName, ...] = ("train", "test")
 
 
 class Batch(NamedTuple):
-    """Images of one split: ``indices`` (N,) int64 in the split, ``images`` (N, C, H, W), ``labels`` (N,) int64."""
+    """Images of one split: ``indices`` (N,) int64 in the split, ``images`` (N, C, H, W), ``labels`` (N,) int64.
+
+    ``seen`` is what else was asked for of images that are decoded: of each thing (N, D).
+    """
 
     indices: Tensor
     images: Tensor
     labels: Tensor
+    seen: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

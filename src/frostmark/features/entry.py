@@ -61,11 +61,6 @@ def shards_of(count: int) -> list[range]:
     return [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
 
-def row_bytes(count: int, width: int) -> int:
-    """Bytes of ``count`` rows of ``width`` float32 features."""
-    return 4 * count * width
-
-
 @dataclass(frozen=True)
 class Entry:
     """The rows of one layer and one split in the store.
@@ -75,12 +70,14 @@ class Entry:
         key: what decides them.
         width: features D of a row.
         tell: is told of what was found damaged.
+        dtype: of the rows: features are float32; thumbnails, which are kept like rows, uint8.
     """
 
     folder: Path
     key: RowKey
     width: int
     tell: Callable[[str], None] = to_stderr
+    dtype: str = "float32"
 
     @property
     def shards(self) -> list[range]:
@@ -90,7 +87,11 @@ class Entry:
     @property
     def size(self) -> int:
         """What all of its rows take."""
-        return row_bytes(self.key.count, self.width)
+        return self.bytes_of(self.key.count)
+
+    def bytes_of(self, count: int) -> int:
+        """What ``count`` rows take."""
+        return count * self.width * np.dtype(self.dtype).itemsize
 
     def missing(self) -> list[range]:
         """The shards that are not there, intact, after all files were read and verified.
@@ -116,18 +117,18 @@ class Entry:
         """Whether the entry is complete and every file of it verified."""
         return not self.missing() and self.complete
 
-    def write(self, shard: range, rows: NDArray[np.float32]) -> None:
+    def write(self, shard: range, rows: Array) -> None:
         """Bring the rows of one shard to disk.
 
         Args:
             shard: one of :attr:`shards`.
-            rows: (len(shard), D) float32.
+            rows: (len(shard), D) of :attr:`dtype`.
 
         Raises:
             DataError: if the disk is full.
             ValueError: if the rows are not those of a shard.
         """
-        if rows.shape != (len(shard), self.width) or rows.dtype != np.float32:
+        if rows.shape != (len(shard), self.width) or rows.dtype != self.dtype:
             raise ValueError(f"{rows.dtype} rows of shape {rows.shape} are no shard {shard} of width {self.width}")
         number = shard.start // SHARD
         content = save({"rows": np.ascontiguousarray(rows)}, _metadata(self.key.digest(), number))
@@ -159,14 +160,14 @@ class Entry:
         manifest = read_manifest(self.folder / MANIFEST)
         return {} if manifest is None else manifest["about"]
 
-    def read(self, shard: range) -> NDArray[np.float32]:
-        """The rows of a shard, (len(shard), D) float32, as they were verified by :meth:`missing`."""
+    def read(self, shard: range) -> Array:
+        """The rows of a shard, (len(shard), D) of :attr:`dtype`, as they were verified by :meth:`missing`."""
         number = shard.start // SHARD
         path = next(path for of_shard, path in self._files() if of_shard == number)
-        rows: NDArray[np.float32] = load(path.read_bytes())["rows"]
+        rows: Array = load(path.read_bytes())["rows"]
         return rows
 
-    def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    def rows(self, positions: NDArray[np.int64]) -> Array:
         """The rows (n, D) at ``positions`` (n,), ascending, of an entry that is :meth:`intact`."""
         pieces = [
             self.read(shard)[positions[(positions >= shard.start) & (positions < shard.stop)] - shard.start]

@@ -56,9 +56,9 @@ class FeatureStore:
     folder: Path
     tell: Callable[[str], None] = to_stderr
 
-    def entry(self, key: RowKey, width: int) -> Entry:
+    def entry(self, key: RowKey, width: int, dtype: str = "float32") -> Entry:
         """The entry of a key, whether it is there or not."""
-        return Entry(self.folder / key.digest(), key, width, self.tell)
+        return Entry(self.folder / key.digest(), key, width, self.tell, dtype)
 
     def find(self, name: str) -> Entry | None:
         """The entry in the folder ``name``, if it is there whole."""

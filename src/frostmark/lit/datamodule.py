@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from frostmark.data.source import Batch, ImageSet
-from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.data.files import ImageFiles, Observe
+from frostmark.data.reading import Part, parts
+from frostmark.data.source import ImageSet
+from frostmark.errors import ConfigError
 from frostmark.features.entry import SHARD, shards_of
 from frostmark.lit.module import Rows
 
@@ -34,8 +37,10 @@ class ImageModule(pl.LightningDataModule):
         wanted: the pieces of each split that are to be forwarded. Whole pieces are dealt to the processes of a job, so
             that each is put out by one of them, in batches that are the same whatever was done before.
         geometry: brings images that differ in size to one, where they are decoded.
-        num_workers: processes that decode; None for as many as there are processors (at most 8), and none for images
-            that are in memory anyway.
+        num_workers: processes that read; 0 for this one alone, between the batches, in threads. None for that where the
+            network runs on the processors, too: processes would only take them from it. Beside an accelerator None is
+            as many as there are processors (at most 8), and none for images that are in memory anyway.
+        observe: what else is wanted of image files while they are decoded.
 
     Attributes:
         batch_size: images a batch, at most those of a shard; may be set until the loaders are asked for.
@@ -48,33 +53,37 @@ class ImageModule(pl.LightningDataModule):
         wanted: Mapping[str, Sequence[range]],
         geometry: Callable[[Tensor], Tensor],
         num_workers: int | None = None,
+        observe: Sequence[Observe] = (),
     ) -> None:
         super().__init__()
         if num_workers is not None and num_workers < 0:
             raise ConfigError(
                 f"trainer.num_workers={num_workers} is not a number of processes", fix="trainer.num_workers=0"
             )
-        self.splits = dict(splits)
+        self.splits = {split: _fitted(images, geometry, observe) for split, images in splits.items()}
         self.batch_size = DEFAULT_BATCH
         self.repeats = False
         # A small split has fewer pieces than there are processes: some have nothing of it to forward.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self._wanted = dict(wanted)
         self._num_workers = num_workers
-        for images in self.splits.values():
-            images.geometry = None if images.uniform else geometry
+        self._parts: list[Part] = []
 
-    def predict_dataloader(self) -> list[DataLoader[Batch]]:
+    def predict_dataloader(self) -> list[Part]:
         mine = self._dealt()
-        return [self._loader(images, mine[split]) for split, images in self.splits.items()]
+        batches = {split: self._batches(mine[split]) for split in self.splits}
+        self._parts = parts(self.splits, batches, self._workers())
+        return self._parts
+
+    def close(self) -> None:
+        """Let the processes go that read, however the pass ended."""
+        for part in self._parts:
+            part.reader.close()
 
     def first_images(self, count: int) -> Tensor:
         """(N, C, H, W): the first images of the first split as the backbone's preprocessing gets them."""
         images = next(iter(self.splits.values()))
-        batch = _ErrorsAsBatches(images)[range(min(count, len(images)))]
-        if isinstance(batch, FrostmarkError):
-            raise batch
-        return batch.images
+        return images.__getitems__(range(min(count, len(images)))).images
 
     def _dealt(self) -> dict[str, list[range]]:
         """The pieces of this process: by their place in the split, so that all processes agree without talking."""
@@ -91,40 +100,23 @@ class ImageModule(pl.LightningDataModule):
             mine[split] = shards_of(len(images))[:1]
         return mine
 
-    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        if isinstance(batch, FrostmarkError):
-            raise batch
-        return batch
+    def _batches(self, pieces: Sequence[range]) -> list[range]:
+        return [piece[i : i + self.batch_size] for piece in pieces for i in range(0, len(piece), self.batch_size)]
 
-    def _loader(self, images: ImageSet, pieces: Sequence[range]) -> DataLoader[Batch]:
-        return DataLoader(
-            _ErrorsAsBatches(images),  # type: ignore[arg-type]  # read a whole batch at a time
-            batch_size=None,
-            sampler=[piece[i : i + self.batch_size] for piece in pieces for i in range(0, len(piece), self.batch_size)],
-            num_workers=self._workers(images),
-            collate_fn=_as_is,
-        )
-
-    def _workers(self, images: ImageSet) -> int:
+    def _workers(self) -> int:
         if self._num_workers is not None:
             return self._num_workers
-        return 0 if images.uniform else min(MAX_WORKERS, os.cpu_count() or 1)
+        sets = self.splits.values()
+        on_cpu = self.trainer is None or self.trainer.strategy.root_device.type == "cpu"
+        alone = all(images.uniform or (on_cpu and isinstance(images, ImageFiles)) for images in sets)
+        return 0 if alone else min(MAX_WORKERS, os.cpu_count() or 1)
 
 
-class _ErrorsAsBatches:
-    """Hands a user's error over as if it were a batch: torch would bury it in the traceback of a worker process."""
-
-    def __init__(self, images: ImageSet) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, indices: Sequence[int]) -> Batch | FrostmarkError:
-        try:
-            return self._images.__getitems__(list(indices))
-        except FrostmarkError as error:
-            return error
+def _fitted(images: ImageSet, geometry: Callable[[Tensor], Tensor], observe: Sequence[Observe]) -> ImageSet:
+    if isinstance(images, ImageFiles):
+        return replace(images, geometry=geometry, observe=tuple(observe))
+    images.geometry = None if images.uniform else geometry
+    return images
 
 
 def _as_is(batch: Any) -> Any:

@@ -19,7 +19,10 @@ from frostmark.errors import DataError
 
 
 class Rows(NamedTuple):
-    """``indices`` (N,), ``labels`` (N,) and for every tap its ``rows`` (N, D) float32."""
+    """``indices`` (N,), ``labels`` (N,) and for every tap its ``rows`` (N, D) float32.
+
+    What was asked for of the images while they were decoded comes last.
+    """
 
     indices: Tensor
     labels: Tensor
@@ -31,6 +34,13 @@ class ReplayModule(pl.LightningModule):
 
     def predict_step(self, batch: Rows, batch_idx: int, dataloader_idx: int = 0) -> Rows:
         return batch
+
+
+class SeenModule(pl.LightningModule):
+    """Hands over what was asked for of images while they were decoded; no forward pass."""
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Rows:
+        return Rows(batch.indices, batch.labels, list(batch.seen))
 
 
 class FeatureModule(pl.LightningModule):
@@ -53,7 +63,7 @@ class FeatureModule(pl.LightningModule):
         self._preprocess = preprocess
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Rows:
-        return Rows(batch.indices, batch.labels, self.rows(batch.images))
+        return Rows(batch.indices, batch.labels, [*self.rows(batch.images), *batch.seen])
 
     def rows(self, images: Tensor) -> list[Tensor]:
         """Rows (N, D) float32 of every tap for (N, C, H, W) images.

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytorch_lightning as pl
-from numpy.typing import NDArray
 
-from frostmark.features.entry import SHARD, Entry
+from frostmark.features.entry import SHARD, Array, Entry
 from frostmark.features.rows import not_finite
 from frostmark.lit.callbacks.collect import gather_to_zero
 from frostmark.lit.callbacks.each_batch import EachBatch
@@ -34,7 +33,7 @@ class StoreFeatures(EachBatch):
     def __init__(self, entries: Mapping[str, Sequence[Entry]]) -> None:
         self.bad: dict[str, list[int]] = {}
         self._entries = [list(of_split) for of_split in entries.values()]
-        self._parts: list[list[NDArray[np.float32]]] = []
+        self._parts: list[list[Array]] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.bad = {}
@@ -58,7 +57,7 @@ class StoreFeatures(EachBatch):
         for name, positions in (item for rank in gathered for item in rank.items()):
             self.bad.setdefault(name, []).extend(positions)
 
-    def _write(self, entry: Entry, shard: range, rows: NDArray[np.float32]) -> None:
+    def _write(self, entry: Entry, shard: range, rows: Array) -> None:
         bad = not_finite(rows)
         if len(bad):
             self.bad.setdefault(entry.folder.name, []).extend(shard.start + int(i) for i in bad)
