@@ -2,7 +2,7 @@
 
 for picture in map_pictures(maps, classes, "resnet18 · last_conv · digits", "Weights: untrained."):
     ...
-html = map_page(maps, classes, title, about, thumbnails)
+html = map_page(maps, classes, title, about, thumbnails, files)
 write_parquet(folder / "embedding.parquet", map_points(maps, classes))
 """
 
