@@ -32,12 +32,12 @@ def run(arguments: list[str]) -> int:
     """Print the answer as one line of JSON, and a sentence beside it on stderr."""
     options = _parser().parse_intermixed_args(arguments)
     keys = dict(_key(word) for word in options.keys)
-    uri = keys.get("tracking.uri")
+    uri, asked = keys.get("tracking.uri"), _asked(keys)
     mlruns = Config(paths=Paths(keys.get("paths.root", "."))).mlruns
     store = partial(open_existing_store, Tracking(kind="server" if uri else "local", uri=uri), mlruns)
     with tempfile.TemporaryDirectory() as folder:
         of, baseline = (_only(name, read_runs([name], store, Path(folder))) for name in (options.run, options.baseline))
-        gate = gate_of(of, baseline, options.margin / 100, _asked(keys))
+        gate = gate_of(of, baseline, options.margin / 100, asked)
     print(visible(gate.sentence), file=sys.stderr)
     print(json.dumps({**gate.record, "exit": CODES[gate.answer]}))
     return CODES[gate.answer]
