@@ -28,7 +28,7 @@ from frostmark.data.fingerprint import fingerprint
 from frostmark.data.inspection import inspected
 from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
-from frostmark.data.source import SPLITS, ImageSet, Source, groups_of
+from frostmark.data.source import SPLITS, ImageSet, Source, files_of, groups_of
 from frostmark.errors import DataError
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
@@ -113,6 +113,12 @@ class Subject:
             told = f"{self.source.name} has groups of {', '.join(known)} alone"
             raise DataError(told, fix="groups of both splits, or of neither: an image without others is its own group")
         return group_codes(known) if known else None
+
+    @cached_property
+    def files(self) -> dict[str, NDArray[np.str_]]:
+        """By split, the name of every image's file; empty where the images are no files."""
+        names = {split: files_of(images) for split, images in self.splits.items()}
+        return {split: np.array(of, dtype=str) for split, of in names.items() if of is not None}
 
     @property
     def too_large(self) -> bool:

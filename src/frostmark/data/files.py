@@ -17,6 +17,7 @@ from torch.utils.data import get_worker_info
 from frostmark.data.decode import WHOLE, Decoding, decode, listed
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
+from frostmark.names import storable
 
 Observe = Callable[[Tensor, Tensor], Tensor]
 """An image as it was decoded, (3, H, W) uint8, and as the network gets it → (D,): what else is wanted of it."""
@@ -35,6 +36,7 @@ class ImageFiles:
         skipped: names of those that were.
         digests: of every file as it was listed; None before.
         groups: of every image; None where none are known.
+        home: the folder of the whole data set, for the names that a person sees; ``root`` if None.
         observe: what else is wanted of every image.
     """
 
@@ -47,6 +49,7 @@ class ImageFiles:
     skipped: tuple[str, ...] = ()
     digests: list[bytes] | None = None
     groups: Sequence[Hashable] | None = None
+    home: Path | None = None
     decoding: Decoding = WHOLE
     observe: tuple[Observe, ...] = ()
 
@@ -83,6 +86,11 @@ class ImageFiles:
         return [
             n.encode("utf-8", "surrogateescape") + b"\0" + d for n, d in zip(names, digests, strict=True)
         ] + left_out
+
+    @property
+    def files(self) -> list[str]:
+        """The name of every file, from the folder of the data set."""
+        return [storable(path.relative_to(self.home or self.root).as_posix()) for path in self.paths]
 
     def name(self, path: Path) -> str:
         """How a file is called in the set."""

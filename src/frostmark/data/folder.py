@@ -104,7 +104,7 @@ class ImageFolder:
         files.sort(key=lambda item: self._hash(item[0]))
         labels = torch.tensor([label for _, label in files], dtype=torch.long)
         skip, decoding = self.on_bad_image == "skip", Decoding(bits=self.bits)
-        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, decoding=decoding)
+        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, home=self._root, decoding=decoding)
 
     def _hash(self, path: Path) -> bytes:
         relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")

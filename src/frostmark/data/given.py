@@ -75,6 +75,8 @@ class GivenImages:
         _check_lengths("files", self.files, self._splits)
         for split, ids in (self.groups or {}).items():
             self._splits[split] = replace(self._splits[split], groups=_checked_ids(ids, split))
+        for split, paths in (self.files or {}).items():
+            self._splits[split] = replace(self._splits[split], files=[storable(str(path)) for path in paths])
 
     def classes(self) -> tuple[str, ...]:
         return self._classes

@@ -34,11 +34,11 @@ class Recognised:
 
     Attributes:
         digests: of the content of every image.
-        sketches: (N, :data:`frostmark.stats.copies.SKETCH_WIDTH`) uint8.
+        sketches: (N, :data:`frostmark.stats.copies.SKETCH_WIDTH`) uint8; None where they are not known.
     """
 
     digests: list[bytes]
-    sketches: NDArray[np.uint8]
+    sketches: NDArray[np.uint8] | None
 
 
 def sketch(image: Tensor, fitted: Tensor | None = None) -> Tensor:

@@ -45,7 +45,8 @@ class Limits:
 class ImageSet(Protocol):
     """One split, in its own order; indices count from 0.
 
-    A set whose images come in groups also has ``groups``, one id an image; see :func:`groups_of`.
+    A set whose images come in groups also has ``groups``, one id an image; see :func:`groups_of`. One whose images are
+    files also has ``files``, one name an image; see :func:`files_of`.
 
     Attributes:
         labels: (N,) int64.
@@ -98,6 +99,7 @@ class TensorImages:
         images: (N, C, H, W) uint8 with C of 1 or 3.
         labels: (N,) int64.
         groups: N ids; None where no groups are known.
+        files: N names; None where the images are no files.
     """
 
     images: Tensor
@@ -105,6 +107,7 @@ class TensorImages:
     uniform: bool = True
     geometry: Callable[[Tensor], Tensor] | None = None
     groups: Sequence[Hashable] | None = None
+    files: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -115,7 +118,8 @@ class TensorImages:
 
     def take(self, count: int) -> TensorImages:
         groups = None if self.groups is None else self.groups[:count]
-        return TensorImages(self.images[:count], self.labels[:count], groups=groups)
+        files = None if self.files is None else self.files[:count]
+        return TensorImages(self.images[:count], self.labels[:count], groups=groups, files=files)
 
     def content(self) -> Sequence[bytes | memoryview]:
         return [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().data]
@@ -125,6 +129,12 @@ def groups_of(images: ImageSet) -> Sequence[Hashable] | None:
     """The group of every image, such as its patient, video or site; None where the set knows of no groups."""
     groups: Sequence[Hashable] | None = getattr(images, "groups", None)
     return groups
+
+
+def files_of(images: ImageSet) -> Sequence[str] | None:
+    """The name of every image's file; None where the images are no files."""
+    files: Sequence[str] | None = getattr(images, "files", None)
+    return files
 
 
 def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:

@@ -102,6 +102,11 @@ class _Pictures:
         return _unit(_frequencies(self.sketches[which], COMPARED))
 
 
+def are_small(sketches: NDArray[np.uint8]) -> bool:
+    """Whether all images are too small for near copies to be told from other images."""
+    return bool((sketches[:, -1] < MIN_SIDE).all())
+
+
 def near_copies(
     bank: NDArray[np.uint8], queries: NDArray[np.uint8], nearest: NDArray[np.integer] | None = None
 ) -> Copies:
@@ -145,8 +150,8 @@ def _confirmed(
     query = np.flatnonzero((distance <= limit) & ours.fit & theirs.fit[which])
     pixels = ours.pixels(query) * (_SIGNS[COMPARED] if mirrored else 1)
     correlation = (pixels * theirs.pixels(which[query])).sum(1)
-    lines = np.stack([query, which[query], correlation, np.full(len(query), mirrored)], axis=1)
-    return lines[correlation >= MIN_CORRELATION]
+    lines: Array = np.stack([query, which[query], correlation, np.full(len(query), mirrored)], axis=1)
+    return np.asarray(lines[correlation >= MIN_CORRELATION])
 
 
 def _chosen(lines: Array) -> Copies:
@@ -160,7 +165,7 @@ def _chosen(lines: Array) -> Copies:
 def _frequencies(sketches: NDArray[np.uint8], count: int) -> NDArray[np.float32]:
     """(n, count² − 1) the lowest coefficients of the cosine transform of each picture, without the mean."""
     pictures = sketches[:, :-1].reshape(-1, EDGE, EDGE).astype(np.float32)
-    low = dctn(pictures, axes=(1, 2), norm="ortho")[:, :count, :count]
+    low: NDArray[np.float32] = dctn(pictures, axes=(1, 2), norm="ortho")[:, :count, :count]
     return np.asarray(low.reshape(len(sketches), count * count)[:, 1:], np.float32)
 
 
