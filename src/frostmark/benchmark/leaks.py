@@ -167,13 +167,13 @@ def _scores(record: Record, observed: Observed, leaks: Leaks) -> Scores:
 
 
 def _without(record: Record) -> str:
-    """What decides, of the images that are not copies; nothing where these are nearly all."""
+    """What decides, of the test images that are not copies; nothing where copies are few."""
     key, decides = "test/leaks/accuracy", record.decides
     if key not in record.values or decides is None:
         return ""
     value, low, high = (record.values.get(f"{key}{end}") for end in ("", "_lo", "_hi"))
-    ends = "" if low is None or high is None else f" (95 %: {low:.1%}–{high:.1%})"
-    return f". {decides[1].words} without them: {value:.1%}{ends}, with them {record.values[decides[0]]:.1%}"
+    ends = "" if low is None or high is None else f" ({low:.1%} to {high:.1%})"
+    return f". Without them, {decides[1].words} is {value:.1%}{ends} instead of {record.values[decides[0]]:.1%}"
 
 
 def _of_shared_groups(groups: Mapping[str, Codes]) -> dict[int, int]:

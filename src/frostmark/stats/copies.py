@@ -44,7 +44,7 @@ MAX_RATIO = 0.1
 MIN_CORRELATION = 0.9
 """Of the pixels of two copies."""
 
-MIN_SIDE = 16
+MIN_SIDE = 12
 """Pixels: too little is in smaller images, of which many have the same hash."""
 
 MIN_SPREAD = 2.0
