@@ -65,9 +65,10 @@ class Leaks:
         if not len(self.test):
             return f"no test image is {'an exact' if self.exact_only else 'a'} copy of a train image"
         exact = sum(how == EXACT for how in self.how)
-        images = "1 test image is a copy" if len(self.test) == 1 else f"{len(self.test):,} test images are copies"
         which = f"{exact:,} exact, {len(self.test) - exact:,} nearly the same picture"
-        return f"{images} of train images, {len(self.test) / count:.1%} of {count:,} ({which})"
+        many = f"{len(self.test):,} test images are copies of train images"
+        said = "1 test image is a copy of a train image" if len(self.test) == 1 else many
+        return f"{said}, {len(self.test) / count:.1%} of {count:,} ({which})"
 
 
 def leaks_between(train: Recognised, test: Recognised, nearest: NDArray[np.integer] | None = None) -> Leaks:

@@ -116,10 +116,10 @@ def near_copies(
         nearest: (M, k) images of the bank that are near each query for another reason, such as the features of a
             network, which know a mirror image: these are compared mirrored as well.
     """
-    ours, theirs = _Pictures.of(queries), _Pictures.of(bank)
     count = min(OTHERS + 1, len(bank))
-    if count < 2:
+    if count < 2 or not len(queries):
         return _chosen(np.zeros((0, 4)))
+    ours, theirs = _Pictures.of(queries), _Pictures.of(bank)
     index, similarity = nearest_rows(theirs.hashes, ours.hashes, count, "cosine")
     distance = np.maximum(1 - similarity.astype(np.float64), 0)
     limit = np.minimum(MAX_DISTANCE, MAX_RATIO * distance[:, -1])
