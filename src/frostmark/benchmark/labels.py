@@ -15,10 +15,12 @@ import numpy as np
 
 import frostmark
 from frostmark.backbones.network import Network
+from frostmark.benchmark.remarks import image_remarks
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, group_digest, label_digest
 from frostmark.figures.palette import name_colour
+from frostmark.metrics.neighbours import Neighbours
 from frostmark.stats.grouped import INDEPENDENT, Codes, count_groups, few_groups, largest_share
 
 LIBRARIES = (
@@ -86,7 +88,14 @@ def _group_counts(groups: Mapping[str, Codes]) -> str:
     return " of the images), ".join(of_splits) + " of the images)"
 
 
-def remarks(groups: Mapping[str, Codes] | None) -> list[str]:
+def remarks(subject: Subject) -> list[str]:
+    """What must be said beside the metrics: how many images of which classes there are, and how independent."""
+    labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
+    neighbours = next((family.k for family in subject.families.values() if isinstance(family, Neighbours)), None)
+    return [*image_remarks(labels, subject.classes, neighbours), *group_remarks(subject.groups)]
+
+
+def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
     """What must be said of the independence of the images: nothing where all are taken to be independent."""
     if groups is None:
         return []

@@ -187,7 +187,7 @@ def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable
         *(folder, tracker, progress, subject.title, subject.classes, shown, about),
         groups=dict(subject.groups or {}),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
-        remarks=remarks(subject.groups),
+        remarks=remarks(subject),
         rule=_rule(subject),
     )
 
