@@ -45,6 +45,8 @@ def run(arguments: list[str]) -> int:
     terminal = console()
     terminal.print(cell(title(checked)), style="bold")
     terminal.print(classes_table(checked))
+    if len(checked.classes) > MAX_CLASSES:
+        print(f"These are the {MAX_CLASSES} classes with the fewest train images, of {len(checked.classes):,}.")
     for line in findings(checked, config.seed):
         terminal.print(cell(line), soft_wrap=True)
     terminal.print(cell("Warnings" if checked.remarks else "No warnings"), style="bold")
@@ -72,7 +74,6 @@ def classes_table(checked: Checked) -> Table:
     shown = np.arange(len(checked.classes))
     if len(shown) > MAX_CLASSES:
         shown = np.argsort(counts["train"], kind="stable")[:MAX_CLASSES]
-        table.caption = f"the {MAX_CLASSES} classes with the fewest train images, of {len(checked.classes):,}"
     for c in shown.tolist():
         table.add_row(cell(checked.classes[c]), *(f"{count[c]:,}" for count in counts.values()))
     return table
