@@ -95,12 +95,12 @@ def test_arrays_are_looked_at_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("1 group has images in train and in test" in remark for remark in seen.remarks)
 
 
-def test_the_estimate_is_of_the_layer_and_grows_with_the_images() -> None:
+def test_the_estimate_is_of_the_layer_and_of_all_images() -> None:
     few, many = (checked("dataset=synthetic", f"dataset.train={n}", "dataset.test=100").estimate for n in (100, 3900))
     assert few.network == "squeezenet1_0 · last_conv at 32 pixels"
     assert (few.store, many.store) == (200 * 4 * 512, 4000 * 4 * 512)
-    assert 2 < many.forwarding / few.forwarding < 200  # 20 times the images, timed on a machine that does other things
-    assert few.reading == 0
+    assert (few.reading, few.seconds) == (0, few.forwarding)
+    assert few.forwarding > 0
 
 
 def test_weights_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,7 @@
 """What a benchmark will take, before its weights are there: measured on a few images and on a network of zeros.
 
-    guess = estimate(config, backbone, splits)
-    guess.seconds, guess.store                  # of the first run's pass, and bytes in mlruns/features
-
-Time depends on the architecture and the machine, and not on the weights: zeros take as long.
+guess = estimate(config, backbone, splits)
+guess.seconds, guess.store                  # of the first run's pass, and bytes in mlruns/features
 """
 
 from __future__ import annotations
@@ -12,12 +10,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
-from torch import nn
-
 from frostmark.backbones.backbone import Backbone
-from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.extractor import Tap
+from frostmark.backbones.timing import seconds_to_forward
 from frostmark.config.build import build
 from frostmark.config.schema import Config
 from frostmark.data.contract import checked_pipeline
@@ -31,12 +26,6 @@ from frostmark.stats.copies import SKETCH_WIDTH
 
 TRIED = 32
 """Image files that are decoded to know how long one takes."""
-
-WORK = 3e10
-"""Multiply-accumulates of the images that are forwarded together to know how long one takes."""
-
-AT_ONCE = 32
-"""Of these images at most: few at a time take longer each, where other programs are at work."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +70,7 @@ def estimate(config: Config, backbone: Backbone, splits: Mapping[str, ImageSet])
         f"{backbone.name} · {word} at {pipeline.size} pixels",
         device,
         count * _seconds_to_read(splits, pipeline),
-        count * _seconds_to_forward(backbone.architecture(), tap, pipeline.size, device),
+        count * seconds_to_forward(backbone.architecture(), tap, pipeline.size, device),
         count * _bytes(config, splits, tap, pipeline),
         backbone.missing_weights() or "",
     )
@@ -97,23 +86,6 @@ def _seconds_to_read(splits: Mapping[str, ImageSet], pipeline: Pipeline) -> floa
             few.__getitems__(range(len(few)))
             return (time.perf_counter() - start) / len(few)
     return 0.0
-
-
-def _seconds_to_forward(model: nn.Module, tap: Tap, size: int, device: str) -> float:
-    """Of one image, the second time; the first time memory is asked for."""
-    model = model.to_empty(device=device).eval()
-    with torch.inference_mode():
-        for tensor in [*model.parameters(), *model.buffers()]:
-            tensor.zero_()
-        extractor = Extractor(model, [tap]).to(device)
-        count = int(np.clip(2 * WORK / max(tap.node.flops, 1), 1, AT_ONCE))
-        images = torch.zeros((count, 3, size, size), device=device)
-        took = []
-        for _ in range(2):
-            start = time.perf_counter()
-            torch.cat([rows.flatten() for rows in extractor(images)]).cpu()  # which waits for an accelerator
-            took.append(time.perf_counter() - start)
-    return min(took) / len(images)
 
 
 def _bytes(config: Config, splits: Mapping[str, ImageSet], tap: Tap, pipeline: Pipeline) -> int:
