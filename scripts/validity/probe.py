@@ -22,12 +22,19 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from frostmark.analysis.measure import Measurement, joined
+from frostmark.analysis.observed import Setting
 from frostmark.api import benchmark  # `frostmark.benchmark` is also the name of a room
 from frostmark.comparison.runs import Run
+from frostmark.config.build import build
+from frostmark.config.compose import compose
+from frostmark.config.words import conf_dir
+from frostmark.data.fingerprint import fingerprint
 from frostmark.data.pixels import pixel_rows
 from frostmark.data.source import SPLITS, ImageSet, Limits, SplitName, limited
 from frostmark.data.torchvision_sets import TorchvisionSet
 from frostmark.features.store import FeatureStore
+from frostmark.metrics.metric import Metric
 from validity.orders import Cell, measured, shown
 from validity.own import metrics_of
 from validity.page import table
@@ -120,35 +127,42 @@ def probed_rows(settings: Settings) -> list[Probed]:
 
 
 def _runs(settings: Settings, network: str, trained: bool) -> list[Run]:
-    """One benchmark per layer; the first of all has the control ``pixels``."""
+    """One benchmark per layer."""
     weights = settings.weights / _FILES[network] if trained else "untrained"
-    first, *others = _LAYERS[network]
     words = [
         *_WORDS[network][1:], f"backbone.weights={weights}", f"dataset.root={settings.data}", "dataset.download=false",
         f"dataset.limit.train={settings.train}", f"dataset.limit.test={settings.test}", "reducer=none", *settings.more,
     ]  # fmt: skip
-    pixels = ["controls=[pixels]"] if trained and network == SQUEEZENET else []
-    folders = [
-        *_folders(network, [first], [*words, *pixels], settings.root),
-        *_folders(network, others, words, settings.root),
-    ]
-    return [Run.read(folder) for folder in folders]
-
-
-def _folders(network: str, layers: Sequence[str], words: Sequence[str], root: Path) -> list[Path]:
     backbone = _WORDS[network][0].partition("=")[2]
-    results = benchmark(backbone, "fashion_mnist", layers, overrides=words, root=root, tracking="none")
-    return [result.folder for result in results]
+    layers = _LAYERS[network]
+    results = benchmark(backbone, "fashion_mnist", layers, overrides=words, root=settings.root, tracking="none")
+    return [Run.read(result.folder) for result in results]
 
 
 def _pixels(settings: Settings, run: Run) -> Probed:
-    """The control of the pixels as a row of its own."""
-    start = "control/pixels/"
-    values = {key.removeprefix(start): value for key, value in run.values.items() if key.startswith(start)}
+    """The pixels as a row of their own, with every metric, also those that a control of other width does not show."""
     rows = {split: of_split.numpy() for split, of_split in pixel_rows(_images(settings)).items()}
+    values = _measured(settings, rows)
     tags = {**run.tags, "features": str(rows["test"].shape[1]), "backbone": "pixels", "layer": "pixels"}
     control = replace(run, values=values, tags=tags, undefined={}, draws={}, outcomes={})
     return Probed(control, "pixels", False, _probe(settings, "pixels", rows["train"], rows["test"]))
+
+
+def _measured(settings: Settings, rows: Mapping[str, Rows]) -> dict[str, float]:
+    """The metrics of rows that no network gave."""
+    config = compose(conf_dir(), ["dataset=fashion_mnist", *settings.more])
+    families = {name: build(node, f"metrics.{name}", Metric) for name, node in config.metrics.items()}
+    images = _images(settings)
+    setting = Setting(
+        tuple(map(str, range(10))),
+        config.seed,
+        {split: fingerprint(of) for split, of in images.items()},
+        config.uncertainty.resamples,
+        config.uncertainty.permutations,
+    )
+    splits = setting.splits(rows, {split: of.labels.numpy() for split, of in images.items()})
+    scores = joined(Measurement(families, lambda told: print(f"pixels: {told}", file=sys.stderr)).scores(splits))
+    return {key: value for key, value in scores.values.items() if isinstance(value, float)}
 
 
 @cache

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from frostmark.backbones.module import ModuleBackbone
-from frostmark.benchmark.run import Result, run_benchmark
-from frostmark.benchmark.subject import Given
+from frostmark.benchmark.result import Result
+from frostmark.benchmark.rows import layers_of_file, told_beside_rows
+from frostmark.benchmark.run import run_benchmark
+from frostmark.benchmark.subject import Given, rows_handed_over
 from frostmark.benchmark.tracked import open_existing_store
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.deciding import Asked
@@ -25,7 +27,7 @@ from frostmark.comparison.named import compare_named
 from frostmark.config.checks import wrong_decision
 from frostmark.config.compose import compose
 from frostmark.config.schema import Config, Decide, Layer, Paths, Tracking
-from frostmark.config.words import conf_dir, known_words
+from frostmark.config.words import conf_dir, known_words, quoted
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError
 
@@ -36,12 +38,13 @@ GIVEN_KEYS = ("train", "test", "classes", "groups", "files")
 def benchmark(
     backbone: Any = "resnet18",
     dataset: str | Path | Mapping[str, Any] = "fashion_mnist",
-    layers: str | Sequence[str] = "last_conv",
+    layers: str | Sequence[str] | None = None,
     *,
     overrides: Sequence[str] = (),
     root: str | Path = ".",
     tracking: str = "local",
     name: str | None = None,
+    rows: str | Path | Mapping[str, object] | None = None,
     **preset: Any,
 ) -> list[Result]:
     """Benchmark layers of a frozen network on labelled images; one forward pass serves all of them.
@@ -62,26 +65,47 @@ def benchmark(
 
             ``files`` (optional): ``{"train": paths, "test": paths}``, one path per image: names for tables, nothing is
             read from there.
-        layers: taps (``stage3``, ``last_conv``) or exact nodes (``layer4.1.relu``).
+        layers: taps (``embedding``, ``stage3``, ``last_conv``, ``block6``) or exact nodes (``layer4.1.relu``); None:
+            ``last_conv``, and of rows all their layers.
         overrides: anything else, as on the command line: ``["reducer=umap", "metrics=[neighbours]", "seed=1"]``.
         root: the folder that holds ``mlruns/``.
         tracking: ``local``, ``server`` or ``none``.
-        name: what runs of a module, or of images handed over, are labelled with.
-        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``; ``factory``
-            builds it anew with initial weights, for ``controls=[untrained]``.
+        name: what runs of a module, of images handed over or of rows are labelled with.
+        rows: rows made elsewhere, in the place of ``backbone`` and ``dataset``: a file (.npz, .safetensors, .parquet),
+            or a mapping with the keys
+
+            ``train``, ``test``: (N, D) float16, float32 or float64; of several layers ``<layer>/train``,
+            ``<layer>/test``.
+
+            ``train_labels``, ``test_labels``: (N,) whole numbers from 0, or names of classes.
+
+            ``classes`` (optional): names in the order of the labels.
+
+            ``train_groups``, ``test_groups``, ``train_files``, ``test_files`` (optional): one value per image, as
+            above; where the files are there, maps show them.
+
+            ``about`` (optional): a mapping of texts, such as ``{"backbone": "mine", "dataset": "pets"}``.
+        preset: of a module: ``mean``, ``std`` (of three channels, for pixels in 0 … 1) and ``size``, the pixels that
+            images are resized to; ``factory`` builds it anew with initial weights, for ``controls=[untrained]``.
 
     Returns:
-        one :class:`Result` a layer, in their order: ``values``, ``maps``, ``figures``, ``folder``.
+        one :class:`~frostmark.benchmark.result.Result` per layer, in their order: ``values``, ``maps``, ``figures``,
+        ``rows``, ``labels``, ``files``, ``folder``, and ``to_pandas()``.
 
     Raises:
         FrostmarkError: if something is wrong that the caller can mend; it says how.
     """
-    given = _given(backbone, dataset, name, preset)
-    words = [*_words("backbone", backbone), *_dataset_words(dataset), f"tracking={tracking}", *overrides]
-    wanted = [layers] if isinstance(layers, str) else list(layers)
+    if rows is None:
+        given = _given(backbone, dataset, name, preset)
+        words, usual = [*_words("backbone", backbone), *_dataset_words(dataset)], ["last_conv"]
+    else:
+        _refuse_beside_rows(backbone, dataset, overrides, preset)
+        given, words, usual = _rows(rows, name)
+    wanted = [layers] if isinstance(layers, str) else usual if layers is None else list(layers)
     if not wanted:
         raise ConfigError("no layer is named", fix="layers='last_conv', or a list of taps and nodes")
-    configs = [compose(conf_dir(), [*words, *_layer_words(word)]) for word in wanted]
+    words += [f"tracking={tracking}", *overrides]
+    configs = [compose(conf_dir(), [*words, *_layer_words(word, exact=rows is not None)]) for word in wanted]
     for config in configs:
         config.paths.root = str(root)
     return [_run(config, [c.layer for c in configs], given) for config in configs]
@@ -116,7 +140,7 @@ def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:
     return result
 
 
-def _given(backbone: Any, dataset: Any, name: str | None, preset: Mapping[str, Any]) -> Given:
+def _given(backbone: Any, dataset: object, name: str | None, preset: Mapping[str, Any]) -> Given:
     network = source = None
     if not isinstance(backbone, str):
         network = ModuleBackbone(backbone, name=name, **preset)
@@ -145,17 +169,36 @@ def _given_images(dataset: Mapping[str, Any], name: str | None) -> GivenImages:
     )
 
 
-def _words(group: str, choice: Any) -> list[str]:
+def _refuse_beside_rows(backbone: object, dataset: object, overrides: Sequence[str], preset: object) -> None:
+    """Rows are network, layer, preprocessing and data set: what is named beside them would do nothing."""
+    if (backbone, dataset) != ("resnet18", "fashion_mnist") or preset:
+        raise ConfigError("rows stand in the place of backbone and dataset", fix="benchmark(rows=…, name=…)")
+    if named := told_beside_rows(overrides):
+        raise ConfigError(f"{named[0]} does nothing beside rows: they are the data set, too", fix="leave it out")
+
+
+def _rows(rows: str | Path | Mapping[str, object], name: str | None) -> tuple[Given, list[str], list[str]]:
+    """What is handed over, the words that say the rest, and the layers of the rows."""
+    if isinstance(rows, Mapping):
+        given = rows_handed_over(rows, name)
+        assert given.rows is not None
+        return given, ["backbone=rows"], list(given.rows.layers)
+    label = [] if name is None else [f"backbone.label={quoted(name)}"]
+    return Given(), ["backbone=rows", f"backbone.file={quoted(str(rows))}", *label], layers_of_file(Path(rows))
+
+
+def _words(group: str, choice: object) -> list[str]:
     return [f"{group}={choice}"] if isinstance(choice, str) else []
 
 
-def _dataset_words(dataset: Any) -> list[str]:
+def _dataset_words(dataset: object) -> list[str]:
     if isinstance(dataset, Path):
         return ["dataset=folder", f"dataset.root='{dataset}'"]
     return _words("dataset", dataset)
 
 
-def _layer_words(word: str) -> list[str]:
-    return (
-        [f"layer={word}"] if word in known_words("layer") and word != "node" else ["layer=node", f"layer.node='{word}'"]
-    )
+def _layer_words(word: str, *, exact: bool = False) -> list[str]:
+    """The words that choose a layer; ``exact``: the name of one in a file of rows."""
+    if not exact and word in known_words("layer") and word != "node":
+        return [f"layer={word}"]
+    return ["layer=node", f"layer.node={quoted(word)}"]

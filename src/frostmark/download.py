@@ -26,8 +26,11 @@ class UnreachableError(Exception):
     """No answer from where a file would come from."""
 
 
-def require_reachable(url: str) -> None:
+def require_reachable(url: str, *, answered: bool = False) -> None:
     """Ask the server for the file's head, and give up after :data:`PATIENCE_S` seconds, name look-up included.
+
+    Args:
+        answered: any answer will do, a refusal too: who asks next has a token.
 
     Raises:
         UnreachableError: with the reason in a few words.
@@ -40,7 +43,7 @@ def require_reachable(url: str) -> None:
             with urllib.request.urlopen(request, timeout=PATIENCE_S):
                 problem.clear()
         except urllib.error.HTTPError as error:
-            problem[0] = f"the server answered {error.code}"
+            problem[:] = [] if answered else [f"the server answered {error.code}"]
         except (OSError, ValueError) as error:
             problem[0] = str(getattr(error, "reason", error)) or type(error).__name__
 

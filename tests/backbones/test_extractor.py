@@ -167,6 +167,7 @@ def test_a_network_of_ones_own_is_surveyed_too() -> None:
         "stage1": "relu",
         "stage2": "body",
         "last_conv": "body",
+        "embedding": "body",
         "penultimate": "mean",
         "logits": "fc",
     }

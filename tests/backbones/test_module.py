@@ -53,7 +53,7 @@ def test_taps_and_rows_are_those_of_the_module() -> None:
     backbone = ModuleBackbone(module, size=32)
     assert (backbone.name, backbone.weights_name) == ("Small", "given")
     survey = backbone.survey()
-    assert list(survey.taps) == ["stage1", "stage2", "last_conv", "penultimate", "logits"]
+    assert list(survey.taps) == ["stage1", "stage2", "last_conv", "embedding", "penultimate", "logits"]
     assert survey.taps["stage1"] == "relu"
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -82,7 +82,7 @@ def test_the_module_itself_stays_as_it_is() -> None:
 def test_without_a_classifier_the_output_is_the_penultimate() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     survey = ModuleBackbone(module, size=16).survey()
-    assert survey.taps == {"stage1": "1", "last_conv": "1", "penultimate": "3"}
+    assert survey.taps == {"stage1": "1", "last_conv": "1", "embedding": "1", "penultimate": "3"}
 
 
 def test_a_convolution_behind_global_pooling_is_no_stage() -> None:
@@ -174,6 +174,37 @@ def test_arguments_that_mean_nothing_are_refused(module: nn.Module, arguments: d
     with pytest.raises(ConfigError) as told:
         ModuleBackbone(module, **arguments)  # type: ignore[arg-type]
     assert told.value.fix
+
+
+class Fixed(nn.Module):
+    """A network for images of one size: it reads the flattened map."""
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 4, stride=4), nn.Linear(4 * cells**2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().flatten(1))
+
+
+def test_the_size_is_the_one_that_was_given_or_the_only_one_that_fits() -> None:
+    assert ModuleBackbone(small()).preset.crop_size == [224]
+    assert ModuleBackbone(small(), size=48).preset.crop_size == [48]
+    assert ModuleBackbone(Fixed(24)).preset.crop_size == [96]  # it takes no other
+    assert ModuleBackbone(Fixed(24)).survey().size == 96
+    assert Resize().pipeline(ModuleBackbone(Fixed(24)).preset).size == 96
+
+
+def test_a_size_that_does_not_fit_is_answered_with_the_one_that_does() -> None:
+    with pytest.raises(ConfigError, match="cannot take images of 64 pixels") as told:
+        ModuleBackbone(Fixed(24), size=64).survey()
+    assert told.value.fix.startswith("size=96 beside the network")
+    with pytest.raises(ConfigError, match="cannot take images of 224 pixels") as told:
+        ModuleBackbone(Fixed(24), size=96).survey(224)
+    assert told.value.fix.startswith("preprocess.size=96,")
+    with pytest.raises(ConfigError, match="cannot take images of 224 pixels") as told:
+        ModuleBackbone(Fixed(17)).survey()
+    assert "<pixels that it was trained with>" in told.value.fix
 
 
 def test_it_cannot_be_built_untrained() -> None:

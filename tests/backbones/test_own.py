@@ -56,7 +56,7 @@ def test_it_is_what_a_backbone_must_be() -> None:
     assert backbone_kit.problems(Tiny()) == []
     tiny = Tiny()
     assert (tiny.name, tiny.weights_name, tiny.family) == ("Tiny", UNTRAINED, "Sequential")
-    assert list(tiny.survey().taps) == ["stage1", "last_conv", "penultimate", "logits"]
+    assert list(tiny.survey().taps) == ["stage1", "last_conv", "embedding", "penultimate", "logits"]
     assert tiny.architecture_name == Tiny().architecture_name != Tiny(channels=4).architecture_name
     assert weights_digest(tiny.load(0)) != weights_digest(tiny.load(1))
 

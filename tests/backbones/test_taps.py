@@ -58,7 +58,7 @@ def test_a_transformer_has_blocks_and_no_stages() -> None:
     assert survey.resolve("penultimate").shape == (768,)
     with pytest.raises(ConfigError, match=r"no layer 'last_conv'.*block1, block2") as told:
         survey.resolve("last_conv")
-    assert "layer=penultimate" in told.value.fix
+    assert "layer=embedding" in told.value.fix
 
 
 @pytest.mark.parametrize(

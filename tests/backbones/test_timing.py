@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from frostmark.backbones.backbone import Backbone
-from frostmark.backbones.extractor import Tap
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.timing import seconds_to_forward
 
 
 def seconds(backbone: Backbone, word: str, size: int) -> float:
-    tap = Tap(backbone.survey(size).resolve(word), "gap")
+    tap = backbone.survey(size).tap(word)
     return seconds_to_forward(backbone.architecture(), tap, size, "cpu")
 
 

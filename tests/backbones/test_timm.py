@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
-import threading
+import re
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import nn
 
 timm = pytest.importorskip("timm", reason="pip install 'frostmark[timm]'")
@@ -23,11 +21,13 @@ from conftest import Program  # noqa: E402
 from frostmark.backbones.extractor import Extractor, Tap  # noqa: E402
 from frostmark.backbones.hub import fetched  # noqa: E402
 from frostmark.backbones.load import TorchvisionBackbone  # noqa: E402
+from frostmark.backbones.loading import reading_of  # noqa: E402
 from frostmark.backbones.taps import Survey  # noqa: E402
 from frostmark.backbones.timm_models import TimmBackbone  # noqa: E402
 from frostmark.backbones.weights import weights_digest  # noqa: E402
 from frostmark.data.preprocess import Official, Resize  # noqa: E402
 from frostmark.errors import ConfigError, DataError  # noqa: E402
+from support.hub import Hub, used_hub  # noqa: E402
 from support.runs import metrics_of  # noqa: E402
 
 # resolution:node(channels) of every stage at the native size, then penultimate and logits
@@ -204,6 +204,11 @@ def test_a_network_of_a_fixed_size_refuses_others_than_it_was_built_for() -> Non
     assert survey_of("test_vit3", 64).resolve("block1").shape == (17, 96)
 
 
+def test_the_size_is_the_weights_own() -> None:
+    own = {"resnet18": 224, "vit_small_patch14_dinov2": 518, "efficientnet_b3": 288, "tf_efficientnet_lite0": 224}
+    assert {name: Resize().pipeline(TimmBackbone(name, "untrained").preset).size for name in own} == own
+
+
 def test_mean_std_and_crop_are_timms() -> None:
     backbone = TimmBackbone("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "untrained")
     assert Resize(64).pipeline(backbone.preset).mean == (0.5, 0.5, 0.5)
@@ -228,9 +233,8 @@ def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
     with pytest.raises(ConfigError, match=r"no weights 'a1_in2k' of resnet18.*resnet18\.a1_in1k") as told:
         TimmBackbone("resnet18.a1_in2k")
     assert told.value.fix == "backbone.name=resnet18.a1_in1k"
-    for elsewhere in ("hf-hub:timm/resnet18.a1_in1k", "local-dir:/tmp", "../resnet18"):
-        with pytest.raises(ConfigError, match="timm has no network"):
-            TimmBackbone(elsewhere)
+    with pytest.raises(ConfigError, match="timm has no network"):
+        TimmBackbone("../resnet18")
 
 
 def test_weights_that_are_no_word_and_no_file_are_refused() -> None:
@@ -288,63 +292,75 @@ def test_weights_of_another_network_are_refused_and_never_filled_up_at_random(tm
         TimmBackbone("vit_tiny_patch16_224", str(tmp_path / "hole.pth"), 64).load(0)
 
 
+def test_a_fine_tuned_network_with_another_head_is_resampled_without_its_head(tmp_path: Path) -> None:
+    native = TimmBackbone("vit_tiny_patch16_224", "untrained").load(5)
+    state = {f"model.{key}": value.half() for key, value in native.state_dict().items()}
+    state |= {"model.head.weight": torch.zeros(10, 192).half(), "model.head.bias": torch.zeros(10).half()}
+    torch.save({"state_dict": state, "epoch": 1}, tmp_path / "tuned.ckpt")
+    small = TimmBackbone("vit_tiny_patch16_224", str(tmp_path / "tuned.ckpt"), 64)
+    model, survey = small.load(0), small.survey(64)
+    assert reading_of(model).lacking.keys() == {"head.weight", "head.bias"}
+    assert reading_of(model).words.startswith(
+        "removed the prefix 'model.'; converted float16 to float32; without its head"
+    )
+    native.half().float().set_input_size((64, 64))  # type: ignore[operator]
+    found = rows(model, survey, [("block12", "cls"), ("penultimate", "gap")])
+    for ours, expected in zip(found, rows(native, survey, [("block12", "cls"), ("penultimate", "gap")]), strict=True):
+        assert close(ours, expected)
+
+
+def test_a_fine_tuned_network_in_the_layout_of_its_own_project_is_converted_without_its_head(tmp_path: Path) -> None:
+    """ConvNeXt's own names, and ten classes."""
+    native = TimmBackbone("convnext_atto", "untrained").load(5).state_dict()
+    names = (("stem.", "downsample_layers.0."), ("head.fc.", "head."), ("head.norm.", "norm."))
+    theirs = {"head.weight": torch.zeros(10, 320), "head.bias": torch.zeros(10)}
+    for key, value in native.items():
+        name = next((key.replace(mine, other) for mine, other in names if key.startswith(mine)), key)
+        name = re.sub(r"stages.(\d).downsample.(\d)", r"downsample_layers.\1.\2", name)
+        name = re.sub(r"stages.(\d).blocks.(\d+)", r"stages.\1.\2", name).replace("conv_dw", "dwconv")
+        theirs.setdefault(name.replace("mlp.fc", "pwconv"), value)
+    torch.save({"model": theirs}, tmp_path / "tuned.pth")
+    model = TimmBackbone("convnext_atto", str(tmp_path / "tuned.pth")).load(0)
+    assert {name for name, tensor in model.state_dict().items() if tensor.is_meta} == {"head.fc.weight", "head.fc.bias"}
+    assert all(torch.equal(v, native[k]) for k, v in model.state_dict().items() if not v.is_meta)
+
+
+def test_a_deeper_network_of_the_same_kind_is_refused(tmp_path: Path) -> None:
+    """Every tensor of a ResNet-18 is in a ResNet-34 too; where the head differs timm would take what it finds."""
+    deeper = TimmBackbone("resnet34", "untrained").load(0).state_dict()
+    torch.save({**deeper, "fc.weight": torch.zeros(10, 512), "fc.bias": torch.zeros(10)}, tmp_path / "w.pth")
+    with pytest.raises(DataError, match=r"unexpected \(first: layer1\.2\.conv1\.weight"):
+        TimmBackbone("resnet18", str(tmp_path / "w.pth")).load(0)
+
+
 # ---------------------------------------------------------------- published weights, from a real server on this machine
 
 TINY_NAME = "test_resnet.r160_in1k"
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A hub on this machine that has one network's weights, an empty cache, and the log of requests."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
-    state = TimmBackbone(TINY_NAME, "untrained").load(7).state_dict()
-    save_file(state, tmp_path / "served.safetensors")
-    content = (tmp_path / "served.safetensors").read_bytes()
-    requests: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            requests.append(f"{self.command} {self.path}")
-
-        def do_GET(self) -> None:
-            there = self.path.endswith("/resolve/main/model.safetensors")
-            self.send_response(200 if there or self.path == f"/timm/{TINY_NAME}" else 404)
-            self.send_header("X-Repo-Commit", "c" * 40)
-            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-            self.send_header("Content-Length", str(len(content) if there else 0))
-            self.end_headers()
-            if there and self.command == "GET":
-                self.wfile.write(content)
-
-        do_HEAD = do_GET  # noqa: N815
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    yield requests
-    server.shutdown()
-    server.server_close()
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on this machine that has one network's weights, and an empty cache."""
+    with used_hub(tmp_path, monkeypatch) as hub:
+        weights = TimmBackbone(TINY_NAME, "untrained").load(7).state_dict()
+        hub.put(f"timm/{TINY_NAME}", {"model.safetensors": save(dict(weights))})
+        yield hub
 
 
-def test_published_weights_are_downloaded_once(hub: list[str]) -> None:
+def test_published_weights_are_downloaded_once(hub: Hub) -> None:
     backbone = TimmBackbone(TINY_NAME)
     assert "about 2 MB" in str(backbone.missing_weights())
     expected = weights_digest(TimmBackbone(TINY_NAME, "untrained").load(7))
     assert weights_digest(backbone.load(0)) == expected
     file = f"/timm/{TINY_NAME}/resolve/main/model.safetensors"
     expected_requests = [f"HEAD /timm/{TINY_NAME}", f"HEAD {file}", f"GET {file}"]
-    assert hub == expected_requests  # and nothing about this machine is told
+    assert hub.requests == expected_requests  # and nothing about this machine is told
     assert backbone.missing_weights() is None
     assert weights_digest(backbone.load(1)) == expected
-    assert hub == expected_requests  # nothing is asked about what is there
+    assert hub.requests == expected_requests  # nothing is asked about what is there
 
 
-def test_a_damaged_cached_file_is_named(hub: list[str]) -> None:
+def test_a_damaged_cached_file_is_named(hub: Hub) -> None:
     path = fetched(f"timm/{TINY_NAME}")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -354,8 +370,8 @@ def test_a_damaged_cached_file_is_named(hub: list[str]) -> None:
     assert str(path) in told.value.fix
 
 
-def test_what_the_hub_does_not_have_is_said(hub: list[str]) -> None:
-    with pytest.raises(DataError, match="the server answered 404"):
+def test_what_the_hub_does_not_have_is_said(hub: Hub) -> None:
+    with pytest.raises(DataError, match=r"the hub has no repository timm/test_vit\.r160_in1k, or it is private"):
         TimmBackbone("test_vit.r160_in1k").load(0)
 
 

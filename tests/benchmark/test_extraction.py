@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from frostmark.benchmark.run import Result, run_benchmark
+from frostmark.benchmark.result import Result
+from frostmark.benchmark.run import run_benchmark
 from frostmark.config.compose import compose
 from frostmark.config.schema import Layer
 from support.environment import REPOSITORY
@@ -48,7 +49,7 @@ def test_whatever_the_order_of_its_layers_a_sweep_forwards_every_image_once(
     # All layers by one pool, one layer by all pools: one pass.
     first, second, third = order
     layers = (Layer(first), Layer(second), Layer(second, pool="max"), Layer(second, pool="gem"), Layer(third))
-    results = [run(tmp_path, f"layer={a.tap}", f"layer.pool={a.pool}", layers=layers) for a in layers]
+    results = [run(tmp_path, f"layer={a.tap}", f"layer.pool={a.pool or 'gap'}", layers=layers) for a in layers]
     assert [forwarded(result) for result in results] == [IMAGES] + [0] * 4
     alone = run(tmp_path / "alone", f"layer={second}", "layer.pool=max")
     assert numbers(results[2]) == numbers(alone)

@@ -65,6 +65,12 @@ def test_a_folder_that_is_not_there(program: Program, tmp_path: Path) -> None:
     assert "Fix: dataset.root=" in done.stderr
 
 
+def test_rows_made_elsewhere_have_no_images(program: Program, tmp_path: Path) -> None:
+    done = program("check", "backbone=rows", "backbone.file=rows.npz", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "check looks at images, and backbone=rows has none" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_thousand_photos_take_ten_seconds(program: Program, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

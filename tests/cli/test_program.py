@@ -34,7 +34,8 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
     for word, about in commands().items():
         assert f"python run.py {word} " in done.stdout
         assert about in done.stdout
-    assert "layer: stage1 … stage9, block1 … block64, last_conv, logits, node, penultimate\n" in done.stdout
+    layers = "embedding, last_conv, logits, node, penultimate, projection, tokens"
+    assert f"layer: stage1 … stage9, block1 … block64, {layers}\n" in done.stdout
     assert "block17" not in done.stdout
 
 

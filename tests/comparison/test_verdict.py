@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from frostmark.comparison.contenders import Headline
 from frostmark.comparison.groups import Group, comparable, differences
 from frostmark.comparison.markdown import how
 from frostmark.comparison.paired import difference_of
 from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import pairs
-from frostmark.comparison.verdict import Headline, judge
+from frostmark.comparison.verdict import judge
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.stats.bootstrap import Resamples
 from support.simulated_groups import World, drawn, groups_of
@@ -125,8 +126,7 @@ def test_runs_without_outcomes_have_no_verdict_but_a_reason() -> None:
         ("seed", "1", "seed: 0 and 1"),
         ("dataset_fingerprint", "0" * 32, "images: ffffffff and 00000000"),
         ("label_digest", "0" * 32, "labels: aaaaaaaa and 00000000"),
-        ("preprocess", "official", "preprocessing: resize to 224 pixels and official"),
-        ("image_size", "96", "preprocessing: resize to 224 pixels and resize to 96 pixels"),
+        ("preprocess", "official", "preprocessing: resize and official"),
         ("dataset", "digits", "data set: synthetic and digits"),
         ("protocol", "neighbours k=5", "settings of the metrics: neighbours k=20 and neighbours k=5"),
     ],
@@ -146,6 +146,26 @@ def test_a_network_is_named_by_what_sets_it_apart() -> None:
     assert group.names == ("resnet18 IMAGENET1K_V1", "resnet18 untrained", "vgg16 IMAGENET1K_V1")
     (group,) = comparable([runs[0], runs[2], run_of(hits, pool="max")])
     assert group.titles == ("resnet18 · last_conv gap", "vgg16 · last_conv gap", "resnet18 · last_conv max")
+
+
+def test_networks_at_their_own_sizes_are_compared_and_one_at_two_sizes_is_two() -> None:
+    hits = np.ones(400, dtype=bool)
+    own = [run_of(hits), run_of(hits, backbone="mine", image_size="32")]
+    (group,) = comparable(own)
+    assert group.names == ("resnet18", "mine")
+    assert "resize to 32 or 224 pixels" in group.setting
+    (group,) = comparable([run_of(hits, image_size=size) for size in ("96", "224")])
+    assert group.names == ("resnet18 96 px", "resnet18 224 px")
+
+
+def test_a_pool_that_nobody_chose_is_not_named() -> None:
+    hits = np.ones(400, dtype=bool)
+    own = [run_of(hits, layer="embedding"), run_of(hits, backbone="vit_b_16", layer="embedding", pool="cls")]
+    (group,) = comparable(own)
+    assert group.layers == ("embedding", "embedding")
+    blocks = [run_of(hits, layer="block1", pool="cls", norm=norm) for norm in ("final", "none")]
+    (group,) = comparable(blocks)
+    assert group.layers == ("block1", "block1 raw")
 
 
 def test_an_untrained_network_is_called_so_beside_trained_ones() -> None:

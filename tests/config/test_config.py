@@ -29,8 +29,8 @@ CONF = REPOSITORY / "conf"
         "frostmark.data.source.Path",
         "frostmark.data.source.Image.open",
         "frostmark.data.digits.torch.load",
-        "frostmark.backbones.weights.torch.load",
-        "frostmark.backbones.weights.read_weights",
+        "frostmark.backbones.checkpoint.torch.load",
+        "frostmark.backbones.checkpoint.read_checkpoint",
         "frostmark.data.folder.hashlib",
         "frostmark.data.nothing.Here",
         "frostmark.data.",
@@ -64,7 +64,6 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
     ("node", "problem"),
     [
         ({"_target_": "frostmark.data.source.Limits", "train": "many"}, "group.train=many is of a wrong kind"),
-        ({"_target_": "frostmark.data.preprocess.Resize", "size": None}, "group.size=null is of a wrong kind"),
         ({"_target_": "frostmark.data.preprocess.Resize", "size": 22.5}, "group.size=22.5 is of a wrong kind"),
         (
             {"_target_": "frostmark.backbones.load.TorchvisionBackbone", "name": "vgg16", "weights": None},

@@ -23,7 +23,8 @@ def test_a_counted_layer_composes_with_the_pool_of_its_kind(word: str, pool: str
 
 def test_counted_layers_and_files_are_one_list() -> None:
     assert len(layer_words()) == STAGES + BLOCKS
-    assert set(known_words("layer")) == {*layer_words(), "last_conv", "penultimate", "logits", "node"}
+    files = {"embedding", "tokens", "last_conv", "logits", "node", "penultimate", "projection"}
+    assert set(known_words("layer")) == {*layer_words(), *files}
     assert "stage3" not in known_words("backbone")
 
 
@@ -48,5 +49,5 @@ def test_python_takes_words_for_taps_and_other_names_for_nodes() -> None:
 
 
 def test_ranges_are_written_once() -> None:
-    assert shortened(known_words("layer"))[:3] == ["stage1 … stage9", "block1 … block64", "last_conv"]
+    assert shortened(known_words("layer"))[:3] == ["stage1 … stage9", "block1 … block64", "embedding"]
     assert shortened(["stage2", "stage1"]) == ["stage1", "stage2"]

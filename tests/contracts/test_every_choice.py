@@ -33,8 +33,8 @@ NEEDED = {
 """Keys without which a choice is not complete."""
 
 SLOW = {
-    "convnext_tiny", "densenet121", "inception_v3", "resnet34", "resnet50", "swin_t", "timm", "torchvision", "vgg11",
-    "vgg16", "vgg16_bn", "vgg19", "vit_b_16", "pacmap", "tsne_gpu",
+    "convnext_tiny", "densenet121", "inception_v3", "open_clip", "resnet34", "resnet50", "swin_t", "timm",
+    "torchvision", "vgg11", "vgg16", "vgg16_bn", "vgg19", "vit_b_16", "pacmap", "tsne_gpu",
 }  # fmt: skip
 """Choices that take seconds to draw, to forward or to import: the others, of the same code, are tried every time."""
 
@@ -65,10 +65,22 @@ def made(node: dict[str, object], group: str, protocol: type[P]) -> P:
 
 @pytest.mark.parametrize("word", some_slow("backbone"))
 def test_backbone(word: str) -> None:
+    if word == "rows":
+        rows_have_no_network(composed("backbone", word, "backbone.file=a.npz"))
+        return
     config = composed("backbone", word, f"backbone.weights={UNTRAINED}")
     published = made(composed("backbone", word).backbone, "backbone", Backbone)
     assert published.missing_weights() is None or isinstance(published.missing_weights(), str)
     assert backbone_kit.problems(made(config.backbone, "backbone", Backbone)) == []
+
+
+def rows_have_no_network(config: Config) -> None:
+    """Rows made elsewhere are a backbone by name; what they are in its place, tests/program/test_rows.py tells."""
+    rows = made(config.backbone, "backbone", Backbone)
+    assert (rows.name, rows.weights_name) == ("a", "rows of a.npz")
+    for network in (rows.survey, rows.architecture, rows.untrained, lambda: rows.load(0)):
+        with pytest.raises(ConfigError, match="rows made elsewhere have no network"):
+            network()
 
 
 def folder_of_images(root: Path) -> None:

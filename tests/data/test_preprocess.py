@@ -11,6 +11,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.models import Inception_V3_Weights, ResNet18_Weights, ViT_B_16_Weights
 
+from frostmark.backbones.backbone import Preset
+from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.data.preprocess import Official, Resize
 from frostmark.data.torchvision_sets import TorchvisionSet
 from frostmark.errors import ConfigError
@@ -50,6 +52,16 @@ def test_official_is_the_weights_own_transform(weights: object, shape: tuple[int
     pipeline = Official().pipeline(preset)
     torch.testing.assert_close(pipeline(images), preset(images), rtol=0, atol=0)
     assert pipeline.size == preset.crop_size[0]
+
+
+def test_a_resize_of_no_size_is_to_the_networks_own() -> None:
+    own = {"a network of 96 pixels": Preset([96], [110], [0.5] * 3, [0.5] * 3), "torchvision's": PRESET}
+    assert [Resize().pipeline(preset).size for preset in own.values()] == [96, 224]
+    for name, size in {"resnet18": 224, "inception_v3": 224, "efficientnet_b3": 224, "vit_b_16": 224}.items():
+        assert Resize().pipeline(TorchvisionBackbone(name).preset).size == size
+    weights = "IMAGENET1K_SWAG_E2E_V1"  # its position embedding has no other size
+    assert Resize().pipeline(TorchvisionBackbone("vit_b_16", weights).preset).size == 384
+    assert Resize(64).pipeline(PRESET).size == 64
 
 
 def test_official_at_another_size_scales_the_resize() -> None:

@@ -31,8 +31,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from faults.tally import tally
+from frostmark.backbones.checkpoint import read_checkpoint
 from frostmark.backbones.load import TorchvisionBackbone
-from frostmark.backbones.weights import load_strictly, read_weights
 from frostmark.errors import DataError
 
 SHELL = "touch executed"
@@ -267,7 +267,7 @@ def numpy_saved() -> bytes:
 def refusal(path: Path) -> str:
     """What is wrong with how a file was refused; empty if nothing is."""
     try:
-        read_weights(path)
+        read_checkpoint(path)
     except DataError as problem:
         return "" if str(path) in problem.problem and problem.fix else f"it does not say which: {problem}"
     except BaseException as problem:
@@ -485,12 +485,11 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     for name, content in strange_states().items():
         path = tmp_path / "w.pth"
         torch.save(content, path)
-        model = TorchvisionBackbone("squeezenet1_0").architecture()
         try:
-            load_strictly(model, read_weights(path), "w.pth")
+            TorchvisionBackbone("squeezenet1_0", str(path)).load(0)
             wrong.append(f"{name}: it was read")
         except DataError as problem:
-            if "w.pth does not hold" not in problem.problem or not problem.fix:
+            if f"{path} does not hold" not in problem.problem or not problem.fix:
                 wrong.append(f"{name}: {problem}")
         except Exception as problem:
             wrong.append(f"{name}: {type(problem).__name__}: {problem}")

@@ -33,7 +33,7 @@ from rich.console import Console
 
 from conftest import Program
 from faults.tally import tally
-from frostmark.benchmark.run import Result
+from frostmark.benchmark.result import Result
 from frostmark.cli import console, problems
 from frostmark.cli.commands.cache import cache_table
 from frostmark.cli.commands.layers import layers_table

@@ -51,8 +51,8 @@ FOREIGN = (
 ALIASES = (
     "frostmark.data.folder.os.system", "frostmark.data.folder.os", "frostmark.data.folder.hashlib",
     "frostmark.data.folder.hashlib.new", "frostmark.data.folder.Path", "frostmark.data.files.Image.open",
-    "frostmark.data.files.os.popen", "frostmark.data.files.replace", "frostmark.backbones.weights.torch.load",
-    "frostmark.backbones.weights.pickle.loads", "frostmark.backbones.weights.read_weights", "frostmark.cli.main",
+    "frostmark.data.files.os.popen", "frostmark.data.files.replace", "frostmark.backbones.checkpoint.torch.load",
+    "frostmark.backbones.weights.pickle.loads", "frostmark.backbones.checkpoint.read_checkpoint", "frostmark.cli.main",
     "frostmark.cli.entry.os.system", "frostmark.config.build.importlib.import_module", "frostmark.config.build.build",
     "frostmark.cli.apart.run_apart", "frostmark.cli.sweep.SweepParent", "frostmark.tracking.mlflow.serve",
     "frostmark.data.folder.ImageFolder.split", "frostmark.data.folder.ImageFolder.__init__.__globals__",

@@ -68,7 +68,13 @@ TABLE = {
     "__main__": may("", "cli"),
 } | {name: may() for name in FOUNDATIONS - {"__init__"}}  # fmt: skip
 
-FRAMEWORKS = {"pytorch_lightning": "lit", "lightning_fabric": "lit", "mlflow": "tracking", "timm": "backbones"}
+FRAMEWORKS = {
+    "pytorch_lightning": "lit",
+    "lightning_fabric": "lit",
+    "mlflow": "tracking",
+    "timm": "backbones",
+    "open_clip": "backbones",
+}
 """They touch the code in one room."""
 
 TRACKING_WITHOUT_MLFLOW = {f"tracking/{name}.py" for name in ("__init__", "tracker", "steady", "memory")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Program
+from frostmark.cli.rows import with_layers
 from frostmark.config.compose import compose
 from house.examples import calls, problems
 from house.source import CONF, SOURCE, File, files
@@ -87,8 +89,26 @@ def test_every_documented_benchmark_composes(page: str, command: str) -> None:
     words = words_of(command)
     if "--help" in words or any(example in command for example in EXAMPLES_OF_PAGES):
         return
-    for overrides in overrides_of(words):
+    named = with_layers(words) if "backbone=rows" in words and "layer=" in command else words
+    for overrides in overrides_of(named):
         compose(CONF, overrides)
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_examples_of_the_page_on_python_fit_what_they_call(block: str, tmp_path: Path) -> None:
+    """As those of docstrings: a module whose docstring is the example, and who imports what all examples use."""
+    file = tmp_path / "page.py"
+    file.write_text(f'"""{block}"""\n\nfrom frostmark import benchmark, compare\n', encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("page", file)
+    assert spec is not None
+    assert spec.loader is not None
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    assert problems(page) == []
+    assert calls(page) or "benchmark(" not in block
 
 
 @pytest.mark.parametrize(("page", "command"), [c for c in COMMANDS if c[1].partition(" ")[0] in SUBCOMMANDS])

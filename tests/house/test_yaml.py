@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from frostmark.config.build import allowed
+from frostmark.backbones.backbone import Backbone
+from frostmark.config.build import allowed, build
 from frostmark.config.compose import compose
+from frostmark.data.preprocess import Preprocess
 from house.source import CONF
 
 OURS = [path for path in sorted(CONF.rglob("*.yaml")) if path.parent.name != "launcher"]
@@ -68,4 +70,5 @@ def test_the_default_is_the_report() -> None:
     assert (config.layer.tap, config.layer.pool, config.dataset["name"]) == ("last_conv", "gap", "fashion_mnist")
     assert config.reducer is not None
     assert config.reducer["_target_"].endswith("TSNE")
-    assert config.preprocess["size"] == 224
+    resize = build(config.preprocess, "preprocess", Preprocess)
+    assert resize.pipeline(build(config.backbone, "backbone", Backbone).preset).size == 224

@@ -7,7 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from frostmark.metrics.controls import gains, stands_beside
+from frostmark.metrics.controls import beside, gains, stands_beside
+from frostmark.metrics.geometry import Geometry
+from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.lookup import known_kinds
 from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
 from frostmark.metrics.neighbours import Neighbours
@@ -15,6 +17,7 @@ from frostmark.metrics.separability import Separability
 from frostmark.metrics.variance import Variance
 
 KEY = "test/neighbours/knn_accuracy"
+EQUAL, OTHER = (512, 512), (512, 784)
 COLUMNS = ["control", "metric", "of_control", "of_layer", "difference", "lo", "hi"]
 
 
@@ -36,25 +39,43 @@ def lines(table: dict[str, list[object]]) -> dict[tuple[str, str], dict[str, flo
     [KEY, "train/separability/fisher_ratio", "test/geometry/rankme", "test/neighbours/shots_16", "test/transfer/logme"],
 )
 def test_what_is_free_of_scale_stands_beside(key: str) -> None:
-    assert stands_beside(key, known_kinds())
+    assert stands_beside(key, known_kinds(), EQUAL)
     for end in ("_lo", "_hi", "_p", "_z", "_std", "_images"):
-        assert not stands_beside(key + end, known_kinds())
+        assert not stands_beside(key + end, known_kinds(), EQUAL)
+
+
+@pytest.mark.parametrize(("across", "wanted"), [("NETWORKS", True), ("EQUAL_WIDTH", False), ("LAYERS", False)])
+def test_beside_a_control_of_other_width_stands_what_compares_any_networks(across: str, wanted: bool) -> None:
+    kinds = {"a/b": Kind("a metric", "higher", Across[across])}
+    assert stands_beside("test/a/b", kinds, OTHER) is wanted
+    assert stands_beside("test/a/b", kinds, EQUAL) is (across != "LAYERS")  # a control is another network
+
+
+def test_ranks_stand_beside_the_untrained_network_but_not_beside_pixels_of_other_width() -> None:
+    splits = scaled_splits(1.0)
+    scores = Geometry()(splits)
+    key = "test/geometry/rankme"
+    assert beside(scores, EQUAL).values[key] == scores.values[key]
+    assert beside(scores, OTHER).values == beside(scores, OTHER).draws == {}
+    found = Neighbours()(splits)
+    assert {k: v for k, v in beside(found, OTHER).values.items() if k == KEY} == {KEY: found.values[KEY]}
+    assert beside(found, OTHER).draws[KEY] is found.draws[KEY]
 
 
 def test_what_scales_with_the_features_and_what_it_cost_does_not() -> None:
     measures = [f"variance/{n}" for n in ("intra", "inter", "inter_debiased", "total")]
     for split, measure in product(("train", "test"), [*measures, "intra_variance/3_Dress", "pair_variance/0-1"]):
-        assert not stands_beside(f"{split}/{measure}", known_kinds())
-    assert not stands_beside("cost/neighbours_seconds", known_kinds())
-    assert not stands_beside("cost/gmacs", known_kinds())
+        assert not stands_beside(f"{split}/{measure}", known_kinds(), EQUAL)
+    assert not stands_beside("cost/neighbours_seconds", known_kinds(), EQUAL)
+    assert not stands_beside("cost/gmacs", known_kinds(), EQUAL)
 
 
 def test_nothing_of_the_variance_family_stands_beside_and_everything_of_the_others_does() -> None:
     splits = scaled_splits(1.0)
-    assert not any(stands_beside(key, Variance.kinds) for key in Variance()(splits).values)
+    assert beside(Variance()(splits), EQUAL).values == {}
     for family in (Separability(), Neighbours()):
         found = family(splits)
-        assert {k for k in found.values if stands_beside(k, family.kinds)} >= set(found.draws)
+        assert beside(found, EQUAL).draws == found.draws
 
 
 def test_what_stands_beside_does_not_change_with_the_scale_of_the_features() -> None:
@@ -62,7 +83,7 @@ def test_what_stands_beside_does_not_change_with_the_scale_of_the_features() -> 
     for family in (Variance(), Separability(), Neighbours()):
         one, other = family(small).values, family(large).values
         for key, value in one.items():
-            if stands_beside(key, family.kinds):
+            if stands_beside(key, family.kinds, EQUAL):
                 assert other[key] == pytest.approx(value, rel=1e-4), key  # type: ignore[arg-type]
 
 
@@ -81,7 +102,8 @@ def test_differences_by_hand() -> None:
     pixels = scores_of({KEY: 0.5, "test/variance/intra": 7.0, f"{KEY}_lo": 0.4}, {KEY: control_draws})
     untrained = scores_of({KEY: 0.25, "test/geometry/rankme": 3.0})
     values = {KEY: 0.875, f"{KEY}_lo": 0.8, "test/geometry/rankme": 12.0, "test/variance/intra": 9.0}
-    table = gains(values, {KEY: layer_draws}, {"pixels": pixels, "untrained": untrained})
+    controls = {"pixels": beside(pixels, OTHER), "untrained": beside(untrained, EQUAL)}
+    table = gains(values, {KEY: layer_draws}, controls)
     assert list(table) == COLUMNS
     found = lines(table)  # type: ignore[arg-type]
     assert set(found) == {("pixels", KEY), ("untrained", KEY), ("untrained", "test/geometry/rankme")}

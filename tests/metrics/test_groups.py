@@ -13,7 +13,7 @@ from frostmark.metrics.linear import Linear
 from frostmark.metrics.metric import Metric, Scores, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
-from frostmark.metrics.transfer import Transfer
+from frostmark.metrics.transfer import NO_LEVEL, Transfer
 from frostmark.metrics.variance import Variance
 
 FAMILIES: Mapping[str, Metric] = {
@@ -50,7 +50,7 @@ def scored(family: str, *, grouped: bool = True, nested: bool = False, alike: fl
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "linear"])  # its penalty is chosen by group
 def test_groups_change_no_value_of_test_but_what_is_said_of_its_uncertainty(family: str, nested: bool) -> None:
     grouped, alone = (scored(family, grouped=grouped, nested=nested) for grouped in (True, False))
-    ends = ("_lo", "_hi", "_p", "_z")
+    ends = ("_lo", "_hi", "_p", "_z", "h_score_excess")  # the last is what lies above chance, which groups raise
     for key, value in alone.values.items():
         if key.startswith("test/") and not key.endswith(ends) and not isinstance(value, Undefined):
             assert grouped.values[key] == value, key
@@ -58,6 +58,20 @@ def test_groups_change_no_value_of_test_but_what_is_said_of_its_uncertainty(fami
     for key, draws in grouped.draws.items():
         assert np.isfinite(draws).all(), key
         assert grouped.values[f"{key}_lo"] <= grouped.values[key] <= grouped.values[f"{key}_hi"], key
+
+
+def test_what_lies_above_chance_is_that_of_whole_groups_or_is_not_known() -> None:
+    """Of 24 groups that are alike within, permuted labels explain more of the variance than they do image by image."""
+    key = "test/transfer/h_score_excess"
+    grouped, alone = (scored("transfer", nested=True, grouped=grouped) for grouped in (True, False))
+    assert grouped.values[key] < alone.values[key] - 0.05
+    assert grouped.chance[key] == alone.chance[key] == 0
+    rng = np.random.default_rng(0)
+    rows, labels, groups = ({"test": of} for of in drawn(rng, nested=True, alike=1.0))
+    splits = make_splits(rows, labels, ("a", "b", "c"), resamples=20, permutations=0, groups=groups)
+    found = Transfer(nleep=False)(splits)
+    assert found.values[key] == Undefined(NO_LEVEL)
+    assert key not in found.draws
 
 
 @pytest.mark.parametrize("family", ["linear", "neighbours", "separability", "variance"])

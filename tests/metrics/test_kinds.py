@@ -33,7 +33,6 @@ from frostmark.metrics.kinds import (
 from frostmark.metrics.lookup import compares, cost_keys, derived, headlines, known_kinds, own_keys, validity
 from frostmark.metrics.metric import Metric, Scores, Splits, Undefined
 from frostmark.metrics.neighbours import Neighbours
-from frostmark.metrics.transfer import Transfer
 from support.environment import REPOSITORY
 from support.metric_kit import Kit
 
@@ -65,19 +64,15 @@ def test_no_family_claims_to_compare_more_than_it_does(name: str) -> None:
     Noise of half the rows' variance makes better, by more than the interval, so that these compare rows of equal width:
     NC1 (2 to 57 % less: the means come to lie apart by chance), a silhouette below zero (−0.070 → −0.051), the H-scores
     (+0.6 to +338 %: every axis explains something by chance), GBC (7 to 71 % nearer to 0: distances add up over its
-    components). Ranks rise to 2 to 6 times, TwoNN by 62 to 151 %. NLEEP moves to both sides by as much as one start of
-    its mixture does. Noise makes worse, or better within the interval: k-NN (−5.4 to −1.1 %), nearest mean and shots
-    (−7.2 to +0.2 %), Fisher ratio, Calinski–Harabasz (−45 to −12 %), η², ω² (−39 to −12 %), LogME, and Davies–Bouldin
-    and CDNV (up to 34 and 78 % more where classes lie apart; up to 10 and 7 % less where the means nearly meet).
+    components). Ranks rise to 2 to 6 times, TwoNN by 62 to 151 %. Noise makes worse, or better within the interval:
+    k-NN (−5.4 to −1.1 %), nearest mean and shots (−7.2 to +0.2 %), Fisher ratio, Calinski–Harabasz (−45 to −12 %), η²,
+    ω² (−39 to −12 %), LogME, the H-score above chance (0.790 → 0.785 and 0.793; near chance 0.018 → 0.040 and 0.012, of
+    an interval 0.07 wide), NLEEP (−95 to −1 %), and Davies–Bouldin and CDNV (up to 34 and 78 % more where classes lie
+    apart; up to 10 and 7 % less where the means nearly meet).
     """
     report = Kit().measure(families()[name])
     assert not report.problems, "\n".join(report.problems)
     assert report.moved
-
-
-def test_nleep_does_not_claim_more_than_it_does() -> None:
-    kit = Kit(cases={"classes apart": (2.0, False)}, widths=(), resamples=0)
-    assert not kit.measure(Transfer(nleep=True)).problems
 
 
 @pytest.mark.parametrize(
@@ -105,7 +100,7 @@ def test_the_kit_finds_every_claim_that_goes_too_far(family: str, key: str, clai
             scores.kinds = self.kinds
             return scores
 
-    found = Kit(resamples=0 if family != "separability" else 100).measure(Boastful()).problems
+    found = Kit(resamples=100 if family in ("separability", "transfer") else 0).measure(Boastful()).problems
     assert found
     assert all(key in problem for problem in found), found
 

@@ -103,6 +103,12 @@ def test_many_images_choose_the_penalty_by_fewer_folds(size: int) -> None:
 # Folds
 
 
+@pytest.mark.parametrize(("folds", "images", "count"), [(5, 29_999, 5), (5, 30_000, 3), (2, 50_000, 2)])
+def test_of_many_images_three_folds_will_do(folds: int, images: int, count: int) -> None:
+    """Each third holds as many images out as choose the penalty, and every fold costs a fit to the others."""
+    assert Linear(folds).count(images) == count
+
+
 def test_folds_deal_out_every_class_evenly() -> None:
     labels = np.repeat([0, 1, 2], [50, 23, 7])
     of = folds(labels)

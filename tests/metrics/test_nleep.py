@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frostmark.metrics.nleep import mixture_posterior, nleep
+from frostmark.metrics.nleep import NLEEP_IMAGES, mixture_posterior, nleep, refusal
 from frostmark.metrics.spectrum import Spectrum
 from frostmark.stats.sampling import seeded
 from support.transfer_cases import blobs, scores
@@ -35,20 +35,34 @@ def test_nleep_against_the_whole_procedure_written_down() -> None:
     rows = rows.astype(np.float32)
     points = PCA(0.8, svd_solver="full").fit_transform(rows.astype(float))
     assert 2 < points.shape[1] < 12
-    rng = np.random.RandomState(seeded(0, "0", "", "test", "gmm").bit_generator)
-    # The one thing in the mixture that has a unit: what is added to the diagonal of each covariance.
-    mixture = GaussianMixture(15, random_state=rng, reg_covar=1e-6 * points.var(0).mean()).fit(points)
-    posterior, logs = mixture.predict_proba(points), []
-    for i in range(300):
-        expected = 0.0
-        for v in range(15):
-            of_label = posterior[labels == labels[i], v].sum() / posterior[:, v].sum()
-            expected += of_label * posterior[i, v]
-        logs.append(np.log(expected))
-    found = scores(rows, labels, nleep=True).values["test/transfer/nleep"]
+    starts = []
+    for start in ("0", "1", "2"):
+        rng = np.random.RandomState(seeded(0, "0", "", "test", "gmm", start).bit_generator)
+        # The one thing in the mixture that has a unit: what is added to the diagonal of each covariance.
+        mixture = GaussianMixture(15, random_state=rng, reg_covar=1e-6 * points.var(0).mean()).fit(points)
+        posterior, logs = mixture.predict_proba(points), []
+        for i in range(300):
+            expected = 0.0
+            for v in range(15):
+                of_label = posterior[labels == labels[i], v].sum() / posterior[:, v].sum()
+                expected += of_label * posterior[i, v]
+            logs.append(np.log(expected))
+        starts.append(np.mean(logs))
+    values = scores(rows, labels, nleep=True).values
     # Rounding that k-means and some dozens of EM steps carry on.
-    assert found == pytest.approx(np.mean(logs), abs=1e-6)
-    assert np.mean(logs) > -0.9  # labels are told better than by guessing, at −ln 3
+    assert values["test/transfer/nleep"] == pytest.approx(np.mean(starts), abs=1e-6)
+    assert values["test/transfer/nleep_std"] == pytest.approx(np.std(starts, ddof=1), abs=1e-6)
+    assert np.mean(starts) > -0.9  # labels are told better than by guessing, at −ln 3
+
+
+def test_many_images_are_sampled_and_too_many_gaussians_are_not_fitted() -> None:
+    rows, labels = blobs(2400, 6, 3)
+    found = scores(rows, labels, nleep=True).values
+    assert found["test/transfer/nleep_images"] == NLEEP_IMAGES
+    assert "test/transfer/nleep_images" not in scores(rows[:900], labels[:900], nleep=True).values
+    spectrum = Spectrum.of(np.random.default_rng(0).standard_normal((3000, 400)).astype(np.float32))
+    assert refusal(spectrum, 60) == "300 Gaussians of 268 dimensions take too long to fit"
+    assert refusal(spectrum, 61) == "3000 rows are fewer than 10 for each of 305 Gaussians"
 
 
 def test_nleep_knows_no_scale_and_no_names() -> None:

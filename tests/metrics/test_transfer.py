@@ -53,13 +53,16 @@ def test_the_family_logs_every_key_and_only_those() -> None:
         {k: rows[p] for k, p in parts.items()}, {k: labels[p] for k, p in parts.items()}, tuple("abc"), permutations=9
     )
     keys = {f"{s}/transfer/{n}" for s in parts for n in NAMES}
-    found = Transfer()(splits)
-    assert set(found.values) == {f"{k}{end}" for k in keys for end in ("", "_p", "_z")}
+    keys |= {f"{s}/transfer/h_score_excess" for s in parts}
+    found = Transfer(nleep=False)(splits)
+    ends = {f"{s}/transfer/h_score_excess{end}" for s in parts for end in ("_lo", "_hi")}
+    assert set(found.values) == {f"{k}{end}" for k in keys for end in ("", "_p", "_z")} | ends
     assert set(found.chance) == keys
     # 100 test rows are too few for 15 Gaussians, 160 train rows are enough.
     more = Transfer(nleep=True)(splits)
     assert more.values["test/transfer/nleep"] == Undefined("100 rows are fewer than 10 for each of 15 Gaussians")
     assert float(more.values["train/transfer/nleep"]) <= 0  # type: ignore[arg-type]
+    assert float(more.values["train/transfer/nleep_std"]) > 0  # type: ignore[arg-type]
     assert more.values == Transfer(nleep=True)(splits).values  # seeded
     assert {k: more.values[k] for k in found.values} == found.values
 
@@ -101,7 +104,7 @@ def undefined(rows: Array, labels: Array, classes: int) -> dict[str, str]:
 def test_undefined_values_say_why() -> None:
     rows, labels = blobs(200, 6, 3)
     assert undefined(rows, labels, 3) == {}
-    every = {*NAMES, "nleep"}
+    every = {*NAMES, "h_score_excess", "nleep"}
     assert undefined(rows, np.full(200, 2), 3) == dict.fromkeys(every, ONE_CLASS)
     assert undefined(rows[:0], labels[:0], 3) == dict.fromkeys(every, ONE_CLASS)
     assert undefined(np.full((200, 6), 0.1), labels, 3) == dict.fromkeys(every, EQUAL_ROWS)
@@ -114,4 +117,4 @@ def test_undefined_values_say_why() -> None:
     assert undefined(wide, many, 3)["gbc"] == FLAT_CLASS
     assert Spectrum.of(np.full((3, 3), 0.1)).rank == 0  # whose mean is not 0.1
     assert set(undefined(rows[:6], np.arange(6) % 2, 2)) == {"h_score", "nleep"}
-    assert set(undefined(rows[:2], np.arange(2), 2)) == {"h_score", "gbc", "nleep"}
+    assert set(undefined(rows[:2], np.arange(2), 2)) == {"h_score", "h_score_excess", "gbc", "nleep"}

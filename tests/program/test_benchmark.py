@@ -245,6 +245,9 @@ def check_controls(root: Path, values: dict[str, float]) -> None:
         assert float(line["of_control"]) == values[f"control/{control}/test/neighbours/knn_accuracy"]
         assert float(line["lo"]) < float(line["difference"]) < float(line["hi"])
         assert (control, "test/variance/intra") not in table  # scales with the features
+        of_width = (control, "test/geometry/rankme") in table
+        assert of_width is (control == "untrained")  # which has 512 features, the pixels have 784
+        assert (f"control/{control}/test/geometry/rankme" in values) is of_width
     assert "Raw pixels: " in (file.parent / "summary.md").read_text()
     assert values["cost/images_forwarded"] == 240  # the untrained network's are not the layer's cost
 
@@ -426,11 +429,17 @@ def test_images_without_any_difference_end_well(program: Program, tmp_path: Path
 def test_layers_are_listed_without_weights(program: Program, tmp_path: Path) -> None:
     done = program("layers", "backbone=vgg16", cwd=tmp_path, TORCH_HOME=str(tmp_path / "empty"))
     assert done.returncode == 0, done.stderr
-    for words in ("stage5, last_conv   features.29", "512 × 14 × 14", "penultimate", "15.47", "99.2%"):
+    for words in ("stage5, last_conv", "features.29", "512 × 14 × 14", "embedding, penultimate", "15.47", "99.2%"):
         assert words in done.stdout
+    assert "vgg16 at 224 pixels" in done.stdout
+    assert "Embedding: what the last weight layer reads (classifier.5)" in done.stdout
     assert not (tmp_path / "empty").exists()
     everything = program("layers", "backbone=vgg16", "--nodes", cwd=tmp_path)
     assert "features.28" in everything.stdout
+    tokens = program("layers", "backbone=vit_b_16", cwd=tmp_path).stdout
+    assert "Tokens: 1 class token, 196 patches (14 × 14)" in tokens
+    assert "Final norm: encoder.ln, of all tokens" in tokens
+    assert "Embedding: the class token after the final norm (encoder.ln)" in tokens
 
 
 def test_the_installed_command_works_from_any_folder_with_ones_own_configuration(tmp_path: Path) -> None:

@@ -31,6 +31,12 @@ GOLDEN = Path(__file__).with_name("golden.json")
 TOLERANCE, NEAR_ZERO = 1e-5, 2e-7
 """Relative and absolute; the larger counts."""
 
+COUNTED = ("*/linear/shots_*", "*/map/trustworthiness", "*/map/continuity", "*/map/knn_*")
+ONE_MORE = 2e-3
+"""What counts decisions that rounding can turn (an image between two classes, a point between two neighbours on a map),
+and by how much, absolute: between two processors, means of 20 draws of 150 images differed by 3.3e-4, ranks on a map of
+150 points by 1.0e-4."""
+
 RUNS = {
     "synthetic": (*TINY, "layer=stage3"),
     "digits": (
@@ -56,15 +62,17 @@ def kept(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {k: v for k, v in sorted(values.items()) if not any(fnmatch(k, pattern) for pattern in LEFT_OUT)}
 
 
+def same(key: str, old: float | None, new: float | None) -> bool:
+    """Whether a number is what it was, as far as machines agree on it."""
+    near = ONE_MORE if any(fnmatch(key, pattern) for pattern in COUNTED) else NEAR_ZERO
+    return old is not None and new is not None and isclose(old, new, rel_tol=TOLERANCE, abs_tol=near)
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_no_number_changed_that_was_not_renewed(program: Program, tmp_path: Path, run: str) -> None:
     done = program(*RUNS[run], "tracking=none", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     new, old = kept(metrics_of(tmp_path)), json.loads(GOLDEN.read_text())[run]
-    changed = {
-        key: (old.get(key), new.get(key))
-        for key in {**old, **new}
-        if key not in old or key not in new or not isclose(old[key], new[key], rel_tol=TOLERANCE, abs_tol=NEAR_ZERO)
-    }
+    changed = {key: (old.get(key), new.get(key)) for key in {**old, **new} if not same(key, old.get(key), new.get(key))}
     renew = " ".join(f"'{key}'" for key in changed)
     assert not changed, f"if they should: python tests/program/renew_golden.py --run {run} {renew}"

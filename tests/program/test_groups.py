@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from frostmark.api import benchmark, compare
-from frostmark.benchmark.run import Result
+from frostmark.benchmark.result import Result
 from frostmark.comparison.runs import Run
 from frostmark.data.given import GivenImages
 from frostmark.data.source import Limits, groups_of, limited

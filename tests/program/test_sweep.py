@@ -32,6 +32,41 @@ def test_jobs_are_children_of_one_parent_and_a_failing_one_stops_no_other(progra
     assert "Missing: " in (folder / "comparison.md").read_text()
 
 
+OWN_YAML = """_target_: frostmark.backbones.timm_models.TimmBackbone
+name: {name}
+weights: untrained
+size: ${{preprocess.size}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("backbones", "name", "size"),
+    [
+        ("squeezenet1_0,timm_vit", "test_vit", "preprocess.size=64"),
+        # As the networks are meant: each at its own size.
+        pytest.param("resnet18,vit_b_16,timm_vit", "vit_tiny_patch16_224", "seed=0", marks=pytest.mark.slow),
+    ],
+)
+def test_one_word_fits_a_convolutional_network_and_a_transformer(
+    program: Program, tmp_path: Path, backbones: str, name: str, size: str
+) -> None:
+    pytest.importorskip("timm", reason="pip install 'frostmark[timm]'")
+    (tmp_path / "mine" / "backbone").mkdir(parents=True)
+    (tmp_path / "mine" / "backbone" / "timm_vit.yaml").write_text(OWN_YAML.format(name=name))
+    few = ("dataset=digits", "dataset.limit.train=80", "dataset.limit.test=60", "reducer=none", "tracking=none")
+    done = program(
+        "--config-dir", str(tmp_path / "mine"), "-m", f"backbone={backbones}", "backbone.weights=untrained", *few, size,
+        "layer=embedding", "layer.pool=max", "metrics=[linear,neighbours]", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (report,) = tmp_path.glob("mlruns/_hydra/sweeps/*/comparison.md")
+    text = report.read_text()
+    for backbone in backbones.split(","):
+        assert f"{backbone if backbone != 'timm_vit' else name} · embedding" in text
+    assert "is better than" in text or "no significant difference" in text
+    assert "layer.pool=max does nothing: layer=embedding is one vector per image without it" in done.stdout
+
+
 @pytest.mark.slow
 def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path: Path) -> None:
     import json

@@ -75,8 +75,10 @@ def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None
     mine.add("test/neighbours/knn_accuracy", 0.75, draws=np.array([0.7, 0.75, 0.8]))
     theirs.add("test/neighbours/knn_accuracy", 0.5, draws=np.array([0.5, 0.45, 0.55]))
     kept.add_scores(mine)
-    kept.add_control("pixels", theirs)
-    kept.add_control("pixels", scores_of({"test/geometry/rankme": Undefined("all rows are zero")}))
+    theirs.add("test/separability/silhouette", 0.5)  # compares rows of equal width
+    undefined = scores_of({"test/separability/eta_squared": Undefined("all rows are equal")})
+    for scores in (theirs, undefined):
+        kept.add_control("pixels", scores, widths=(512, 784))
     kept.compare()
     kept.close()
     assert {k: v for k, v in tracker.metrics.items() if k.startswith("control/")} == {
@@ -88,7 +90,7 @@ def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None
     assert table["difference"] == [0.25]
     assert (table["lo"][0], table["hi"][0]) == pytest.approx(tuple(np.quantile([0.2, 0.3, 0.25], [0.025, 0.975])))
     # What a control lacks, the layer does not.
-    assert kept.undefined == {"control/pixels/test/geometry/rankme": "all rows are zero"}
+    assert kept.undefined == {"control/pixels/test/separability/eta_squared": "all rows are equal"}
 
 
 def test_what_cannot_be_drawn_is_skipped_with_a_reason(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torch import nn
 
 from frostmark.backbones.backbone import UNTRAINED, Backbone
 from frostmark.backbones.contract import CheckedBackbone, model_problem, preset_problem
-from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.extractor import Extractor
 from frostmark.backbones.weights import weights_digest
 
 SEED = 3
@@ -69,8 +69,7 @@ def _of_taps(backbone: CheckedBackbone, model: nn.Module, size: int | None) -> I
     if not survey.taps:
         yield "it has no tap"
         return
-    nodes = [survey.resolve(word) for word in survey.taps]
-    taps = [Tap(node, "mean" if node.kind == "tokens" else "gap") for node in nodes]
+    taps = [survey.tap(word) for word in survey.taps]
     draw = torch.Generator().manual_seed(0)
     images = torch.randn((2, 3, survey.size, survey.size), generator=draw)
     with torch.inference_mode():

@@ -5,30 +5,36 @@ assert problems(Layer(tap="last_conv", pool="max")) == []
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
 
-from frostmark.backbones.extractor import Tap
+from frostmark.backbones.clip_models import OpenClipBackbone
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.taps import Survey
 from frostmark.config.schema import Layer
 from frostmark.errors import FrostmarkError
 
-NETWORKS = ("resnet18", "vit_b_16")
-"""A network with stages, and one with blocks."""
+NETWORKS = ("resnet18", "vit_b_16", "clip")
+"""A network with stages, one with blocks, and one with a projection, where open_clip is installed."""
 
 
 @cache
 def survey(name: str) -> Survey:
     """The taps of a network without weights."""
+    if name == "clip":
+        return OpenClipBackbone("ViT-S-32-alt", weights="untrained").survey()
     return TorchvisionBackbone(name, "untrained").survey()
 
 
 def problems(layer: Layer) -> list[str]:
     """Why no network has the layer; empty if one has."""
     told = []
-    for name in NETWORKS:
+    installed = importlib.util.find_spec("open_clip") is not None
+    if layer.tap == "projection" and not installed:
+        return []
+    for name in NETWORKS if installed else NETWORKS[:-1]:
         try:
-            Tap(survey(name).resolve(layer.node or layer.tap or ""), layer.pool)
+            survey(name).tap(layer.word, layer.pool, layer.norm)
         except FrostmarkError as problem:
             told.append(f"{name}: {problem.problem}")
         else:

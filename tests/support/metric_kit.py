@@ -10,7 +10,8 @@ What is demanded of a metric follows from its kind alone:
 - ``LAYERS``, ``EQUAL_WIDTH``, ``NETWORKS``: rows a thousand times as large, and rows turned, give the same value, but
   for rounding (a kind with ``of_axes`` is let off the turning, and must change under it in one of the cases);
 - ``LAYERS`` and ``NETWORKS``, whose rows differ in width: the same with every column twice and with columns of zeros,
-  and columns of noise do not make it better (``neither``: do not change it), beyond its interval or :data:`NOISE`.
+  so that neither changes an order, and columns of noise do not make it better (``neither``: do not change it), beyond
+  its interval; without one, beyond twice its spread (``_std``); without either, beyond :data:`NOISE`.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ HITS = 0.006
 """Change of a share that rounding explains: two of 360 images may lie between two answers."""
 
 NOISE = 0.03
-"""Relative change under columns of noise that is no improvement, where a metric has no interval. Of the families here
-only LogME needs it: noise raised it by 0.1 % where it hardly tells the classes."""
+"""Relative change under columns of noise that is no improvement, where a metric has neither interval nor spread. Of the
+families here only LogME needs it: noise raised it by 0.1 % where it hardly tells the classes."""
 
 CLASSES, TRAIN, TEST, WIDTH = 6, 480, 360, 40
 
@@ -211,10 +212,10 @@ def _rounding(kind: Kind, value: float) -> float:
 
 
 def _slack(key: str, before: Scores, after: Scores) -> float:
-    """How far a value may move by chance: half the wider of its intervals, else a share of it."""
+    """How far a value may move by chance: half the wider of its intervals, else twice its spread, or a share of it."""
     ends = [(scores.values.get(f"{key}_lo"), scores.values.get(f"{key}_hi")) for scores in (before, after)]
     widths = [(high - low) / 2 for low, high in ends if isinstance(low, float) and isinstance(high, float)]
-    spread = before.values.get(f"{key}_std")
+    spreads = [of for scores in (before, after) if isinstance(of := scores.values.get(f"{key}_std"), float)]
     value = before.values[key]
     assert isinstance(value, float)
-    return max([*widths, 2 * spread if isinstance(spread, float) else 0.0], default=0.0) or NOISE * abs(value)
+    return max([*widths, *(2 * of for of in spreads)], default=0.0) or NOISE * abs(value)

@@ -27,7 +27,8 @@ def blobs(n: int, d: int, classes: int, *, apart: float = 1.0, seed: int = 0) ->
 
 def scores(rows: Array, labels: Array, *, nleep: bool = False, count: int = 0, classes: int | None = None) -> Scores:
     names = tuple(f"c{i}" for i in range(classes or int(labels.max()) + 1))
-    splits = make_splits({"test": rows.astype(np.float32)}, {"test": labels}, names, permutations=count)
+    only = {"test": rows.astype(np.float32)}, {"test": labels}
+    splits = make_splits(*only, names, resamples=0, permutations=count)
     return Transfer(nleep=nleep)(splits)
 
 

@@ -20,8 +20,8 @@ from frostmark.backbones.taps import Survey
 UNTRAINED = "untrained"
 """The word for seeded initial weights: the control."""
 
-WEIGHT_FILES = (".safetensors", ".pth", ".pt")
-"""Endings of files that may hold weights."""
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pth.tar", ".bin")
+"""Endings of files that may hold weights, in small or capital letters."""
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Preset:
         resize_size: of the shorter edge before the crop; of both edges where the image is squashed to a square.
         mean, std: of each channel, for values in [0, 1].
         interpolation: of the resize.
+        plain_size: edge in pixels where images are resized straight to a square; that of the crop if None.
     """
 
     crop_size: list[int]
@@ -41,6 +42,7 @@ class Preset:
     std: list[float]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool | None = True
+    plain_size: int | None = None
 
 
 class Backbone(Protocol):
@@ -101,7 +103,10 @@ class Backbone(Protocol):
         ...
 
     def load(self, seed: int) -> nn.Module:
-        """The network with its weights, in eval mode, float32, on the CPU; ``seed`` is of untrained ones."""
+        """The network with its weights, in eval mode, float32, on the CPU; ``seed`` is of untrained ones.
+
+        Tensors of a head that the user's file does not have are on the meta device: they have no values.
+        """
         ...
 
     def untrained(self) -> Self:
@@ -112,4 +117,4 @@ class Backbone(Protocol):
 def weights_file(weights: str) -> Path | None:
     """The user's own file, if that is what ``weights`` names."""
     path = Path(weights).expanduser()
-    return path if path.suffix in WEIGHT_FILES else None
+    return path if path.name.lower().endswith(WEIGHT_FILES) else None

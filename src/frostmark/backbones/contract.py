@@ -15,6 +15,7 @@ from torch import nn
 
 from frostmark.backbones.backbone import Backbone, Preset
 from frostmark.backbones.drawing import drawing
+from frostmark.backbones.loading import reading_of
 from frostmark.backbones.taps import Survey
 from frostmark.errors import FrostmarkError, breach, foreign, is_foreign
 
@@ -150,10 +151,11 @@ def model_problem(model: object) -> str:
     """What is wrong with a loaded network, as a noun; empty if nothing is."""
     if not isinstance(model, nn.Module):
         return f"a {type(model).__name__}"
+    lacking = reading_of(model).lacking  # of a file without the network's head
     for name, tensor in model.state_dict().items():
-        if not isinstance(tensor, torch.Tensor) or tensor.is_meta:
+        if not isinstance(tensor, torch.Tensor) or (tensor.is_meta and name not in lacking):
             return f"a network whose {name} has no values"
-        if tensor.device.type != "cpu":
+        if tensor.device.type not in ("cpu", "meta"):
             return f"a network whose {name} is on {tensor.device}"
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             return f"a network whose {name} is {tensor.dtype}"

@@ -9,16 +9,18 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from frostmark.backbones.forward import Forward
 from frostmark.backbones.nodes import Node
+from frostmark.backbones.norms import Norm, norm_module
 from frostmark.backbones.pooling import check_pool, pool_rows, row_width
-from frostmark.backbones.tracing import trace, without_inplace
+from frostmark.backbones.tracing import without_inplace
 from frostmark.backbones.winograd import WinogradConv2d, suits
 
 
@@ -26,15 +28,22 @@ from frostmark.backbones.winograd import WinogradConv2d, suits
 class Tap:
     """A node and the pool that makes rows of it.
 
+    Attributes:
+        pool: a word of ``layer.pool=``; empty of a vector, which is a row already.
+        norm: of the tokens of a block, what they are brought through.
+
     Raises:
         ConfigError: if the pool does not fit the node.
     """
 
     node: Node
     pool: str
+    norm: Norm | None = None
 
     def __post_init__(self) -> None:
         check_pool(self.node, self.pool)
+        if self.node.kind == "vector":  # whatever was asked for: two layers of equal rows are one
+            object.__setattr__(self, "pool", "")
 
     @property
     def width(self) -> int:
@@ -54,11 +63,11 @@ class Extractor(nn.Module):
         super().__init__()
         self.taps = tuple(taps)
         self._padded_to = 0  # images that a compiled network takes at once; 0: not compiled, as many as come
-        self.body = _cut(model, [t.node.name for t in taps])
+        self.body, self.norms = _cut(model, taps)
         _fold_batch_norms(self.body)
         _multiply_less(self.body)
-        # Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same.
-        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.requires_grad_(False).eval()
+        _lay_out(self)
 
     def compile_body(self) -> None:
         """Have torch compile the cut network: the first batch then takes a minute, the others less time."""
@@ -76,23 +85,56 @@ class Extractor(nn.Module):
         padded_to, self._padded_to = self._padded_to, min(self._padded_to, 1)  # forgotten, should memory not suffice
         tensors = [x[:count] for x in self.body(images.contiguous(memory_format=torch.channels_last))]
         self._padded_to = len(images) if padded_to else 0
-        return [pool_rows(x, t.node, t.pool) for x, t in zip(tensors, self.taps, strict=True)]
+        return [self._rows(x, tap) for x, tap in zip(tensors, self.taps, strict=True)]
+
+    def _rows(self, tensor: Tensor, tap: Tap) -> Tensor:
+        if tap.norm is None:
+            return pool_rows(tensor, tap.node, tap.pool)
+        norm = self.norms[tap.norm.module.replace(".", "/")]
+        if tap.norm.pooled:
+            return pool_rows(tensor, tap.node, tap.pool, norm)
+        with torch.autocast(tensor.device.type, enabled=False):
+            return pool_rows(norm(tensor.to(torch.float32)), tap.node, tap.pool)
 
 
 def parameters_used(model: nn.Module, tap: Tap) -> int:
     """Number of parameters of ``model`` (which may be on the meta device) up to a tap."""
-    return sum(p.numel() for p in _cut(model, [tap.node.name]).parameters())
+    used = tensors_used(model, [tap])
+    return sum(p.numel() for name, p in model.named_parameters() if name in used)
 
 
-def _cut(model: nn.Module, wanted: list[str]) -> fx.GraphModule:
-    graph, names = trace(without_inplace(model))
-    by_name = {name: node for node, name in names.items()}
-    (output,) = [n for n in graph.nodes if n.op == "output"]
-    output.args = (tuple(by_name[name] for name in wanted),)
-    _forbid_inplace(graph)
-    body = fx.GraphModule(model, graph)
+def tensors_used(model: nn.Module, taps: Sequence[Tap]) -> Set[str]:
+    """The names of the parameters and buffers of ``model`` that are needed to make the rows of some taps."""
+    body, norms = _cut(model, taps)
+    return {name for part in (body, *norms.values()) for name in _tensors_of(part)}
+
+
+def _tensors_of(part: nn.Module) -> Set[str]:
+    assert isinstance(part, fx.GraphModule)
+    targets = {str(node.target) for node in part.graph.nodes if node.op in ("call_module", "get_attr")}
+    ancestors = {name: {name[:end] for end, c in enumerate(name) if c == "."} | {name} for name in part.state_dict()}
+    return {name for name, above in ancestors.items() if not targets.isdisjoint(above)}
+
+
+def _cut(model: nn.Module, taps: Sequence[Tap]) -> tuple[fx.GraphModule, nn.ModuleDict]:
+    """What leads to the taps, and by their paths the norms that their tokens are brought through."""
+    forward = Forward.of(without_inplace(model))
+    _forbid_inplace(forward.graph)
+    norms = {tap.norm.module.replace(".", "/"): norm_module(forward, tap.norm) for tap in taps if tap.norm is not None}
+    wanted = tuple(_source(forward, tap.node) for tap in taps)
+    forward.output.args = (wanted,)
+    body = fx.GraphModule(model, forward.graph)
     _recompile(body)
-    return body
+    return body, nn.ModuleDict(norms)
+
+
+def _source(forward: Forward, node: Node) -> fx.Node:
+    """The operation of a node; vectors that stand side by side are joined behind the last of them."""
+    if not node.parts:
+        return forward.by_name[node.name]
+    parts = [forward.by_name[name] for name in node.parts]
+    with forward.graph.inserting_before(forward.output):
+        return forward.graph.call_function(torch.cat, (parts, 1))
 
 
 def _fold_batch_norms(body: fx.GraphModule) -> None:
@@ -120,6 +162,13 @@ def _multiply_less(body: fx.GraphModule) -> None:
     for name, module in list(body.named_modules()):
         if suits(module):
             body.set_submodule(name, WinogradConv2d(module))
+
+
+def _lay_out(model: nn.Module) -> None:
+    """Convolutions run about 1.5 times as fast on CPUs with tensor layout N, H, W, C; the numbers are the same."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.ndim == 4:  # torch's own way refuses networks that have a tensor of five dimensions
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def _recompile(body: fx.GraphModule) -> None:

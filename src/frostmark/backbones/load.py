@@ -17,15 +17,22 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
-from torchvision.transforms._presets import ImageClassification
 
-from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, weights_file
+from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
+from frostmark.backbones.checkpoint import Checkpoint
+from frostmark.backbones.loading import load_file, load_weights
 from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.tracing import without_inplace
-from frostmark.backbones.weights import describe, fetch_weights, load_strictly, read_weights, where_cached
+from frostmark.backbones.weights import describe, fetch_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 
-_NEED_CLASSIFIER = ("penultimate", "logits")
+PLAIN_SIZE = 224
+"""Edge in pixels that images are resized to for a network of torchvision, as in the report."""
+
+_OF_ONE_SIZE = ("vision_transformer",)
+"""Families whose position embedding has the size of the weights, and no other."""
+
+_NEED_CLASSIFIER = ("embedding", "penultimate", "logits")
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class TorchvisionBackbone:
     Args:
         name: its name in torchvision, e.g. ``resnet18``.
         weights: a name of the network's weights enum (``IMAGENET1K_V1``, ``DEFAULT``), ``untrained`` (seeded
-            initialisation: the control), or a file (.safetensors, .pth, .pt).
+            initialisation: the control), or a file of the user's (:data:`WEIGHT_FILES`).
 
     Raises:
         ConfigError: if torchvision has no such network or the network no such weights.
@@ -112,14 +119,16 @@ class TorchvisionBackbone:
         return get_model_weights(self.name)[self.weights if self.weights in names else published]
 
     @cached_property
-    def preset(self) -> ImageClassification:
-        """The transforms that the published weights were evaluated with."""
-        return self.enum.transforms()
+    def preset(self) -> Preset:
+        """The transforms that the published weights were evaluated with; a plain resize is to 224 pixels."""
+        of = self.enum.transforms()
+        size = int(of.crop_size[0]) if self.family in _OF_ONE_SIZE else PLAIN_SIZE
+        return Preset(of.crop_size, of.resize_size, of.mean, of.std, of.interpolation, of.antialias, size)
 
     @property
     def native_size(self) -> int:
         """Edge in pixels of the images that the weights were evaluated with."""
-        return int(self.preset.crop_size[0])
+        return self.preset.crop_size[0]
 
     def survey(self, size: int | None = None) -> Survey:
         """Nodes and taps, without weights; ``size`` gives shapes and costs at another size than the native one."""
@@ -173,10 +182,11 @@ class TorchvisionBackbone:
                 torch.manual_seed(seed)
                 return self._build()
         model = self.architecture()
-        if self.file is not None:
-            load_strictly(model, read_weights(self.file), origin=str(self.file))
+        if self.file is None:
+            published = Checkpoint(where_cached(self.enum), {"": fetch_weights(self.enum)})
+            load_weights(model, published.suited(model.state_dict()), origin=str(self.enum))
         else:
-            load_strictly(model, fetch_weights(self.enum), origin=str(self.enum))
+            load_file(model, self.file, self.survey)
         return model.eval()
 
     def untrained(self) -> TorchvisionBackbone:

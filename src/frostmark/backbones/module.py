@@ -22,12 +22,17 @@ from torch import Tensor, nn
 
 from frostmark.backbones.backbone import UNTRAINED, Preset
 from frostmark.backbones.drawing import drawing
-from frostmark.backbones.taps import Survey, survey_at
+from frostmark.backbones.forward import Forward
+from frostmark.backbones.nodes import ImageSizeError, takes
+from frostmark.backbones.taps import Survey, survey_at, survey_backbone
 from frostmark.backbones.tracing import trace, without_inplace
 from frostmark.errors import ConfigError, defined_as, foreign
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+SIZES = (224, 32, 64, 96, 128, 256, 384, 448, 518, 512, 336, 288, 299, 240, 192, 160, 112, 48, 40, 28)
+"""Pixels that are tried where nobody says what a network was trained with: the most common first."""
 
 
 class ModuleBackbone:
@@ -37,7 +42,8 @@ class ModuleBackbone:
         module: the network with its weights; it is copied, never changed.
         name: what runs call it; its class if not given.
         mean, std: of each channel, or one for all, for values in [0, 1]: what the network was trained with.
-        size: edge in pixels of the images that it was trained with; taps are derived at it.
+        size: edge in pixels of the images that it was trained with: images are resized to it unless ``preprocess.size``
+            is typed, and taps are derived at it. None for 224, or for the one size that the network takes.
         factory: builds the network anew, with initial weights: what ``controls=[untrained]`` needs.
 
     Raises:
@@ -53,24 +59,34 @@ class ModuleBackbone:
         name: str | None = None,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
-        size: int = 224,
+        size: int | None = None,
         factory: Callable[[], nn.Module] | None = None,
     ) -> None:
         if not isinstance(module, nn.Module):
             raise ConfigError(
                 f"a {type(module).__name__} is not a torch module", fix="ModuleBackbone(<torch.nn.Module>)"
             )
-        if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0 or size < 1:
+        if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0 or (size is not None and size < 1):
             raise ConfigError(
                 f"mean={list(mean)}, std={list(std)}, size={size} describe no images of three channels",
                 fix="mean and std of 1 or 3 numbers, std above 0, size above 0",
             )
         self.name = name or type(module).__name__
         self.family = type(module).__name__
-        self.size = size
+        self._size = size
         self._module = module
         self._factory = factory
         self._mean, self._std = ([*numbers] * (3 // len(numbers)) for numbers in (mean, std))
+
+    @cached_property
+    def size(self) -> int:
+        """Edge in pixels of the images that the network is for."""
+        return self._size or self._fitting_size() or SIZES[0]
+
+    def _fitting_size(self) -> int | None:
+        """The first of :data:`SIZES` that the network takes."""
+        forward = Forward.of(self.architecture())
+        return next((size for size in SIZES if takes(forward, size)), None)
 
     @cached_property
     def architecture_name(self) -> str:
@@ -105,7 +121,14 @@ class ModuleBackbone:
             ConfigError: if the module cannot be traced, or cannot take images of that size.
         """
         network = self.architecture()
-        return survey_at(network, self.size, network, size or self.size)
+        try:
+            survey = survey_backbone(network, self.size)
+        except ImageSizeError as problem:
+            fitting = self._fitting_size() or "<pixels that it was trained with>"
+            raise ImageSizeError(
+                problem.problem, fix=f"size={fitting} beside the network; backbone.size={fitting} on the command line"
+            ) from problem
+        return survey if size in (None, self.size) else survey_at(network, self.size, network, size or self.size)
 
     def architecture(self) -> nn.Module:
         """A copy on the meta device: shapes without memory."""

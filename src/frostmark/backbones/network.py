@@ -12,7 +12,11 @@ from functools import cached_property
 from torch import nn
 
 from frostmark.backbones.backbone import Backbone
+from frostmark.backbones.extractor import Tap, tensors_used
+from frostmark.backbones.loading import WeightsRead, reading_of
+from frostmark.backbones.taps import Survey
 from frostmark.backbones.weights import weights_digest
+from frostmark.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,37 @@ class Network:
     def weights(self) -> str:
         """Digest of the tensors: half a second of hashing for a large network."""
         return weights_digest(self.model)
+
+    @property
+    def reading(self) -> WeightsRead:
+        """What became of the user's weights file on its way into the network."""
+        return reading_of(self.model)
+
+    def gives(self, tap: Tap) -> bool:
+        """Whether every tensor that a layer needs has values."""
+        lacking = self.reading.lacking
+        return not lacking or lacking.keys().isdisjoint(tensors_used(self.model, [tap]))
+
+    def require(self, tap: Tap, survey: Survey, word: str) -> None:
+        """Refuse a layer that needs what the weights file does not have.
+
+        Args:
+            word: the layer as it was asked for.
+
+        Raises:
+            DataError: naming the tensor, and the last layer that can be read.
+        """
+        if self.gives(tap):
+            return
+        lacking = self.reading.lacking
+        name = next(name for name in lacking if name in tensors_used(self.model, [tap]))
+        given = (
+            tap for tap in reversed(survey.taps) if tensors_used(self.model, [survey.tap(tap)]).isdisjoint(lacking)
+        )
+        raise DataError(
+            f"layer={word} needs {name}, and {self.reading.origin} does not have it: it {lacking[name]}",
+            fix=f"layer={next(given, '<a layer before the head>')}, or a file with the whole network",
+        )
 
     @property
     def parameters(self) -> int:

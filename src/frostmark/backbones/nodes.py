@@ -18,10 +18,15 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from frostmark.backbones.forward import Forward
 from frostmark.errors import ConfigError
 
 PROBE_BATCH = 7
 """Images in the traced pass: a number that no layer has as a dimension, so that folded batches are recognised."""
+
+
+class ImageSizeError(ConfigError):
+    """A network cannot take images of a size."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Node:
         channels_last: whether the channels of a spatial tensor stand last, as in Swin.
         prefix: tokens that stand before the patches; None where the network does not tell.
         registers: so many of them are registers (Darcet et al., arXiv 2309.16588), which stand behind a class token.
+        parts: names of the vectors that stand side by side in one that the graph does not have.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Node:
     channels_last: bool = False
     prefix: int | None = None
     registers: int = 0
+    parts: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -58,6 +65,11 @@ class Node:
     def is_image(self) -> bool:
         """Whether it is a square map, as square images make them; attention's heads (H, T, D) look like maps, too."""
         return self.kind == "map" and (self.channels_last or self.shape[1] == self.shape[2])
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is a map of one cell, as global pooling makes it."""
+        return self.is_image and self.resolution == 1
 
     @property
     def channels(self) -> int:
@@ -89,7 +101,7 @@ def measured(model: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], size:
         size: edge of the square images in pixels.
 
     Raises:
-        ConfigError: if the network cannot take images of that size.
+        ImageSizeError: if the network cannot take images of that size.
     """
     # Frozen, because torch's counter of operations asks views of parameters for gradients that they have not.
     meter = _Meter(fx.GraphModule(model, graph).requires_grad_(False), names)
@@ -97,11 +109,20 @@ def measured(model: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], size:
         with torch.no_grad(), meter.counter:
             meter.run(torch.empty(PROBE_BATCH, 3, size, size, device="meta"))
     except (AssertionError, RuntimeError) as problem:
-        raise ConfigError(
+        raise ImageSizeError(
             f"this backbone cannot take images of {size} pixels: {str(problem).splitlines()[0]}",
-            fix="leave preprocess.size at the size the weights were made for, or choose a larger one",
+            fix="preprocess.size=<pixels that the network takes>",
         ) from problem
     return meter.nodes
+
+
+def takes(forward: Forward, size: int) -> bool:
+    """Whether a network on the meta device takes images of ``size`` pixels."""
+    try:
+        measured(forward.model, forward.graph, forward.names, size)
+    except ImageSizeError:
+        return False
+    return True
 
 
 class _Meter(fx.Interpreter):

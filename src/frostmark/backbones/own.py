@@ -23,9 +23,9 @@ from torch import nn
 
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
 from frostmark.backbones.drawing import drawing
+from frostmark.backbones.loading import load_file
 from frostmark.backbones.module import IMAGENET_MEAN, IMAGENET_STD, ModuleBackbone, loose_digest
 from frostmark.backbones.taps import Survey
-from frostmark.backbones.weights import load_strictly, read_weights
 from frostmark.errors import ConfigError, breach, foreign
 
 
@@ -34,9 +34,10 @@ class BuiltBackbone(ABC):
     """A network that :meth:`build` makes; it takes normalised images (N, 3, S, S).
 
     Args:
-        weights: ``untrained`` (initial weights, drawn by the run's seed), or a file (.safetensors, .pth, .pt).
+        weights: ``untrained`` (initial weights, drawn by the run's seed), or a file (.safetensors, .pth, .ckpt …).
         mean, std: of each channel, or one for all, for values in [0, 1]: what the network was trained with.
-        size: edge in pixels of the images that it was trained with; taps are derived at it.
+        size: edge in pixels of the images that it was trained with: what images are resized to unless
+            ``preprocess.size`` is typed. None for 224, or for the one size that the network takes.
 
     Raises:
         ConfigError: if ``weights`` is neither; later, if what is built cannot be used.
@@ -45,7 +46,7 @@ class BuiltBackbone(ABC):
     weights: str = UNTRAINED
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
-    size: int = 224
+    size: int | None = None
 
     def __post_init__(self) -> None:
         if self.weights != UNTRAINED and weights_file(self.weights) is None:
@@ -122,7 +123,7 @@ class BuiltBackbone(ABC):
         file = weights_file(self.weights)
         if file is not None:
             model = self._network.load(seed)
-            load_strictly(model, read_weights(file), origin=str(file))
+            load_file(model, file, self.survey)
             return model.eval()
         model = ModuleBackbone(self._built(seed), size=self.size).load(seed)
         if loose_digest(model) != loose_digest(self._network.load(seed)):

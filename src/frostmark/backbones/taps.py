@@ -3,35 +3,36 @@
     survey = survey_backbone(model, size=224)      # model on the meta device: no weights, no arithmetic
     survey.taps["last_conv"]                       # 'layer4'
     survey.resolve("stage3").shape                 # (256, 14, 14)
+    survey.tap("stage3", "max")                    # what is read for layer=stage3 layer.pool=max
 
 Stages are derived from the shapes of one traced forward pass, never typed in per network. Candidates are block
 outputs: the modules at the top of the network, containers whose parts differ in resolution opened once; pooling,
 reshaping and the classifier head do not count. ``stageK`` is the last candidate at the K-th resolution, followed to
-its non-linearity where the forward applies one as a function. A network whose blocks put out tokens has
-``block1 … blockN`` instead.
+its non-linearity, whatever the spelling of that. A network whose blocks put out tokens has
+``block1 … blockN`` instead, and ``tokens``, the last block's behind the final norm. ``embedding`` every network has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from torch import fx, nn
+from torch import nn
 
-from frostmark.backbones.nodes import Node, measured, module_outputs, with_prefixes
-from frostmark.backbones.tracing import trace
+from frostmark.backbones.embedding import Reading, Readings
+from frostmark.backbones.ending import Ending
+from frostmark.backbones.extractor import Tap
+from frostmark.backbones.forward import Forward
+from frostmark.backbones.nodes import ImageSizeError, Node, measured, module_outputs, with_prefixes
+from frostmark.backbones.norms import Norm, final_norm
+from frostmark.backbones.pooling import default_pool
+from frostmark.backbones.stages import stages_of
 from frostmark.errors import ConfigError, nearest
 
-HEAD_NAMES = frozenset(
-    {"fc", "classifier", "head", "heads", "head_drop", "fc_norm", "AuxLogits", "aux1", "aux2"}
-    | {"head_dist", "aux_head", "pre_logits", "last_linear"}  # timm's
-)
-"""Modules at the top of a network that belong to its classifier."""
+EMBEDDING, TOKENS, PENULTIMATE, LOGITS = "embedding", "tokens", "penultimate", "logits"
 
-ACTIVATIONS = frozenset({"relu", "relu_", "relu6", "gelu", "silu", "hardswish", "leaky_relu", "elu", "mish", "selu"})
-"""Names of activations that a forward may apply as a function."""
-
-_RESHAPING = ("Pool", "Permute", "Flatten", "Dropout", "Identity")
+FINAL = "final"
+"""The word of ``layer.norm=`` for the network's final norm."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Survey:
         aliases: a module's name → the node that is its output (``layer4`` → ``layer4.1.relu_1``).
         flops: floating-point operations of the whole network for one image.
         size: edge of the square input in pixels.
+        norm: what the tokens of a transformer go through in the end.
+        readings: ``embedding`` and ``penultimate`` as pools of a node, where they are.
     """
 
     nodes: dict[str, Node]
@@ -51,6 +54,48 @@ class Survey:
     aliases: dict[str, str]
     flops: int
     size: int
+    norm: Norm | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+
+    def tap(self, word: str, pool: str | None = None, norm: str = FINAL) -> Tap:
+        """What is read for a layer.
+
+        Args:
+            word: a tap, a module or a node.
+            pool: of a map or of tokens; None for the one that suits. What is one vector per image needs none.
+            norm: whether the tokens of a block are brought through the final norm: ``final``, or ``none``.
+
+        Raises:
+            ConfigError: if the backbone has no such layer, or the pool does not fit it.
+        """
+        if word in self.readings:
+            return self._read(self.readings[word])
+        node = self.resolve(word)
+        pool = default_pool(node) if pool is None else pool
+        if self.norm is None or norm != FINAL or node.kind != "tokens" or not self.is_of_blocks(word):
+            return Tap(node, pool)
+        if node.name == self.norm.node:
+            return Tap(node, pool)
+        if self.norm.direct and not self.norm.pooled and word == self.last_block:
+            return Tap(self.nodes[self.norm.node], pool)
+        return Tap(node, pool, self.norm)
+
+    def is_of_blocks(self, word: str) -> bool:
+        """Whether a word is of a transformer's tokens: ``block1`` …, ``tokens``."""
+        return word in self.taps and (word.startswith("block") or word == TOKENS)
+
+    @property
+    def last_block(self) -> str:
+        """The tap of a transformer's last block; empty where there are no blocks."""
+        return next((tap for tap in reversed(self.taps) if tap.startswith("block")), "")
+
+    def _read(self, reading: Reading) -> Tap:
+        nodes = [self.nodes[name] for name in reading.nodes]
+        if len(nodes) == 1:
+            return Tap(nodes[0], reading.pool, self.norm if reading.normed else None)
+        flops = max(node.flops for node in nodes)
+        beside = Node(" + ".join(reading.nodes), (sum(n.channels for n in nodes),), flops, parts=reading.nodes)
+        return Tap(beside, "")
 
     def resolve(self, word: str) -> Node:
         """The node behind a tap, a module's name or an exact node name.
@@ -69,9 +114,16 @@ class Survey:
             "`python run.py layers backbone=…` lists them all",
         )
 
-    def node_name(self, word: str) -> str:
-        """How the tensor behind a tap is called: the module that puts it out (``layer4``), or the word itself."""
-        return self.taps.get(word, word)
+    def node_name(self, word: str, tap: Tap | None = None) -> str:
+        """How the tensor behind a tap is called: the module that puts it out (``layer4``), or the word itself.
+
+        Args:
+            tap: what is read for the word, where that may be another tensor: the norm behind the last block.
+        """
+        if tap is None or word not in self.taps:
+            return self.taps.get(word, word)
+        names = {self.resolve(other).name: name for other, name in reversed(self.taps.items())}
+        return names.get(tap.node.name) or _path(tap.node.name, self.aliases)
 
     def rows(self, all_nodes: bool) -> list[tuple[str, str, Node, float]]:
         """(taps, name, node, share of the compute up to it) of the taps, or of all nodes, in order."""
@@ -86,7 +138,7 @@ class Survey:
 
     def _nearest_tap(self, word: str) -> str:
         close = nearest(word, self.taps, most=1).split(" and ")[0]
-        return "penultimate" if word == "last_conv" else close
+        return EMBEDDING if word == "last_conv" else close
 
 
 def survey_backbone(model: nn.Module, size: int) -> Survey:
@@ -95,15 +147,47 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
     Raises:
         ConfigError: if the network cannot take images of that size.
     """
-    graph, names = trace(model)
-    nodes = with_prefixes(measured(model, graph, names, size), model)
+    forward = Forward.of(model)
+    nodes = with_prefixes(measured(model, forward.graph, forward.names, size), model)
     aliases = module_outputs(model, nodes)
-    stages = _stages(model, graph, names, nodes, aliases)
     blocks = _blocks(model, nodes, aliases)
+    ending = Ending.of(forward, nodes)
+    stages = stages_of(forward, nodes, aliases, ending, opened=not blocks)
     # A plain transformer is spatial once, in its patch embedding; that is no stage.
-    taps = blocks if blocks and len(stages) <= 1 else _with_last_conv(stages)
-    taps |= _head(graph, model, names, nodes)
-    return Survey(nodes, taps, aliases, max((n.flops for n in nodes.values()), default=0), size)
+    plain = bool(blocks) and len(stages) <= 1
+    taps = blocks if plain else _with_last_conv(stages)
+    last = aliases.get(path := list(blocks.values())[-1], path) if plain else None
+    norm = final_norm(forward, nodes, last) if last is not None else None
+    if last is not None:
+        taps |= {TOKENS: _of_tokens(last, norm, aliases)}
+    found = Readings(forward, nodes, ending, norm, last)
+    readings = {EMBEDDING: found.embedding(), PENULTIMATE: found.penultimate()}
+    ends = {PENULTIMATE: ending.penultimate, LOGITS: ending.logits}
+    if (embedding := readings[EMBEDDING]) is not None:
+        taps |= {EMBEDDING: _path(embedding.nodes[-1], aliases, taps)}
+    return Survey(
+        nodes,
+        taps | {tap: name for tap, name in ends.items() if name is not None},
+        aliases,
+        max((node.flops for node in nodes.values()), default=0),
+        size,
+        norm,
+        {word: reading for word, reading in readings.items() if reading is not None},
+    )
+
+
+def _of_tokens(last_block: str, norm: Norm | None, aliases: dict[str, str]) -> str:
+    """How the last tokens before pooling are called."""
+    if norm is None or norm.pooled:
+        return _path(last_block, aliases)
+    return norm.module if aliases.get(norm.module, norm.module) == norm.node else norm.node
+
+
+def _path(name: str, aliases: dict[str, str], taps: Mapping[str, str] | None = None) -> str:
+    """How a node is called: as a tap calls it, else by the path of the module that it is the output of."""
+    called = [path for path in (taps or {}).values() if aliases.get(path, path) == name]
+    paths = [path for path, node in aliases.items() if node == name]
+    return called[0] if called else min(paths, key=len, default=name)
 
 
 def survey_at(native: nn.Module, native_size: int, model: nn.Module, size: int) -> Survey:
@@ -119,71 +203,22 @@ def survey_at(native: nn.Module, native_size: int, model: nn.Module, size: int) 
     survey = survey_backbone(native, native_size)
     if size == native_size:
         return survey
-    resized = survey_backbone(model, size)
+    try:
+        resized = survey_backbone(model, size)
+    except ImageSizeError as problem:
+        fix = f"preprocess.size={native_size}, the network's own, which is taken where no size is typed"
+        raise ImageSizeError(problem.problem, fix=fix) from problem
     # Which axis holds the channels is read at the native size: at others it may be ambiguous (96×96×96).
     nodes = {
         name: replace(node, channels_last=survey.nodes[name].channels_last)
         for name, node in resized.nodes.items()
         if name in survey.nodes
     }
-    return Survey(nodes, survey.taps, survey.aliases, resized.flops, size)
-
-
-def _candidates(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str]) -> Iterator[tuple[str, Node]]:
-    """Block outputs: (module name, its output node), in the order of execution."""
-
-    def output(name: str) -> Node | None:
-        return nodes.get(aliases.get(name, name))
-
-    candidates: list[tuple[str, Node]] = []
-    order = {name: position for position, name in enumerate(nodes)}
-    pooled = len(order)
-    for name, module in model.named_children():
-        if name in HEAD_NAMES:
-            continue
-        parts = [(f"{name}.{k}", child) for k, child in module.named_children()]
-        resolutions = {n.resolution for p, _ in parts if (n := output(p)) is not None and n.kind == "map"}
-        opened = isinstance(module, nn.ModuleList) or (isinstance(module, nn.Sequential) and len(resolutions) > 1)
-        for path, child in parts if opened else [(name, module)]:
-            node = output(path)
-            if node is not None and node.is_image and not _reshapes(child):
-                candidates.append((path, node))
-            elif node is not None and (node.kind == "vector" or (node.kind == "map" and node.resolution == 1)):
-                pooled = min(pooled, order[node.name])
-    # A single cell behind global pooling (the last convolution of timm's MobileNetV3) is no map of the image any more.
-    maps = [(path, node) for path, node in candidates if node.resolution > 1 or order[node.name] < pooled]
-    yield from sorted(maps, key=lambda item: order[item[1].name])
-
-
-def _reshapes(module: nn.Module) -> bool:
-    return any(word in type(module).__name__ for word in _RESHAPING)
-
-
-def _stages(
-    model: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], nodes: dict[str, Node], aliases: dict[str, str]
-) -> dict[str, str]:
-    last_at: dict[int, tuple[str, Node]] = {}
-    for path, node in _candidates(model, nodes, aliases):
-        last_at[node.resolution] = (path, node)
-    by_name = {name: node for node, name in names.items()}
-    return {
-        f"stage{k}": _followed(by_name[node.name], names) or path
-        for k, (path, node) in enumerate(last_at.values(), start=1)
-    }
+    return replace(survey, nodes=nodes, flops=resized.flops, size=size)
 
 
 def _with_last_conv(stages: dict[str, str]) -> dict[str, str]:
     return stages | {"last_conv": list(stages.values())[-1]} if stages else {}
-
-
-def _followed(node: fx.Node, names: dict[fx.Node, str]) -> str | None:
-    """The activation that the forward applies to ``node`` as a function, if that is its only use."""
-    users = list(node.users)
-    if len(users) != 1 or users[0].op not in ("call_function", "call_method"):
-        return None
-    target = users[0].target
-    called = target if isinstance(target, str) else getattr(target, "__name__", "")
-    return names[users[0]] if called in ACTIVATIONS else None
 
 
 def _blocks(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str]) -> dict[str, str]:
@@ -198,29 +233,3 @@ def _blocks(model: nn.Module, nodes: dict[str, Node], aliases: dict[str, str]) -
         if len(tokens) == len(paths) > len(longest) and len(set(tokens)) == 1:
             longest = paths
     return {f"block{k}": path for k, path in enumerate(longest, start=1)}
-
-
-def _head(graph: fx.Graph, model: nn.Module, names: dict[fx.Node, str], nodes: dict[str, Node]) -> dict[str, str]:
-    """``penultimate``: the input of the last weight layer; ``logits``: the output of the network.
-
-    A network without a classifier puts out what its classifier would have taken: that is ``penultimate`` then.
-    """
-    modules = dict(model.named_modules())
-    weighted = [
-        n
-        for n in graph.nodes
-        if n.op == "call_module" and isinstance(modules.get(str(n.target)), nn.Linear | nn.Conv2d)
-    ]
-    (output,) = [n for n in graph.nodes if n.op == "output"]
-    headless = bool(weighted) and _in_body(names[weighted[-1]], nodes)
-    sources = {
-        "penultimate": output.args[0] if headless else weighted[-1].args[0] if weighted else None,
-        "logits": None if headless else output.args[0],
-    }
-    named = {tap: names[source] for tap, source in sources.items() if isinstance(source, fx.Node)}
-    return {tap: name for tap, name in named.items() if name in nodes}
-
-
-def _in_body(layer: str, nodes: dict[str, Node]) -> bool:
-    """Whether a weight layer belongs to no classifier: it puts out a map or tokens and does not stand in a head."""
-    return layer.partition(".")[0] not in HEAD_NAMES and layer in nodes and nodes[layer].kind != "vector"

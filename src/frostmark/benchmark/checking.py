@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.benchmark.estimate import Estimate, estimate
-from frostmark.benchmark.labels import group_remarks
 from frostmark.benchmark.leaks import Leaks, leaks_between
-from frostmark.benchmark.remarks import image_remarks
+from frostmark.benchmark.remarks import group_remarks, image_remarks
+from frostmark.benchmark.rows import is_rows
 from frostmark.benchmark.subject import Given, backbone_of
 from frostmark.config.build import build
 from frostmark.config.schema import Config
@@ -29,6 +29,7 @@ from frostmark.data.files import ImageFiles
 from frostmark.data.sketch import Recognised, recognised, sketch
 from frostmark.data.source import SPLITS, ImageSet, Source, TensorImages, files_of, groups_of, said_by
 from frostmark.data.threads import each
+from frostmark.errors import ConfigError
 from frostmark.metrics.metric import Metric
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.stats.copies import EDGE, SKETCH_WIDTH
@@ -102,6 +103,10 @@ def check_images(config: Config, given: Given, progress: Progress) -> Checked:
     Raises:
         FrostmarkError: if there is no such data set, or it cannot be read at all.
     """
+    if is_rows(config):
+        raise ConfigError(
+            "check looks at images, and backbone=rows has none", fix="python run.py check dataset=… backbone=resnet18"
+        )
     source = given.source or build(config.dataset, "dataset", Source)
     classes = class_names(source)
     splits: dict[str, ImageSet] = {split: read_split(source, split, len(classes)) for split in SPLITS}

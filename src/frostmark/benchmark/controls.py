@@ -6,6 +6,7 @@ add_controls(record, subject, measurement)
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from frostmark.analysis.measure import Measurement, joined
 from frostmark.backbones.backbone import UNTRAINED
@@ -20,7 +21,16 @@ from frostmark.lit.trainer import is_rank_zero
 from frostmark.metrics.metric import Scores
 from frostmark.results.record import Record
 
-Control = Callable[[Subject, Measurement], Scores | None]
+
+@dataclass(frozen=True)
+class Measured:
+    """The metrics of a control, and the number of its features."""
+
+    scores: Scores
+    width: int
+
+
+Control = Callable[[Subject, Measurement], Measured | None]
 
 
 def add_controls(record: Record, subject: Subject, measurement: Measurement) -> None:
@@ -28,18 +38,18 @@ def add_controls(record: Record, subject: Subject, measurement: Measurement) -> 
     for name in dict.fromkeys(subject.config.controls):
         measurement.progress(f"control: {name}")
         try:
-            scores = CONTROLS[name](subject, measurement)
+            measured = CONTROLS[name](subject, measurement)
         except FrostmarkError as problem:  # the layer's own numbers are there
             if problem.code == FrostmarkError.code:  # a bug of ours
                 raise
             record.skipped[f"control {name}"] = problem.problem
             continue
-        if scores is not None:
-            record.add_control(name, scores)
+        if measured is not None:
+            record.add_control(name, measured.scores, (subject.tap.width, measured.width))
     record.compare()
 
 
-def untrained(subject: Subject, measurement: Measurement) -> Scores:
+def untrained(subject: Subject, measurement: Measurement) -> Measured:
     """The same network with seeded initial weights.
 
     Raises:
@@ -52,16 +62,23 @@ def untrained(subject: Subject, measurement: Measurement) -> Scores:
     collecting, observed = observers(subject, extraction)
     metrics = Metrics(measurement, observed)
     extraction.through([*collecting, metrics], subject)
-    return metrics.scores
+    return Measured(metrics.scores, subject.tap.width)
 
 
-def pixels(subject: Subject, measurement: Measurement) -> Scores | None:
-    """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one."""
+def pixels(subject: Subject, measurement: Measurement) -> Measured | None:
+    """The images' own pixels, whatever the preprocessing; None in a process that only extracts for another one.
+
+    Raises:
+        ConfigError: if the rows were made elsewhere.
+    """
+    if subject.rows is not None:
+        raise ConfigError("rows made elsewhere come without pixels", fix="controls=[]")
     if not is_rank_zero():
         return None
     rows = pixel_rows(subject, measurement.progress)
     labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
-    return joined(measurement.scores(subject.setting.splits(rows, labels)))
+    scores = joined(measurement.scores(subject.setting.splits(rows, labels)))
+    return Measured(scores, rows["train"].shape[1])
 
 
 CONTROLS: dict[str, Control] = {"untrained": untrained, PIXELS: pixels}

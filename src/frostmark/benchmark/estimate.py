@@ -60,10 +60,10 @@ def estimate(config: Config, backbone: Backbone, splits: Mapping[str, ImageSet])
         ConfigError: if the backbone has no such layer.
     """
     pipeline = checked_pipeline(build(config.preprocess, "preprocess", Preprocess), backbone.preset)
-    word = config.layer.node or config.layer.tap or ""
+    word = config.layer.word
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
-    tap = Tap(survey.resolve(word), config.layer.pool)
+    tap = survey.tap(word, config.layer.pool, config.layer.norm)
     count = sum(map(len, splits.values()))
     device = "cuda" if has_gpu() and config.trainer.accelerator != "cpu" else "cpu"
     return Estimate(

@@ -8,28 +8,24 @@ extraction.cost.forwarded                   # 0 if everything was there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.extractor import Tap
 from frostmark.backbones.network import Network
+from frostmark.benchmark.making import Cost, ForwardPass, MakesRows, RowsAtHand
 from frostmark.benchmark.seen import Seen, wanted
 from frostmark.benchmark.subject import Subject
-from frostmark.config.schema import AUTO, Layer, TrainerChoice
-from frostmark.data.files import Observe, decoding_of
-from frostmark.data.preprocess import Pipeline
+from frostmark.config.schema import Layer
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
-from frostmark.features.entry import SHARD, Entry, shards_of
-from frostmark.features.key import RowKey
+from frostmark.features.entry import Entry, shards_of
 from frostmark.features.memo import Memo
 from frostmark.features.rows import refuse_not_finite
 from frostmark.features.store import FeatureStore
 from frostmark.lit.callbacks.store import StoreFeatures
-from frostmark.lit.callbacks.watch import Watch
-from frostmark.lit.datamodule import ImageModule, StoredRows
-from frostmark.lit.module import FeatureModule, ReplayModule
-from frostmark.lit.probe import fastest_batch, precision_errors
+from frostmark.lit.datamodule import StoredRows
+from frostmark.lit.module import ReplayModule
 from frostmark.lit.trainer import Callback, is_rank_zero, make_trainer, predict
 from frostmark.metrics.metric import Arrays
 
@@ -37,75 +33,38 @@ _SIZES = "batch_sizes.json"
 
 
 @dataclass
-class Cost:
-    """What the forward pass took.
-
-    Attributes:
-        forwarded: images that went through the backbone, each split's counted.
-        seconds, images_per_second: of the pass, with preprocessing and storing; the rate after warm-up.
-        device: the kind it ran on; None if there was no pass.
-        batch_size: images forwarded together, as it was at the end.
-        precision_error: relative distance of the rows from float32's on a probe batch; None in float32.
-    """
-
-    forwarded: int = 0
-    seconds: float = 0.0
-    images_per_second: float = 0.0
-    device: str | None = None
-    batch_size: int = 0
-    precision_error: float | None = None
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Where the pass ran; nothing if there was none."""
-        return {} if self.device is None else {"device": self.device, "batch_size": str(self.batch_size)}
-
-
-@dataclass
 class Extraction:
-    """The images of a run and the network they go through.
+    """The images of a run, and who makes their rows.
 
     Attributes:
-        network: with its weights.
-        pipeline: preprocessing.
+        maker: the network that they go through, or rows made elsewhere.
         splits, fingerprints: images by split name, and what identifies them.
-        trainer: where and how the pass runs.
         store: where rows are kept.
         progress: told how it goes.
         about: what a person should know of the entries.
         max_bytes: rows of a layer that take more are not kept.
         seen: what else a pass over image files keeps of them, since they are decoded anyway.
-        cost: of the passes made so far.
     """
 
-    network: Network
-    pipeline: Pipeline
+    maker: MakesRows
     splits: Mapping[str, ImageSet]
     fingerprints: Mapping[str, str]
-    trainer: TrainerChoice
     store: FeatureStore
     progress: Callable[[str], None]
     about: Mapping[str, str]
     max_bytes: int
     seen: Sequence[Seen] = ()
-    cost: Cost = field(default_factory=Cost)
+
+    @property
+    def cost(self) -> Cost:
+        """Of the passes made so far."""
+        return self.maker.cost
 
     def entries(self, tap: Tap) -> dict[str, Entry]:
         """The place in the store of a tap's rows, by split."""
         return {
             split: self.store.entry(
-                RowKey(
-                    architecture=self.network.backbone.architecture_name,
-                    library=self.network.backbone.library,
-                    weights=self.network.weights,
-                    node=tap.node.name,
-                    pool=tap.pool,
-                    preprocess=" · ".join([repr(self.pipeline), *decoding_of(images)]),
-                    images=self.fingerprints[split],
-                    split=split,
-                    count=len(images),
-                    precision=self.trainer.precision + (" compiled" if self.trainer.compile else ""),
-                ),
+                self.maker.key(tap, images, self.fingerprints[split], split),
                 tap.width,
             )
             for split, images in self.splits.items()
@@ -140,7 +99,7 @@ class Extraction:
         if not self.keeps(tap):
             self.stream(tap, callbacks)
             return
-        others = [other for other in _taps(subject, layers) if self.keeps(other)]
+        others = [other for other in _taps(subject, layers) if self.keeps(other) and self.maker.gives(other)]
         with self.stored(tap, subject.word, others) as entries:
             if is_rank_zero():
                 self.progress("reading the stored rows")
@@ -178,7 +137,7 @@ class Extraction:
     def stream(self, tap: Tap, callbacks: Sequence[Callback]) -> None:
         """Forward all images once more and hand the rows to the callbacks; nothing is stored."""
         wanted = {split: shards_of(len(images)) for split, images in self.splits.items()}
-        self.cost.precision_error = self._forward([tap], callbacks, wanted).get(tap)
+        self.cost.precision_error = self.maker.make([tap], callbacks, wanted).get(tap)
 
     def _fill(self, taps: Sequence[Tap], layer: str) -> None:
         """Forward what is missing of any tap, and commit. ``taps[0]`` is the one that must come out well."""
@@ -211,7 +170,7 @@ class Extraction:
             split: sorted({shard for of in lacking for shard in of[split]}, key=lambda shard: shard.start)
             for split in self.splits
         }
-        errors = self._forward(taps, [storing], wanted, [of.observe for of, _ in seen])
+        errors = self.maker.make(taps, [storing], wanted, [of.observe for of, _ in seen])
         for split, entry in next(iter(entries.values())).items():
             refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
         if is_rank_zero():
@@ -219,67 +178,22 @@ class Extraction:
                 of.commit()
         return errors
 
-    def _forward(
-        self,
-        taps: Sequence[Tap],
-        callbacks: Sequence[Callback],
-        wanted: Mapping[str, Sequence[range]],
-        observe: Sequence[Observe] = (),
-    ) -> dict[Tap, float]:
-        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32."""
-        chosen = self.trainer
-        extractor = Extractor(self.network.model, taps)
-        if chosen.compile:
-            self.progress("compiling the network with the first batch")
-            extractor.compile_body()
-        uniform = all(images.uniform for images in self.splits.values())
-        # Images that differ in size were brought to one where they were decoded.
-        module = FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
-        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers, observe)
-        watch = Watch({split: sum(map(len, pieces)) for split, pieces in wanted.items()}, self.progress)
-        trainer = make_trainer(
-            [*callbacks, watch],
-            accelerator=chosen.accelerator,
-            devices=chosen.devices,
-            strategy=chosen.strategy,
-            precision=chosen.precision,
-        )
-        if chosen.batch_size != AUTO:
-            images.batch_size = min(chosen.batch_size, SHARD)
-        elif not chosen.compile:  # every size tried would be compiled
-            self.progress("choosing the batch size")
-            name = f"{self.network.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
-            images.batch_size = fastest_batch(trainer, module, images, Memo(self.store.folder / _SIZES), name)
-        errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
-        with closing(images):
-            predict(trainer, module, images)
-        self.cost.forwarded += sum(len(piece) for pieces in wanted.values() for piece in pieces)
-        self.cost.seconds += watch.seconds
-        self.cost.images_per_second = watch.images_per_second
-        self.cost.device = trainer.strategy.root_device.type
-        self.cost.batch_size = module.at_once or images.batch_size
-        return dict(zip(taps, errors, strict=False))
 
+def extraction_of(subject: Subject, network: Network | None, progress: Callable[[str], None]) -> Extraction:
+    """The images of a benchmark on their way through a network: its own, or a control's.
 
-def extraction_of(subject: Subject, network: Network, progress: Callable[[str], None]) -> Extraction:
-    """The images of a benchmark on their way through a network: its own, or a control's."""
-    about = {
-        "backbone": network.backbone.name,
-        "weights": network.backbone.weights_name,
-        "dataset": subject.source.name,
-        "preprocess": f"{subject.preprocess} {subject.pipeline.size}",
-    }
+    Args:
+        network: None for rows made elsewhere.
+    """
     config = subject.config
     store = FeatureStore(config.mlruns / "features")
     return Extraction(
-        network,
-        subject.pipeline,
+        _maker(subject, network, store, progress),
         subject.splits,
         subject.fingerprints,
-        config.trainer,
         store,
         progress,
-        about,
+        _about(subject, network),
         config.features.max_bytes,
         wanted(subject, store),
     )
@@ -290,12 +204,34 @@ def _room(entries: Mapping[str, Entry], missing: Mapping[str, Sequence[range]]) 
     return sum(entries[split].bytes_of(len(shard)) for split, shards in missing.items() for shard in shards)
 
 
+def _maker(
+    subject: Subject, network: Network | None, store: FeatureStore, progress: Callable[[str], None]
+) -> MakesRows:
+    if subject.rows is not None:
+        return RowsAtHand(subject.rows.layer, subject.splits)
+    assert network is not None, "rows are made by a network, or were made elsewhere"
+    memo = Memo(store.folder / _SIZES)
+    return ForwardPass(network, subject.pipeline, subject.splits, subject.config.trainer, memo, progress)
+
+
+def _about(subject: Subject, network: Network | None) -> dict[str, str]:
+    """What a person should know of the entries."""
+    backbone = subject.backbone if network is None else network.backbone
+    seen = {} if network is None else {"preprocess": f"{subject.preprocess} {subject.pipeline.size}"}
+    return {
+        "backbone": backbone.name,
+        "weights": backbone.weights_name,
+        "dataset": subject.source.name,
+        **seen,
+    }
+
+
 def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:
     """What the other jobs will read; a layer that this backbone does not have is told of by its own job."""
     taps = []
-    for layer in layers:
+    for layer in layers if subject.rows is None else ():  # rows made elsewhere are not made together
         try:
-            taps.append(Tap(subject.survey.resolve(layer.node or layer.tap or ""), layer.pool))
+            taps.append(subject.survey.tap(layer.word, layer.pool, layer.norm))
         except ConfigError:
             continue
     return list(dict.fromkeys(taps))

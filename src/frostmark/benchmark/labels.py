@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
-
-import numpy as np
 
 import frostmark
 from frostmark.backbones.network import Network
-from frostmark.benchmark.remarks import image_remarks
+from frostmark.benchmark.remarks import group_counts, group_remarks, image_remarks
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, group_digest, label_digest
 from frostmark.figures.palette import name_colour
 from frostmark.metrics.neighbours import Neighbours
-from frostmark.stats.grouped import INDEPENDENT, Codes, count_groups, few_groups, largest_share
+from frostmark.stats.grouped import INDEPENDENT, Codes
 
 LIBRARIES = (
     "torch",
     "torchvision",
     "timm",
+    "open_clip_torch",
     "pytorch-lightning",
     "scikit-learn",
     "openTSNE",
@@ -38,33 +36,28 @@ LIBRARIES = (
 """What can change a number."""
 
 
-def tags(subject: Subject, network: Network) -> dict[str, str]:
+def tags(subject: Subject, network: Network | None) -> dict[str, str]:
     """What the run is.
 
     Args:
-        network: the backbone with its weights.
+        network: the backbone with its weights; None for rows made elsewhere.
     """
-    backbone, tap, config = subject.backbone, subject.tap, subject.config
+    backbone, config = subject.backbone, subject.config
     return {
         "backbone": backbone.name,
         "backbone_family": backbone.family,
         "layer": subject.word,
         "node": subject.node_name,
-        "pool": tap.pool,
-        "features": str(tap.width),
+        "features": str(subject.tap.width),
+        "row_recipe": subject.row_recipe,
         **({"projection": subject.projection} if subject.wide else {}),
-        "weights": backbone.weights_name,
-        "weights_digest": network.weights,
-        "parameters": str(network.parameters),
-        **backbone.provenance,
+        **_made_by(subject, network),
         "dataset": subject.source.name,
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
         **{f"{split}_images": str(len(images)) for split, images in subject.splits.items()},
         **group_tags(subject.groups),
         "preprocess": subject.preprocess,
-        "image_size": str(subject.pipeline.size),
-        "precision": config.trainer.precision + (" compiled" if config.trainer.compile else ""),
         **_map_tags(subject),
         "seed": str(config.seed),
         "protocol": protocol(config),
@@ -75,38 +68,62 @@ def tags(subject: Subject, network: Network) -> dict[str, str]:
     }
 
 
+def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
+    """Who made the rows, and how."""
+    if network is None:
+        return _made_elsewhere(subject)
+    backbone, trainer = subject.backbone, subject.config.trainer
+    return {
+        **layer_tags(subject),
+        "weights": backbone.weights_name,
+        "weights_digest": network.weights,
+        **({"weights_read": network.reading.words} if network.reading.words else {}),
+        "parameters": str(network.parameters),
+        **backbone.provenance,
+        "image_size": str(subject.pipeline.size),
+        "precision": trainer.precision + (" compiled" if trainer.compile else ""),
+    }
+
+
+def layer_tags(subject: Subject) -> dict[str, str]:
+    """How rows are made of the node: the pool, unless the node is a vector, and whether tokens go through the norm."""
+    tap, survey = subject.tap, subject.survey
+    of_blocks = survey.norm is not None and survey.is_of_blocks(subject.word)
+    normed = tap.norm is not None or (survey.norm is not None and tap.node.name == survey.norm.node)
+    return {
+        **({"pool": tap.pool} if tap.pool else {}),
+        **({"norm": "final" if normed else "none"} if of_blocks or normed else {}),
+    }
+
+
+def _made_elsewhere(subject: Subject) -> dict[str, str]:
+    assert subject.rows is not None, "a network makes the rows, or they were made elsewhere"
+    rows, about = subject.rows, subject.rows.given.about
+    return {
+        "weights": subject.backbone.weights_name,
+        "weights_digest": rows.layer.digest,
+        "rows_kind": rows.layer.kind,
+        **({"rows_weights": about["weights"]} if "weights" in about else {}),
+        **{tag: about[tag] for tag in ("image_size", "precision") if tag in about},
+    }
+
+
 def group_tags(groups: Mapping[str, Codes] | None) -> dict[str, str]:
     """How many groups each split has, and which images they hold; none of independent images."""
     if groups is None:
         return {}
-    return {"groups": _group_counts(groups), "group_digest": group_digest(groups.values())}
+    return {"groups": group_counts(groups), "group_digest": group_digest(groups.values())}
 
 
-def _group_counts(groups: Mapping[str, Codes]) -> str:
-    """``20 train (the largest 5.0 % of the images), 12 test (…)``."""
-    of_splits = (f"{count_groups(of):,} {split} (the largest {largest_share(of):.1%}" for split, of in groups.items())
-    return " of the images), ".join(of_splits) + " of the images)"
-
-
-def remarks(subject: Subject) -> list[str]:
-    """What must be said beside the metrics: how many images of which classes there are, and how independent."""
+def remarks(subject: Subject, network: Network | None) -> list[str]:
+    """What must be said beside the metrics: how the weights or rows were read, how many images there are of what."""
+    read = "" if network is None else network.reading.words
+    of_weights = [f"weights {subject.backbone.weights_name}: {read}"] if read else []
+    of_rows = [] if subject.rows is None else subject.rows.remarks
     labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
     neighbours = next((family.k for family in subject.families.values() if isinstance(family, Neighbours)), None)
-    return [*image_remarks(labels, subject.classes, neighbours), *group_remarks(subject.groups)]
-
-
-def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
-    """What must be said of the independence of the images: nothing where all are taken to be independent."""
-    if groups is None:
-        return []
-    said = [f"groups of images: {_group_counts(groups)}; intervals and p values are those of whole groups"]
-    for split, of in groups.items():
-        said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
-    shared = reduce(np.intersect1d, groups.values())
-    if len(shared):
-        many = "1 group has" if len(shared) == 1 else f"{len(shared):,} groups have"
-        said.append(f"{many} images in train and in test: a layer may recognise the group instead of the class")
-    return said
+    of_images = [*image_remarks(labels, subject.classes, neighbours), *group_remarks(subject.groups)]
+    return [*of_weights, *subject.idle, *of_images, *of_rows]
 
 
 def _map_tags(subject: Subject) -> dict[str, str]:
@@ -143,19 +160,27 @@ def identity(config: Config) -> dict[str, str]:
         "dataset_fingerprint": combined(*subject.fingerprints.values()),
         "label_digest": combined(*map(label_digest, subject.splits.values())),
         **({} if subject.groups is None else {"group_digest": group_digest(subject.groups.values())}),
-        "weights_digest": Network.loaded(subject.backbone, config.seed).weights,
+        "weights_digest": Network.loaded(subject.backbone, config.seed).weights
+        if subject.rows is None
+        else subject.rows.layer.digest,
         **versions(),
     }
 
 
 def setting(subject: Subject) -> dict[str, str]:
     """What was benchmarked and how: the lines above a summary."""
+    tap, rows = subject.tap, subject.rows
+    pool = f"pool {tap.pool}, " if tap.pool else ""
+    weights = f"weights {subject.backbone.weights_name}" if rows is None else rows.origin
+    place = f"node {subject.node_name}, {pool}" if rows is None else ""
+    seen = f"{subject.preprocess} to {subject.pipeline.size} pixels" if rows is None else rows.seen
+    sizes = ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
     return {
-        "Backbone": f"{subject.backbone.name}, weights {subject.backbone.weights_name}",
-        "Layer": f"{subject.word} (node {subject.node_name}, pool {subject.tap.pool}, "
-        f"{subject.tap.width:,} features)" + (f"; {subject.projection}" if subject.wide else ""),
-        "Images": ", ".join(f"{len(images):,} {split}" for split, images in subject.splits.items())
-        + f" of {subject.source.name}, {subject.preprocess} to {subject.pipeline.size} pixels",
+        "Backbone": f"{subject.backbone.name}, {weights}",
+        "Layer": f"{subject.word} ({place}{tap.width:,} features)"
+        + (f"; {subject.projection}" if subject.wide else ""),
+        "Row": subject.row_recipe,
+        "Images": f"{sizes} of {subject.source.name}, {seen}",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),
         "Map": "none"
         if subject.reducer is None

@@ -134,12 +134,14 @@ def leak_table(
 
 
 def add_leaks(record: Record, subject: Subject, observed: Observed) -> None:
-    """Look for copies and tell of them, once the layer's own metrics are in; nothing in a process that only extracts.
+    """Look for copies and tell of them, once the layer's own metrics are in.
+
+    Nothing in a process that only extracts, and of rows made elsewhere, which come without the images.
 
     Raises:
         DataError: if a file has to be decoded for it, and cannot be.
     """
-    if not is_rank_zero():
+    if not is_rank_zero() or subject.rows is not None:
         return
     record.progress("looking for copies of train images in the test split")
     known = known_images(subject, record.progress)

@@ -14,13 +14,17 @@ from frostmark.benchmark.subject import Given, Subject, backbone_of
 from frostmark.errors import ConfigError
 
 
-def network_of(subject: Subject, given: Given) -> Network:
-    """The network of the run.
+def network_of(subject: Subject, given: Given) -> Network | None:
+    """The network of the run; None for rows made elsewhere.
 
     Raises:
         ConfigError: if a class that is not ours gives other weights when it is made a second time.
+        DataError: if the weights are missing or refused, or lack what the layer needs.
     """
+    if subject.rows is not None:
+        return None
     network = Network.loaded(subject.backbone, subject.config.seed)
+    network.require(subject.tap, subject.survey, subject.word)
     if isinstance(subject.backbone, CheckedBackbone):
         _require_steady(network, backbone_of(subject.config, given), subject.config.seed)
     return network

@@ -1,16 +1,19 @@
 """What must be said of the images of a data set: the same words beside the metrics of a run and in ``check``.
 
 image_remarks(labels, classes, k=20)        # ["2 classes have fewer than 20 train images: cat (3), dog (7); …"]
+group_remarks({"train": codes, "test": codes})
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.metrics.deciding import MAX_EQUAL, are_unequal
+from frostmark.stats.grouped import Codes, count_groups, few_groups, largest_share
 
 MIN_CLASS_TEST = 10
 """Test images of a class; from fewer its recall is known to within 30 points."""
@@ -87,3 +90,23 @@ def _named(which: NDArray[np.int64], classes: Sequence[str], count: NDArray[np.i
     names = [classes[c] if count is None else f"{classes[c]} ({count[c]:,})" for c in which[:MAX_NAMED].tolist()]
     more = f" and {len(which) - MAX_NAMED:,} more" if len(which) > MAX_NAMED else ""
     return ", ".join(names) + more
+
+
+def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
+    """What must be said of the independence of the images: nothing where all are taken to be independent."""
+    if groups is None:
+        return []
+    said = [f"groups of images: {group_counts(groups)}; intervals and p values are those of whole groups"]
+    for split, of in groups.items():
+        said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
+    shared = reduce(np.intersect1d, groups.values())
+    if len(shared):
+        many = "1 group has" if len(shared) == 1 else f"{len(shared):,} groups have"
+        said.append(f"{many} images in train and in test: a layer may recognise the group instead of the class")
+    return said
+
+
+def group_counts(groups: Mapping[str, Codes]) -> str:
+    """``20 train (the largest 5.0 % of the images), 12 test (…)``."""
+    of_splits = (f"{count_groups(of):,} {split} (the largest {largest_share(of):.1%}" for split, of in groups.items())
+    return " of the images), ".join(of_splits) + " of the images)"

@@ -6,9 +6,9 @@ result.values["test/neighbours/knn_accuracy"]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from frostmark.analysis.maps import MapMaking
@@ -17,11 +17,12 @@ from frostmark.analysis.observed import Observed
 from frostmark.backbones.network import Network
 from frostmark.benchmark.controls import add_controls
 from frostmark.benchmark.costs import costs
-from frostmark.benchmark.extraction import extraction_of
+from frostmark.benchmark.extraction import Extraction, extraction_of
 from frostmark.benchmark.labels import remarks, setting, tags
 from frostmark.benchmark.leaks import add_leaks
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import network_of
+from frostmark.benchmark.result import KeptRows, Result
 from frostmark.benchmark.seen import pictures
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
@@ -35,8 +36,6 @@ from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
 from frostmark.metrics.deciding import Rule
-from frostmark.metrics.kinds import Kind
-from frostmark.metrics.maps import SplitMap
 from frostmark.results.progress import ProgressLine
 from frostmark.results.record import Record
 from frostmark.results.summary import summarise
@@ -44,39 +43,6 @@ from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.steady import Steady
 from frostmark.tracking.tracker import Tracker
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one benchmark leaves behind.
-
-    Attributes:
-        title: backbone · layer · data set.
-        about: weights and numbers of images, which the title leaves out.
-        folder: every file of the run.
-        values, undefined: the metrics, and why some have none.
-        chance: of some metrics, what labels that mean nothing would give.
-        run_id, link: the run in the tracking store, if there is one, and its place in MLflow's pages.
-        kinds: what the metrics are: their words, direction and what they may be compared across.
-        maps: one per split, with coordinates, labels and how far they may be believed; none if none could be made.
-        figures: artifact → the picture as it was drawn, a matplotlib figure.
-        remarks: what must be said beside the metrics, such as how few groups the images come in.
-        decides: key and kind of the metric that decides; None if the run has none that can.
-    """
-
-    title: str
-    about: str
-    folder: Path
-    values: Mapping[str, float]
-    undefined: Mapping[str, str]
-    chance: Mapping[str, float]
-    run_id: str | None
-    link: str | None
-    maps: Sequence[SplitMap] = ()
-    figures: Mapping[str, object] = field(default_factory=dict)
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
-    remarks: Sequence[str] = ()
-    decides: tuple[str, Kind] | None = None
 
 
 def run_benchmark(
@@ -105,8 +71,8 @@ def run_benchmark(
     subject = resolve(config, given, folder)
     network = network_of(subject, given)
     with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
-        record = _record(subject, folder, run.tracker, progress)
-        with _recording(record, subject, network, shown(config, given.described)):
+        record = _record(subject, network, folder, run.tracker, progress)
+        with _recording(record, subject, network, shown(config, given.described(config))):
             measurement = Measurement(subject.families, progress)
             extraction = extraction_of(subject, network, progress)
             record.add_tags(extraction.places(subject.tap))
@@ -120,7 +86,7 @@ def run_benchmark(
             record.add_tags(extraction.cost.tags)
             add_controls(record, subject, measurement)
             record.decide()
-    return _result(subject, record, mapping, run) if is_rank_zero() else None
+    return _result(subject, record, mapping, run, extraction) if is_rank_zero() else None
 
 
 @dataclass(frozen=True)
@@ -150,7 +116,7 @@ def _tracked(subject: Subject, folder: Path, parent: str | None) -> Iterator[_Tr
 
 
 @contextmanager
-def _recording(record: Record, subject: Subject, network: Network, config: Shown) -> Iterator[None]:
+def _recording(record: Record, subject: Subject, network: Network | None, config: Shown) -> Iterator[None]:
     """Says first what the run is, and writes in the end what was found, whatever happens between."""
     if not is_rank_zero():
         yield
@@ -180,14 +146,17 @@ def _damage_named(subject: Subject, folder: Path, progress: Callable[[str], None
         raise (refusal(subject.splits, known, folder, progress) or first) from first
 
 
-def _record(subject: Subject, folder: Path, tracker: Tracker, progress: Callable[[str], None]) -> Record:
-    about = f"Weights: {subject.backbone.weights_name}."
-    shown = pictures(subject, FeatureStore(subject.config.mlruns / "features"))
+def _record(
+    subject: Subject, network: Network | None, folder: Path, tracker: Tracker, progress: Callable[[str], None]
+) -> Record:
+    about = f"Weights: {subject.backbone.weights_name}." if subject.rows is None else f"{subject.rows.origin}."
+    shown = pictures(subject, FeatureStore(subject.config.mlruns / "features")) if subject.pictured else None
     return Record(
         *(folder, tracker, progress, subject.title, subject.classes, shown, about),
         groups=dict(subject.groups or {}),
+        files=dict(subject.files),
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
-        remarks=remarks(subject),
+        remarks=remarks(subject, network),
         rule=_rule(subject),
     )
 
@@ -207,7 +176,9 @@ def _mapping(subject: Subject, observed: Observed, record: Record) -> list[Maps]
     return [Maps(MapMaking(subject.reducer, observed.setting, record.progress), observed, record)]
 
 
-def _result(subject: Subject, record: Record, mapping: Sequence[Maps], run: _TrackedRun) -> Result:
+def _result(
+    subject: Subject, record: Record, mapping: Sequence[Maps], run: _TrackedRun, extraction: Extraction
+) -> Result:
     return Result(
         record.title,
         subject.about,
@@ -222,4 +193,18 @@ def _result(subject: Subject, record: Record, mapping: Sequence[Maps], run: _Tra
         record.kinds,
         record.remarks,
         record.decides,
+        record.classes,
+        _rows(subject, extraction),
+        record.labels,
+        record.files,
+        record.groups,
+        record.outcomes,
     )
+
+
+def _rows(subject: Subject, extraction: Extraction) -> KeptRows:
+    """The rows of the layer, as long as they are in the store."""
+    tap = subject.tap
+    most = subject.config.features.max_bytes
+    why = "" if extraction.keeps(tap) else f"they take {extraction.size(tap):,} bytes, features.max_bytes is {most:,}"
+    return KeptRows(extraction.entries(tap), why)

@@ -19,7 +19,10 @@ from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.contract import checked_backbone
 from frostmark.backbones.drawing import drawing
 from frostmark.backbones.extractor import Tap
+from frostmark.backbones.recipe import idle, recipe
+from frostmark.backbones.rows import RowsBackbone
 from frostmark.backbones.taps import Survey
+from frostmark.benchmark.rows import RowsElsewhere, is_rows, rows_elsewhere
 from frostmark.config.build import build
 from frostmark.config.schema import Config
 from frostmark.data.contract import checked_pipeline, class_names, read_split
@@ -28,8 +31,10 @@ from frostmark.data.fingerprint import fingerprint
 from frostmark.data.inspection import inspected
 from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
+from frostmark.data.rows import RowImages
 from frostmark.data.source import SPLITS, ImageSet, Source, files_of, groups_of
 from frostmark.errors import DataError
+from frostmark.features.given import GivenRows, rows_of
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
@@ -42,16 +47,26 @@ MAX_WIDTH = 4_096
 
 @dataclass(frozen=True)
 class Given:
-    """Parts that a caller hands over, instead of a configuration that says how to make them."""
+    """Parts that a caller hands over, instead of a configuration that says how to make them.
+
+    Attributes:
+        rows: in memory, in the place of a file of rows.
+    """
 
     backbone: Backbone | None = None
     source: Source | None = None
+    rows: GivenRows | None = None
 
-    @property
-    def described(self) -> dict[str, dict[str, str]]:
-        """What the configuration kept with the run says of them."""
+    def described(self, config: Config) -> dict[str, dict[str, str]]:
+        """What the configuration kept with the run says of them; rows are the data set, too."""
         parts = {"backbone": self.backbone, "dataset": self.source}
-        return {group: {"given": part.name} for group, part in parts.items() if part is not None}
+        given = {group: {"given": part.name} for group, part in parts.items() if part is not None}
+        return given | ({group: {"given": "rows"} for group in ("preprocess", "dataset")} if is_rows(config) else {})
+
+
+def rows_handed_over(rows: Mapping[str, object], name: str | None) -> Given:
+    """Rows made elsewhere as arrays, under the ``name`` of their network; see :mod:`frostmark.features.given`."""
+    return Given(RowsBackbone(label=name), rows=rows_of(rows))
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ class Subject:
         source, splits: the data set, and its images by split.
         reducer: makes the maps; None for no maps.
         families: the metrics, by name.
+        rows: made elsewhere; None where a network makes them.
     """
 
     config: Config
@@ -80,6 +96,7 @@ class Subject:
     splits: Mapping[str, ImageSet]
     reducer: Reducer | None
     families: Mapping[str, Metric]
+    rows: RowsElsewhere | None = None
 
     @property
     def title(self) -> str:
@@ -90,9 +107,20 @@ class Subject:
     def about(self) -> str:
         """What the title leaves out: weights, numbers of images, and the projection, if there is one."""
         sizes = ", ".join(f"{len(images):,} {split}" for split, images in self.splits.items())
-        return " · ".join(
-            part for part in (f"weights {self.backbone.weights_name}", f"{sizes} images", self.projection) if part
-        )
+        weights = f"weights {self.backbone.weights_name}" if self.rows is None else self.rows.origin
+        seen = f"{self.pipeline.size} pixels" if self.rows is None else ""
+        return " · ".join(part for part in (weights, f"{sizes} images", seen, self.projection) if part)
+
+    @property
+    def row_recipe(self) -> str:
+        """What a row is, in words."""
+        return recipe(self.survey, self.word, self.tap) if self.rows is None else self.rows.recipe
+
+    @property
+    def idle(self) -> list[str]:
+        """What was typed for the layer and does nothing."""
+        layer = self.config.layer
+        return idle(self.survey, self.word, layer.pool, layer.norm)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -102,7 +130,10 @@ class Subject:
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """By split, what identifies its images."""
-        return {split: fingerprint(images) for split, images in self.splits.items()}
+        return {
+            split: images.fingerprint if isinstance(images, RowImages) else fingerprint(images)
+            for split, images in self.splits.items()
+        }
 
     @cached_property
     def groups(self) -> dict[str, Codes] | None:
@@ -148,6 +179,11 @@ class Subject:
         draws = (counts.resamples, counts.permutations)
         return Setting(self.classes, self.config.seed, self.fingerprints, *draws, self.groups)
 
+    @property
+    def pictured(self) -> bool:
+        """Whether the images can be shown: of rows made elsewhere, only where their files are named and there."""
+        return all(images.pictured for images in self.splits.values() if isinstance(images, RowImages))
+
     def thumbnails(self, split: str, positions: Sequence[int], edge: int | None = None) -> NDArray[np.uint8]:
         """The images at ``positions`` as pictures (n, H, W, 3) for a person, their longer side at most ``edge``."""
         return np.asarray(thumbnails(self.images(split), positions, edge).numpy())
@@ -175,23 +211,23 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
         FrostmarkError: if something is wrong that the user can mend.
     """
     backbone = backbone_of(config, given)
+    if isinstance(backbone, RowsBackbone):
+        return _of_rows(config, rows_elsewhere(backbone, given.rows, config.layer))
     preprocess = build(config.preprocess, "preprocess", Preprocess)
     source = given.source or build(config.dataset, "dataset", Source)
     pipeline = checked_pipeline(preprocess, backbone.preset)
-    word = config.layer.node or config.layer.tap or ""
+    word = config.layer.word
     backbone.check_layer(word)
     survey = backbone.survey(pipeline.size)
-    tap = Tap(survey.resolve(word), config.layer.pool)
-    chosen = config.reducer or {}  # reducer=none leaves what an experiment adds to it
-    reducer = build(chosen, "reducer", Reducer) if chosen.get("_target_") else None
-    families = {name: build(node, f"metrics.{name}", Metric) for name, node in config.metrics.items()}
+    tap = survey.tap(word, config.layer.pool, config.layer.norm)
+    reducer, families = _analysis(config)
     return Subject(
         config,
         backbone,
         survey,
         tap,
         word,
-        survey.node_name(word),
+        survey.node_name(word, tap),
         pipeline,
         type(preprocess).__name__.lower(),
         source,
@@ -199,6 +235,19 @@ def resolve(config: Config, given: Given, folder: Path | None = None) -> Subject
         reducer,
         families,
     )
+
+
+def _of_rows(config: Config, of: RowsElsewhere) -> Subject:
+    word = of.layer.name
+    places = (of.backbone, of.survey, of.tap, word, word, of.pipeline, of.preprocess, of.source, of.source.splits)
+    return Subject(config, *places, *_analysis(config), rows=of)
+
+
+def _analysis(config: Config) -> tuple[Reducer | None, dict[str, Metric]]:
+    """What makes the maps, if anything does, and the metrics by name."""
+    chosen = config.reducer or {}  # reducer=none leaves what an experiment adds to it
+    reducer = build(chosen, "reducer", Reducer) if chosen.get("_target_") else None
+    return reducer, {name: build(node, f"metrics.{name}", Metric) for name, node in config.metrics.items()}
 
 
 def backbone_of(config: Config, given: Given) -> Backbone:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from frostmark.benchmark.run import Result
+from frostmark.benchmark.result import Result
 from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
 from frostmark.comparison.cards import card_sentence

@@ -45,7 +45,7 @@ def through_hydra(arguments: list[str]) -> int:
     """
     _refuse_unknown_words(arguments)
     _refuse_two_modes(arguments)
-    sys.argv[1:] = _options_first(arguments)
+    sys.argv[1:] = _options_first(_of_rows(arguments))
     # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     register()
@@ -88,6 +88,15 @@ def _finish(call: Call, stopped: BaseException | None) -> int:
     finished = finish(call.sweep, stopped)
     print_sweep(finished)
     return finished.code
+
+
+def _of_rows(arguments: list[str]) -> list[str]:
+    """The words as they are, unless rows made elsewhere are asked for: their layers stand in their file."""
+    if "backbone=rows" not in arguments:
+        return arguments
+    from frostmark.cli.rows import with_layers
+
+    return with_layers(arguments)
 
 
 def _options_first(arguments: list[str]) -> list[str]:

@@ -16,7 +16,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from frostmark.benchmark.labels import identity
-from frostmark.benchmark.run import Result, run_benchmark
+from frostmark.benchmark.result import Result
+from frostmark.benchmark.run import run_benchmark
+from frostmark.benchmark.subject import Given
 from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
 from frostmark.cli.apart import run_apart
 from frostmark.cli.console import print_result
@@ -105,6 +107,6 @@ def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
 def _still_holds(config: DictConfig, folder: Path) -> bool:
     with suppress(Exception):  # whatever is wrong with it is told when the job is done again
         checked: Config = typed(config)
-        if (folder / "config.yaml").read_text(encoding="utf-8") == shown(checked).yaml:
+        if (folder / "config.yaml").read_text(encoding="utf-8") == shown(checked, Given().described(checked)).yaml:
             return identity(checked).items() <= Run.read(folder).tags.items()
     return False

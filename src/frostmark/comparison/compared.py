@@ -22,7 +22,7 @@ from frostmark.features.store import FeatureStore
 _FIX = "name two runs or more of the same images, seed, preprocessing and settings of the metrics"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compared:
     """Comparisons that were made together, and the files that hold them.
 
@@ -44,9 +44,16 @@ class Compared:
         """Every part in words."""
         return "\n\n".join(part.markdown for part in self.parts)
 
+    def __repr__(self) -> str:
+        return f"<Compared: {' '.join(map(repr, self.parts))}>"
+
     def _repr_markdown_(self) -> str:
-        """What a notebook shows."""
+        """What a notebook shows that takes no HTML."""
         return self.markdown
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return "\n".join(part._repr_html_() for part in self.parts)
 
 
 def compare_runs(

@@ -14,17 +14,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from frostmark.comparison.about import About
+from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.classes import ClassDifferences, class_differences
 from frostmark.comparison.deciding import AS_MADE, Asked
 from frostmark.comparison.groups import Group
 from frostmark.comparison.maps import AlignedMaps
 from frostmark.comparison.markdown import comparison_markdown
 from frostmark.comparison.similarity import Similarity, similarity_of
-from frostmark.comparison.tables import depth
+from frostmark.comparison.tables import depth, knows_depth, ranking
 from frostmark.comparison.verdict import Verdict, judge
 from frostmark.features.store import FeatureStore
 from frostmark.figures.costs import CostPoint
 from frostmark.figures.depth import Stop
+from frostmark.results.notebook import notebook_html
 
 NOTHING_MORE = About()
 
@@ -37,7 +39,8 @@ class Comparison:
         group: the runs.
         verdict: which is better, and whether that is significant.
         about: where the comparison comes from, with all remarks on it.
-        curves: network → its layers, with depth and value of the metric that decides; empty without one.
+        curves: network → its layers, with depth and value of the metric that decides; empty without one, and without
+            networks whose depth is not known.
         costs: every layer whose cost is known, with its value of the metric that decides.
         maps: laid upon each other, with the images that they show; None if no run has one.
         similarity: CKA between the layers; None if their rows are not kept.
@@ -78,8 +81,16 @@ class Comparison:
         return f"<Comparison of {self.title}: {self.verdict.sentence}>"
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows."""
+        """What a notebook shows that takes no HTML."""
         return self.markdown
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict and the ranking."""
+        cards = card_sentence(self.group, self.verdict)
+        told = [self.verdict.sentence, *([cards] if cards else [])]
+        missing = [f"Missing: {line}" for line in self.about.missing]
+        grid = ranking(self.group, self.verdict) if self.verdict.contenders else ([], [])
+        return notebook_html(self.title, told, grid, [*missing, *self.remarks])
 
 
 def compare(
@@ -128,6 +139,8 @@ def _curves(group: Group, verdict: Verdict) -> dict[str, tuple[Stop, ...]]:
         return {}
     curves: dict[str, tuple[Stop, ...]] = {}
     for name, layer, run in zip(group.names, group.layers, group.runs, strict=True):
+        if not knows_depth(run):
+            continue
         ends = (run.values.get(f"{headline.key}{end}") for end in ("_lo", "_hi"))
         curves[name] = (*curves.get(name, ()), Stop(layer, depth(run), run.values[headline.key], *ends))
     return curves

@@ -9,7 +9,7 @@ Numbers are compared only within a group: between groups they differ by more tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,8 +30,11 @@ SAME = {
 }
 """Tags that runs must share to be compared, and how a person calls them."""
 
-NAMING = ("backbone", "weights", "precision", "reducer")
+NAMING = ("backbone", "weights", "image_size", "precision", "reducer")
 """Tags that tell networks apart; of those, a name holds the ones that differ."""
+
+OWN_POOL = ("embedding", "penultimate", "logits")
+"""Layers that are one vector per image as the network makes it: nobody chose their pool."""
 
 UNTRAINED = "untrained"
 """What the tag ``weights`` says of a network with seeded initial weights."""
@@ -75,9 +78,11 @@ class Group:
     def setting(self) -> str:
         """What all runs share, in words."""
         tags = self.runs[0].tags
+        known = {run.tags["image_size"] for run in self.runs if "image_size" in run.tags}
+        sizes = sorted(known, key=lambda size: (len(size), size))
         return (
             f"{self.dataset}: {int(tags['train_images']):,} train and {int(tags['test_images']):,} test images, "
-            f"{tags['preprocess']} to {tags['image_size']} pixels, seed {tags['seed']}"
+            f"{_preprocessed(tags, sizes)}, seed {tags['seed']}"
         )
 
 
@@ -89,7 +94,7 @@ def comparable(runs: Sequence[Run]) -> list[Group]:
     """
     alike: dict[tuple[str, ...], dict[tuple[str, ...], list[Run]]] = {}
     for run in runs:
-        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool"))
+        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool", "norm"))
         alike.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
     groups = sorted((list(group.values()) for group in alike.values()), key=len, reverse=True)
     return [
@@ -114,10 +119,13 @@ def _short(tag: str, value: str) -> str:
 
 
 def _sameness(run: Run) -> dict[str, str]:
-    shared = {tag: run.tags.get(tag, "") for tag in SAME}
-    if shared["preprocess"] != "official":  # there every network has its own size, as published
-        shared["preprocess"] += f" to {run.tags.get('image_size', '?')} pixels"
-    return shared
+    return {tag: run.tags.get(tag, "") for tag in SAME}
+
+
+def _preprocessed(tags: Mapping[str, str], sizes: Sequence[str]) -> str:
+    """``resize to 96 or 224 pixels``; of rows made elsewhere the size may not be known."""
+    known = tags.get("preprocess", "")
+    return f"{known} to {' or '.join(sizes)} pixels" if sizes else f"preprocessed {known}"
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -129,7 +137,7 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
     names = []
     for run in runs:
-        words = [run.tags[tag] for tag in telling if run.tags.get(tag)]
+        words = [run.tags[tag] + (" px" if tag == "image_size" else "") for tag in telling if run.tags.get(tag)]
         names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
     return tuple(names)
 
@@ -142,7 +150,19 @@ def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:
 
 
 def _layers(group: Sequence[Sequence[Run]]) -> tuple[str, ...]:
-    """Of every node the words it was asked for by, and its pool where these differ."""
-    words = [" = ".join(dict.fromkeys(run.layer for run in same)) for same in group]
-    pools = [same[-1].tags.get("pool", "") for same in group]
-    return tuple(words) if len(set(pools)) < 2 else tuple(map(" ".join, zip(words, pools, strict=True)))
+    """Of every node the words it was asked for by, its pool where these differ, and ``raw`` of tokens not normed."""
+    pools = [_chosen(same, "pool") for same in group]
+    norms = [_chosen(same, "norm") for same in group]
+    several_pools, several_norms = (len(set(filter(None, of))) > 1 for of in (pools, norms))
+    names = []
+    for same, pool, norm in zip(group, pools, norms, strict=True):
+        words = [" = ".join(dict.fromkeys(run.layer for run in same))]
+        words += [pool] if several_pools and pool else []
+        words += ["raw"] if several_norms and norm == "none" else []
+        names.append(" ".join(words))
+    return tuple(names)
+
+
+def _chosen(same: Sequence[Run], tag: str) -> str:
+    """How rows are made of a node, where the user chose it."""
+    return "" if all(run.layer in OWN_POOL for run in same) else same[-1].tags.get(tag, "")

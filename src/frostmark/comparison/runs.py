@@ -69,7 +69,8 @@ class Run:
         kinds: what the metrics are, by ``<family>/<name>``; those of this version where the run did not write any.
         draws, outcomes: metric key → (B,) bootstrap draws; name → (N,) one value an image.
         groups: split → (N,) the group of every image; empty if the images are taken to be independent.
-        labels: split → (N,) the class of every image; empty of runs that did not write them.
+        labels, files: split → (N,) the class of every image, and the name of its file; empty of runs that did not write
+            them, and of images that are not files.
         run_id: in the tracking store, if it is in one.
         folder: where its files are; None for a run that was never written.
     """
@@ -86,6 +87,7 @@ class Run:
     kinds: Mapping[str, Kind] = field(default_factory=known_kinds)
     groups: Mapping[str, Array] = field(default_factory=dict)
     labels: Mapping[str, Array] = field(default_factory=dict)
+    files: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, run_id: str | None = None) -> Run:
@@ -110,6 +112,7 @@ class Run:
                 kinds_from_dict(record.get("kinds")) or known_kinds(),
                 arrays["groups"],
                 arrays["labels"],
+                arrays["files"],
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError, BadZipFile) as problem:
             raise DataError(
@@ -159,7 +162,7 @@ class Run:
 
 def _arrays(path: Path) -> dict[str, dict[str, Array]]:
     """What ``draws.npz`` holds, by the first word of each name; nothing where a run has no such file."""
-    kinds: dict[str, dict[str, Array]] = {"draws": {}, "outcomes": {}, "groups": {}, "labels": {}}
+    kinds: dict[str, dict[str, Array]] = {"draws": {}, "outcomes": {}, "groups": {}, "labels": {}, "files": {}}
     if path.is_file():
         with np.load(path, allow_pickle=False) as arrays:
             for name in arrays.files:

@@ -14,9 +14,10 @@ from rich import box
 from rich.table import Table
 
 from frostmark.comparison.cards import CARD_HEAD, TOP1, card_cells
+from frostmark.comparison.contenders import Headline
 from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
-from frostmark.comparison.verdict import Headline, Verdict
+from frostmark.comparison.verdict import Verdict
 from frostmark.metrics.kinds import base_of, kind_of
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
@@ -31,12 +32,21 @@ _SHARED_TAGS = (
     "label_digest",
     "groups",
     "preprocess",
-    "image_size",
     "seed",
     "protocol",
 )
 _CARD_TAGS = (TOP1, "parameters", "features")
-_OWN_TAGS = ("weights", "weights_digest", "weights_license", *_CARD_TAGS, "node", "precision", "device", "reducer")
+_OWN_TAGS = (
+    "weights",
+    "weights_digest",
+    "weights_license",
+    *_CARD_TAGS,
+    "node",
+    "image_size",
+    "precision",
+    "device",
+    "reducer",
+)
 
 
 def ranking(group: Group, verdict: Verdict) -> Grid:
@@ -69,7 +79,8 @@ def layers(group: Group, verdict: Verdict) -> Grid:
         run = group.runs[n]
         train = [choosing.kind.shown(run.values[choosing.train_key])] if choosing else []
         cells = [*train, *(with_interval(run, h) for h in shared)]
-        lines.append([group.titles[n], *cells, f"{depth(run):.0%}", run.tags.get("features", "")])
+        share = f"{depth(run):.0%}" if knows_depth(run) else ""
+        lines.append([group.titles[n], *cells, share, run.tags.get("features", "")])
     return head, lines
 
 
@@ -140,6 +151,11 @@ def with_interval(run: Run, headline: Headline) -> str:
 def depth(run: Run) -> float:
     """Share of the network's multiply-accumulates up to the layer; 1 where it is not known."""
     return run.values.get("cost/gmacs_share", 1.0)
+
+
+def knows_depth(run: Run) -> bool:
+    """Whether the depth of the layer can be known: rows made elsewhere come without their network."""
+    return "cost/gmacs_share" not in run.undefined
 
 
 def _costs(run: Run) -> list[str]:

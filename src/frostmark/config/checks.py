@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, PRECISIONS, Config, Decide
+from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, NORMS, POOLS, PRECISIONS, Config, Decide
 from frostmark.errors import ConfigError, nearest
 
 Rule = Callable[[Config], ConfigError | None]
@@ -33,6 +33,24 @@ def one_layer(config: Config) -> ConfigError | None:
         "layer=node needs the name of the node" if layer.tap is None else "layer.node goes with layer=node",
         fix="layer=node layer.node=<name>; `python run.py layers backbone=…` lists the nodes",
     )
+
+
+def known_pool(config: Config) -> ConfigError | None:
+    """The pool is one of maps or of tokens, or not named."""
+    pool = config.layer.pool
+    if pool is None or pool in POOLS:
+        return None
+    return ConfigError(
+        f"layer.pool={pool} is unknown", fix=f"layer.pool={_closest(pool, POOLS)} (valid: {', '.join(POOLS)})"
+    )
+
+
+def known_norm(config: Config) -> ConfigError | None:
+    """Tokens are read behind the final norm or before it."""
+    norm = config.layer.norm
+    if norm in NORMS:
+        return None
+    return ConfigError(f"layer.norm={norm} is unknown", fix="layer.norm=final, or none")
 
 
 def known_precision(config: Config) -> ConfigError | None:
@@ -143,6 +161,8 @@ def wrong_decision(decide: Decide) -> ConfigError | None:
 
 RULES: tuple[Rule, ...] = (
     one_layer,
+    known_pool,
+    known_norm,
     known_precision,
     possible_batch_size,
     named_devices,

@@ -27,6 +27,12 @@ DECIDING = ("linear", "knn")
 BALANCED = ("auto", "true", "false")
 """Whether balanced accuracy decides; auto: where the largest train class is over three times the smallest."""
 
+POOLS = ("gap", "max", "gem", "flatten", "cls", "mean", "cls_mean")
+"""Pools of maps and of tokens."""
+
+NORMS = ("final", "none")
+"""Whether the tokens of a block are brought through the network's final norm."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -39,11 +45,20 @@ class Paths:
 
 @dataclass
 class Layer:
-    """What is read: a tap, or an exact node, and the pool that makes rows of it."""
+    """What is read: a tap, or an exact node, and the pool that makes rows of it.
+
+    ``pool`` is the one that suits the layer unless it is named; ``norm`` is for the blocks of transformers.
+    """
 
     tap: str | None = None
     node: str | None = None
-    pool: str = "gap"
+    pool: str | None = None
+    norm: str = "final"
+
+    @property
+    def word(self) -> str:
+        """The name of the tap or of the node."""
+        return self.node or self.tap or ""
 
 
 @dataclass

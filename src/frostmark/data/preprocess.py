@@ -1,6 +1,6 @@
 """How an image becomes the network's input.
 
-    preprocess = Resize(size=224)                 # as in the report: straight to a square
+    preprocess = Resize()                         # as in the report: straight to a square
     pipeline = preprocess.pipeline(preset)        # with the weights' own mean and std
     pipeline(images)                              # (N, 1 or 3, H, W) uint8 → (N, 3, 224, 224) float32
 
@@ -101,22 +101,22 @@ class Preprocess(Protocol):
 
 @dataclass(frozen=True)
 class Resize:
-    """Straight to ``size`` × ``size`` pixels (bilinear, antialiased), as in the report.
+    """Straight to a square (bilinear, antialiased), as in the report.
 
     Args:
-        size: edge in pixels.
+        size: edge in pixels; None for the network's own.
         exact_decode: decode every pixel of a JPEG, not only twice as many as are needed a side.
     """
 
-    size: int = 224
+    size: int | None = None
     exact_decode: bool = False
 
     def __post_init__(self) -> None:
         _check_size(self.size)
 
     def pipeline(self, preset: WeightsTransforms) -> Pipeline:
-        square = (self.size, self.size)
-        return Pipeline(square, None, tuple(preset.mean), tuple(preset.std), exact_decode=self.exact_decode)
+        size = self.size or getattr(preset, "plain_size", None) or preset.crop_size[0]
+        return Pipeline((size, size), None, tuple(preset.mean), tuple(preset.std), exact_decode=self.exact_decode)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class RowKey:
         weights: digest of the weights' tensors.
         node: exact node of the traced graph.
         pool: how its tensor becomes a row.
+        norm: what tokens are brought through on the way; empty for nothing.
         preprocess: every number of the pipeline.
         images: fingerprint of the images, in their order.
         split: ``train`` or ``test``.
@@ -44,11 +45,15 @@ class RowKey:
     split: str
     count: int
     precision: str
+    norm: str = ""
     schema: int = SCHEMA
 
     def digest(self) -> str:
         """BLAKE2b of the key as canonical JSON, 32 hexadecimal digits."""
-        return digest_of(canonical(asdict(self)))
+        deciding = asdict(self)
+        if not self.norm:  # as before there were norms: rows that are stored are found
+            del deciding["norm"]
+        return digest_of(canonical(deciding))
 
 
 def canonical(value: object) -> bytes:

@@ -216,7 +216,7 @@ class Stored:
             for part in (
                 about.get("backbone", key["architecture"]),
                 about.get("weights", key["weights"][:8]),
-                f"{key['node']} {key['pool']}",
+                " ".join(filter(None, (key["node"], key.get("norm"), key["pool"]))),
                 about.get("dataset", key["images"][:8]),
                 f"{key['split']} {key['count']:,}",
                 about.get("preprocess", ""),

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -20,7 +22,7 @@ from frostmark.data.files import ImageFiles, Observe
 from frostmark.data.reading import Part, parts
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
-from frostmark.features.entry import SHARD, Entry, shards_of
+from frostmark.features.entry import SHARD, shards_of
 from frostmark.lit.module import Rows
 
 MAX_WORKERS = 8
@@ -122,6 +124,14 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
+class ReadsShards(Protocol):
+    """Rows of one split, piece by piece: an entry of the store, or rows that are in memory."""
+
+    @property
+    def shards(self) -> list[range]: ...
+    def read(self, shard: range) -> NDArray[np.float32]: ...
+
+
 class StoredRows(pl.LightningDataModule):
     """Rows out of the store, a shard at a time, with today's labels.
 
@@ -130,7 +140,7 @@ class StoredRows(pl.LightningDataModule):
         labels: (N,) int64 of each split.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], labels: Mapping[str, Tensor]) -> None:
+    def __init__(self, entries: Mapping[str, ReadsShards], labels: Mapping[str, Tensor]) -> None:
         super().__init__()
         self._sets = [_Shards(entry, labels[split]) for split, entry in entries.items()]
 
@@ -139,7 +149,7 @@ class StoredRows(pl.LightningDataModule):
 
 
 class _Shards:
-    def __init__(self, entry: Entry, labels: Tensor) -> None:
+    def __init__(self, entry: ReadsShards, labels: Tensor) -> None:
         self._entry = entry
         self._labels = labels
 

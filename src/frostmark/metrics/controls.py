@@ -1,6 +1,7 @@
 """What a layer must beat: the same metrics of an untrained network of the same architecture, and of raw pixels.
 
-    table = gains(values, draws, {"pixels": pixel_scores})
+    shown = beside(pixel_scores, widths=(512, 784))         # without what compares rows of equal width
+    table = gains(values, draws, {"pixels": shown})
 
 The resamples are those of the layer itself, so that a difference has an interval.
 """
@@ -9,19 +10,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from frostmark.metrics.kinds import Across, Kind, kind_of, split_of
+from frostmark.metrics.kinds import Kind, kind_of, split_of
+from frostmark.metrics.lookup import compares
 from frostmark.metrics.metric import Scores, Table, Undefined, columns
 from frostmark.stats.bootstrap import interval
 from frostmark.stats.moments import Array
 
 
-def stands_beside(key: str, kinds: Mapping[str, Kind]) -> bool:
-    """Whether a metric of a control is shown beside the layer's own: it compares more than one run, and is of rows.
+def stands_beside(key: str, kinds: Mapping[str, Kind], widths: tuple[int, int]) -> bool:
+    """Whether a metric of a control is shown beside the layer's own: it compares the two, and is of rows.
 
-    What scales with the features says nothing beside that of another network; nor does what it took, or an interval.
+    What scales with the features says nothing beside that of another network; nor does what changes with their number
+    beside that of another width, nor what a control took, nor an interval.
+
+    Args:
+        widths: number of features of the layer and of the control.
     """
     kind = kind_of(key, kinds)
-    return kind is not None and kind.across is not Across.RUN and split_of(key) is not None
+    return kind is not None and split_of(key) is not None and compares(kind, widths, ("layer", "control"))
+
+
+def beside(scores: Scores, widths: tuple[int, int]) -> Scores:
+    """What of a control's ``scores`` is shown beside the layer's own; see :func:`stands_beside`."""
+    shown = Scores(scores.kinds)
+    shown.values |= {key: value for key, value in scores.values.items() if stands_beside(key, scores.kinds, widths)}
+    shown.draws |= {key: draws for key, draws in scores.draws.items() if key in shown.values}
+    return shown
 
 
 def gains(values: Mapping[str, float], draws: Mapping[str, Array], controls: Mapping[str, Scores]) -> Table:
@@ -29,13 +43,13 @@ def gains(values: Mapping[str, float], draws: Mapping[str, Array], controls: Map
 
     Args:
         values, draws: of the layer.
-        controls: name → scores.
+        controls: name → scores, what is :func:`beside` alone.
     """
 
     def lines() -> Iterator[tuple[str, str, float, float, float, float, float]]:
         for control, scores in controls.items():
             for key, value in scores.values.items():
-                if not stands_beside(key, scores.kinds) or isinstance(value, Undefined) or key not in values:
+                if isinstance(value, Undefined) or key not in values:
                     continue
                 low = high = float("nan")
                 if key in draws and key in scores.draws and _paired(key, scores.kinds):

@@ -3,15 +3,20 @@
 spectrum = Spectrum.of(rows)
 h_score(spectrum, labels)                # Pillai's trace
 h_score_shrunk(spectrum, labels)         # the same, the covariance shrunk
+above_chance(2.1, chance=1.3, classes=4) # what of it lies above chance: 0.47 of what could
 """
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.metrics.spectrum import Spectrum, targets_of
+from frostmark.metrics.spectrum import Spectrum, row_blocks, targets_of
 from frostmark.stats.moments import Float
+
+_Scores = TypeVar("_Scores", float, Float)
 
 
 def h_score(spectrum: Spectrum, labels: NDArray[np.int64]) -> float:
@@ -41,8 +46,56 @@ def explained(z: Float, count: NDArray[np.int64]) -> Float:
     return np.asarray((1 / count) @ z**2)
 
 
-def shrinkage_weights(spectrum: Spectrum) -> Float:
-    """(k,) what each axis counts for after shrinkage: (1 − α) s/((1 − α) s + α s̄), s̄ the mean over all D."""
-    alpha = spectrum.shrinkage
+def shrinkage_weights(spectrum: Spectrum, dimensions: int | None = None) -> Float:
+    """(k,) what each axis counts for after shrinkage: (1 − α) s/((1 − α) s + α s̄), s̄ the mean over all dimensions.
+
+    Args:
+        dimensions: D, if not given; or k, those that the rows span: then neither copies of columns nor columns of zeros
+            change anything.
+    """
+    d = spectrum.width if dimensions is None else dimensions
+    alpha = spectrum.shrinkage(d)
     kept = (1 - alpha) * spectrum.values
-    return np.asarray(kept / (kept + alpha * spectrum.values.sum() / spectrum.width))
+    return np.asarray(kept / (kept + alpha * spectrum.values.sum() / d))
+
+
+def above_chance(score: _Scores, chance: float, classes: int) -> _Scores:
+    """What of an H-score lies above its chance level, as a share of what could: (H − chance)/(C − 1 − chance).
+
+    An H-score rises with the number of features whatever they hold, and so does its chance level.
+    """
+    return (score - chance) / (classes - 1 - chance)
+
+
+def influence(spectrum: Spectrum, labels: NDArray[np.int64], weights: Float) -> Float:
+    """(N,) what each image adds to H = Σ_k w_k e_k, where e is the variance :func:`explained`.
+
+    Resampled images change H by the mean of what they add, less that of all. It is the derivative of N · H by the
+    weight of an image, Ledoit and Wolf's α held fixed. With c the class of i, and with g_c(i) = N Σ_k u_ik w_k z_ck/n_c
+    the fit of class c to image i,
+
+        2 g_c(i) − N Σ_k w_k z_ck²/n_c² − Σ_b (n_b/N) g_b(i)² − ‖x_i‖² N Σ_k w_k (1 − w_k) e_k / Σ_k s_k
+
+    Its distance from the mean of its class is divided by 1 − Σ_k w_k/N, because an image draws the fit towards itself.
+    Rows that are drawn twice would be their own twins, which a linear fit knows by heart.
+
+    Args:
+        labels: (N,) in 0 … C − 1, every class with rows.
+        weights: (k,) w of the axes.
+    """
+    z, count = targets_of(spectrum, labels)
+    n = spectrum.rows
+    fits = (n * weights * z / count[:, None]).T  # (k, C)
+    of_class = n * (z**2 @ weights) / count**2
+    shrunk = n * float(explained(z, count) @ (weights * (1 - weights))) / spectrum.values.sum()
+    # The source of the spectrum is X, or U.
+    axes, ones = spectrum.axes, np.ones(len(spectrum.centre))
+    turn, lengths = (fits, spectrum.values) if axes is None else (axes @ fits, ones)
+    added = np.empty(n)
+    for part in row_blocks(n, spectrum.width):
+        x, own = spectrum.source[part] - spectrum.centre, labels[part]
+        fitted = x @ turn
+        added[part] = 2 * fitted[np.arange(len(own)), own] - of_class[own] - fitted**2 @ (count / n)
+        added[part] -= shrunk * (x**2 @ lengths)
+    mean = (np.bincount(labels, added) / count)[labels]
+    return np.asarray(mean + (added - mean) / (1 - weights.sum() / n))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, columns, stacked
 from frostmark.metrics.predictions import add_accuracies, confusion, recalls
-from frostmark.metrics.read_out import ReadOut, Train, can_hold_out, folds_of, read
+from frostmark.metrics.read_out import MIN_HELD_OUT, ReadOut, Train, can_hold_out, folds_of, read
 from frostmark.metrics.shots import SHOT_DRAWS, SHOTS, asked_of, choices, none_asked, too_few
 from frostmark.stats.grouped import count_groups
 from frostmark.stats.sampling import seeded
@@ -66,7 +66,8 @@ class Linear:
     """A linear read-out fitted on train: accuracies, recalls, confused classes, and the shots curve.
 
     Args:
-        folds: into which train is divided, to choose the penalty and to predict every train image without itself.
+        folds: into which train is divided, to choose the penalty and to predict every train image without itself. Of
+            30,000 images and more three will do: each fold is a fit.
 
     Raises:
         ValueError: if there are fewer than two folds.
@@ -104,10 +105,16 @@ class Linear:
 
     def _read(self, train: Split, rows: Callable[[], Train]) -> ReadOut:
         """The read-out, fitted unless it is kept."""
-        folds = folds_of(train.labels, self.folds, seeded(0, *train.resamples.context, "folds"), train.groups)
+        folds = folds_of(
+            train.labels, self.count(len(train.labels)), seeded(0, *train.resamples.context, "folds"), train.groups
+        )
         held_out = folds if self._enough(train) and can_hold_out(train.labels, folds) else None
         name = f"{SCHEMA}-{_digest(folds, train.labels, np.array(held_out is None))}"
         return ReadOut.from_arrays(train.kept(name, lambda: vars(read(rows(), held_out))))
+
+    def count(self, images: int) -> int:
+        """The number of folds of so many train images."""
+        return min(self.folds, 3) if images >= 3 * MIN_HELD_OUT else self.folds
 
     def _enough(self, train: Split) -> bool:
         return len(train.labels) >= self.folds

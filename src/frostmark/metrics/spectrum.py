@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,14 +79,16 @@ class Spectrum:
         """The number k of axes along which the rows vary."""
         return len(self.values)
 
-    @cached_property
-    def shrinkage(self) -> float:
-        """Ledoit & Wolf's (2004) weight α of the identity in (1 − α) cov(x) + α tr(cov(x))/D · 1, between 0 and 1.
+    def shrinkage(self, dimensions: int) -> float:
+        """Ledoit & Wolf's (2004) weight α of the identity in (1 − α) cov(x) + α tr(cov(x))/d · 1, between 0 and 1.
 
         Their Σ‖x xᵀ − cov‖² needs but Σ‖x‖⁴ and the eigenvalues: no second pass, and no D×D product as in
-        scikit-learn, whose coefficient this is. 0 where the covariance is a multiple of the identity anyway.
+        scikit-learn, whose coefficient this is at d = D. 0 where the covariance is a multiple of the identity anyway.
+
+        Args:
+            dimensions: d, of the space: D, or k of the space that the rows span.
         """
-        n, d = self.rows, self.width
+        n, d = self.rows, dimensions
         mean, squares = self.values.sum() / (n * d), (self.values**2).sum() / n**2
         distance = squares / d - mean**2
         noise = (self.quartic / n - squares) / (n * d)

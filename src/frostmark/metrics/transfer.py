@@ -4,8 +4,9 @@
     scores.values["test/transfer/logme"], scores.chance["test/transfer/logme"], scores.values["test/transfer/logme_p"]
 
 A bare value means little: its level moves with N, D and C. So each comes with the values that permuted labels give, its
-chance level and its p. For all of them higher is better. There are no bootstrap intervals: resampling duplicates rows,
-which lets a linear model tell them by heart and inflates the evidence. The formulas are in
+chance level and its p. For all of them higher is better. Rows are not resampled for intervals: a linear model tells
+duplicates by heart, which inflates the evidence. The H-score above chance has an interval all the same, from the
+influence of every row; NLEEP has the spread of its starts. The formulas are in
 :mod:`~frostmark.metrics.evidence`, :mod:`~frostmark.metrics.h_scores`, :mod:`~frostmark.metrics.gbc` and
 :mod:`~frostmark.metrics.nleep`.
 """
@@ -22,20 +23,32 @@ from numpy.typing import NDArray
 
 from frostmark.metrics.evidence import Evidence, mean_evidence
 from frostmark.metrics.gbc import GBC_COMPONENTS, gbc, spherical
-from frostmark.metrics.h_scores import explained, shrinkage_weights
+from frostmark.metrics.h_scores import above_chance, explained, influence, shrinkage_weights
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value
-from frostmark.metrics.nleep import NLEEP_COMPONENTS, NLEEP_ENERGY, NLEEP_ROWS, mixture_posterior, nleep, too_few
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined
+from frostmark.metrics.nleep import Mixtures, refusal
 from frostmark.metrics.spectrum import Spectrum, squared_lengths
+from frostmark.stats.bootstrap import Resamples
 from frostmark.stats.moments import Float, squared_distances
 from frostmark.stats.permutation import Permutations, class_sums, in_threads
-from frostmark.stats.sampling import seeded
 
 EQUAL_ROWS = "all rows are equal"
+NO_LEVEL = "what images in groups give by chance is known from permuted labels alone: uncertainty.permutations is 0"
+ROUND = "the rows vary in all directions alike, as pure noise does: shrinking leaves nothing of the H-score"
+BOUND_BY_CHANCE = "the H-score is C − 1, or nearly so, for any labels"
 FLAT_CLASS = "a class has no spread: one image only, or copies of one"
 
 _FLAT = 1e-20
 """A class whose variance is this share of the total has none: rounding of float64 leaves less."""
+
+_EXCESS, _SPANNED = "h_score_excess", "h_score_spanned"
+"""The H-score above chance, and the one that it is of: shrunk within the space that the rows span."""
+
+_NO_ROOM = 1e-6
+"""Share of the H-score's range above its chance level that is none."""
+
+MIN_ROWS_PER_AXIS = 1.5
+"""With fewer rows for each axis the interval of the H-score above chance would not hold what it should."""
 
 _higher = partial(Kind, better="higher", across=Across.NETWORKS)
 _of_width = partial(_higher, across=Across.EQUAL_WIDTH)
@@ -52,53 +65,91 @@ KINDS: Mapping[str, Kind] = {
     "transfer/h_score_shrunk": _of_width(
         "H-score, shrunk",
         range=(0, np.inf),
-        meaning="Pillai's trace with a Ledoit–Wolf covariance: the one to read, beside its chance level",
+        meaning="Pillai's trace with a Ledoit–Wolf covariance; it rises with the width, and so does its chance level",
+    ),
+    "transfer/h_score_excess": _higher(
+        "H-score above chance",
+        range=(-np.inf, 1),
+        pairs="draws",
+        meaning="(H − chance)/(C − 1 − chance), H shrunk within the space that the rows span: the H-score to read",
     ),
     "transfer/gbc": _of_width(
         "GBC",
         range=(-np.inf, 0),
         meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 is none",
     ),
-    "transfer/nleep": _of_width(
+    "transfer/nleep": _higher(
         "NLEEP",
         range=(-np.inf, 0),
-        meaning="mean log of the label's probability by the Gaussians of a mixture that knows no labels",
+        meaning="mean log of the label's probability by the Gaussians of a mixture that knows no labels; mean of 3 "
+        "starts (± their standard deviation)",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """LogME, H-score, shrunk H-score, GBC and, if asked for, NLEEP of both splits, each with its null.
+    """LogME, the H-scores, GBC and NLEEP of both splits, each with its null.
 
     Args:
-        nleep: whether to fit NLEEP's Gaussian mixture, which takes longer than all the rest.
+        nleep: whether to fit NLEEP's Gaussian mixtures, which takes longer than all the rest.
     """
 
     kinds: ClassVar[Mapping[str, Kind]] = KINDS
 
-    nleep: bool = False
+    nleep: bool = True
 
     def __call__(self, splits: Splits) -> Scores:
         scores = Scores(self.kinds)
-        for name, split in splits.items():
-            for key, (value, null, chance) in self._found(split).items():
-                scores.add(f"{name}/transfer/{key}", value, null=null, chance=chance)
+        for split in splits.values():
+            self._add(scores, split)
         return scores
 
-    def _found(self, split: Split) -> dict[str, tuple[Value, Float | None, float | None]]:
-        """Key → value, null and analytic chance level."""
-        names = ("logme", "h_score", "h_score_shrunk", "gbc", *(["nleep"] if self.nleep else []))
+    def _add(self, scores: Scores, split: Split) -> None:
+        """Take in every value of a split with its null, chance level and draws."""
+        names = ("logme", "h_score", "h_score_shrunk", _EXCESS, "gbc", *(["nleep"] if self.nleep else []))
+        keys = {name: f"{split.name}/transfer/{name}" for name in names}
         present, own, count = np.unique(split.labels, return_inverse=True, return_counts=True)
-        spectrum = Spectrum.of(split.rows, split.scatter) if len(present) > 1 else None
+        spectrum = _spectrum(split) if len(present) > 1 else None
         if spectrum is None or not spectrum.rank:
-            return {name: (Undefined(ONE_CLASS if spectrum is None else EQUAL_ROWS), None, None) for name in names}
-        unlabelled = _Unlabelled.of(spectrum, split, count, with_mixture=self.nleep)
-        observed, refused = unlabelled.observed(own), unlabelled.refused(own)
+            for key in keys.values():
+                scores.add(key, Undefined(ONE_CLASS if spectrum is None else EQUAL_ROWS))
+            return
+        mixtures = _mixtures(spectrum, own, split.permutations.context) if self.nleep else "not asked for"
+        unlabelled = _Unlabelled(spectrum, count, spectrum.coordinates(GBC_COMPONENTS), mixtures)
         null = unlabelled.null(split.permutations, present)
-        value = {name: Undefined(refused[name]) if name in refused else observed[name] for name in names}
-        chance = unlabelled.chance if split.groups is None else {}  # of groups the null alone knows
-        return {name: (value[name], null.get(name), chance.get(name)) for name in names}
+        # Of whole groups the null alone knows what chance gives.
+        chance = unlabelled.chance if split.groups is None else {name: float(of.mean()) for name, of in null.items()}
+        level = chance.get(_SPANNED)
+        observed, refused, draws = unlabelled.observed(own), unlabelled.refused(own, level), {}
+        if level is not None and _EXCESS not in refused:
+            above = partial(above_chance, chance=level, classes=len(present))
+            draws = {_EXCESS: above(unlabelled.draws(own, split.resamples, observed[_SPANNED]))}
+            observed[_EXCESS], chance[_EXCESS] = above(observed[_SPANNED]), 0.0
+            null |= {_EXCESS: above(null[_SPANNED])} if null else {}
+        for name, key in keys.items():
+            value = Undefined(refused[name]) if name in refused else observed[name]
+            scores.add(key, value, draws=draws.get(name), null=null.get(name), chance=chance.get(name))
+        if isinstance(mixtures, Mixtures):
+            _add_spread(scores, keys["nleep"], mixtures, own)
+
+
+def _spectrum(split: Split) -> Spectrum:
+    """Of the rows; where there are fewer of them than features, nothing D×D is made."""
+    rows, width = split.rows.shape
+    return Spectrum.of(split.rows, split.scatter if rows >= width else None)
+
+
+def _mixtures(spectrum: Spectrum, labels: NDArray[np.int64], context: tuple[str, ...]) -> Mixtures | str:
+    """NLEEP's mixtures, or why there are none."""
+    return refusal(spectrum, int(labels.max()) + 1) or Mixtures.of(spectrum, labels, context)
+
+
+def _add_spread(scores: Scores, key: str, mixtures: Mixtures, labels: NDArray[np.int64]) -> None:
+    """How far NLEEP's starts lie apart, and of how many images it is where it is of a sample."""
+    scores.add_end(key, "_std", float(mixtures.nleep(labels).std(ddof=1)))
+    if len(mixtures.images) < len(labels):
+        scores.add_end(key, "_images", len(mixtures.images))
 
 
 @dataclass(frozen=True)
@@ -109,22 +160,13 @@ class _Unlabelled:
         spectrum: of the N rows.
         count: (C,) rows of the classes that have any.
         points: (N, d) principal components for GBC.
-        posterior: (N, V) of NLEEP's mixture; None where there is none.
+        mixtures: NLEEP's, or why there are none.
     """
 
     spectrum: Spectrum
     count: NDArray[np.int64]
     points: Float
-    posterior: Float | None
-
-    @classmethod
-    def of(cls, spectrum: Spectrum, split: Split, count: NDArray[np.int64], *, with_mixture: bool) -> _Unlabelled:
-        posterior = None
-        if with_mixture and not too_few(len(split.labels), len(count)):
-            rng = np.random.RandomState(seeded(0, *split.permutations.context, "gmm").bit_generator)
-            points = spectrum.coordinates(spectrum.energy(NLEEP_ENERGY))
-            posterior = mixture_posterior(points, NLEEP_COMPONENTS * len(count), rng)
-        return cls(spectrum, count, spectrum.coordinates(GBC_COMPONENTS), posterior)
+    mixtures: Mixtures | str
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -139,32 +181,62 @@ class _Unlabelled:
     def shrunk(self) -> Float:
         return shrinkage_weights(self.spectrum)
 
+    @cached_property
+    def spanned(self) -> Float:
+        return shrinkage_weights(self.spectrum, self.spectrum.rank)
+
     @property
     def chance(self) -> dict[str, float]:
         """Expectation over all permutations: each axis explains (C − 1)/(N − 1) of its variance."""
         axis = (len(self.count) - 1) / (self.spectrum.rows - 1)
-        return {"h_score": axis * self.spectrum.rank, "h_score_shrunk": axis * float(self.shrunk.sum())}
+        return {
+            "h_score": axis * self.spectrum.rank,
+            "h_score_shrunk": axis * float(self.shrunk.sum()),
+            _SPANNED: axis * float(self.spanned.sum()),
+        }
 
-    def refused(self, labels: NDArray[np.int64]) -> dict[str, str]:
-        """Why which values are undefined."""
+    def refused(self, labels: NDArray[np.int64], level: float | None) -> dict[str, str]:
+        """Why which values are undefined.
+
+        Args:
+            level: chance level of the H-score within the span; None where it is not known.
+        """
         n, d = self.spectrum.rows, self.spectrum.width
         variances = spherical(self.points, labels)[1]
         reasons = {
             "h_score": n <= d or self.spectrum.rank >= n - 1,
+            _EXCESS: self._no_excess(level),
             "gbc": bool((variances <= self._flat).any()),
-            "nleep": too_few(n, len(self.count)),
+            "nleep": isinstance(self.mixtures, str),
         }
         words = {
             "h_score": f"{n} rows are too few for {d} features: it is C − 1, or nearly so, for any labels",
+            _EXCESS: self._no_excess(level),
             "gbc": FLAT_CLASS,
-            "nleep": f"{n} rows are fewer than {NLEEP_ROWS} for each of {NLEEP_COMPONENTS * len(self.count)} Gaussians",
+            "nleep": str(self.mixtures),
         }
         return {name: words[name] for name, applies in reasons.items() if applies}
+
+    def _no_excess(self, level: float | None) -> str:
+        """Why nothing is known of the H-score above chance; empty if it is."""
+        most = len(self.count) - 1
+        if level is None:
+            return NO_LEVEL
+        if not self.spanned.any():
+            return ROUND
+        return BOUND_BY_CHANCE if most - level < _NO_ROOM * most else ""
 
     def observed(self, labels: NDArray[np.int64]) -> dict[str, float]:
         """The values of ``labels`` (N,) in 0 … C − 1."""
         means, variances = spherical(self.points, labels)
         return self._values(labels, self.spectrum.targets(labels, len(self.count)), means, variances)
+
+    def draws(self, labels: NDArray[np.int64], resamples: Resamples, score: float) -> Float:
+        """(B,) the H-score within the span, ``score``, of resampled images; none of too few rows."""
+        if not resamples.draws or self.spectrum.rows < MIN_ROWS_PER_AXIS * self.spectrum.rank:
+            return np.empty(0)
+        added = influence(self.spectrum, labels, self.spanned)
+        return np.asarray(np.minimum(score + resamples.means(added) - added.mean(), len(self.count) - 1))
 
     def null(self, permutations: Permutations, present: NDArray[np.int64]) -> dict[str, Float]:
         """(P,) values under permuted labels."""
@@ -186,9 +258,12 @@ class _Unlabelled:
             "logme": mean_evidence(self.evidence, z, count),
             "h_score": float(shares.sum()),
             "h_score_shrunk": float(shares @ self.shrunk),
+            _SPANNED: float(shares @ self.spanned),
             "gbc": gbc(means, np.maximum(variances, self._flat), squared_distances(means) if by_products else None),
         }
-        return values if self.posterior is None else {**values, "nleep": nleep(self.posterior, labels)}
+        if isinstance(self.mixtures, Mixtures):
+            values["nleep"] = float(self.mixtures.nleep(labels).mean())
+        return values
 
     def _spherical(self, labels: NDArray[np.int64]) -> tuple[Float, Float]:
         """As :func:`spherical`, in one pass, for permuted labels: no class lies far from the centre of all."""

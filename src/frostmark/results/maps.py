@@ -43,7 +43,7 @@ def map_pictures(maps: MapSet, classes: tuple[str, ...], title: str, about: str)
         yield Picture(f"map_{view.split}.png", figure, f"map/{view.split}")
 
 
-def map_page(maps: MapSet, classes: Sequence[str], title: str, about: str, thumbnails: Thumbnails) -> str:
+def map_page(maps: MapSet, classes: Sequence[str], title: str, about: str, thumbnails: Thumbnails | None) -> str:
     """``map.html``: the same points, each with its image."""
     views = [
         InteractiveView(
@@ -54,7 +54,7 @@ def map_page(maps: MapSet, classes: Sequence[str], title: str, about: str, thumb
             of.neighbours,
             of.neighbours_in,
             None if of.badge is None else of.badge.kept,
-            thumbnails(of.split, of.images.tolist(), PAGE_EDGE),
+            None if thumbnails is None else thumbnails(of.split, of.images.tolist(), PAGE_EDGE),
         )
         for of in maps.splits
     ]

@@ -26,6 +26,9 @@ Thumbnails = Callable[[str, Sequence[int], int | None], NDArray[np.uint8]]
 PAIRS_SHOWN = 8
 """Pairs of classes in ``confusable_pairs.png``."""
 
+NO_IMAGES = "the images of the rows are not known"
+"""Why there are no thumbnails."""
+
 ALL_LABELS = "test/neighbours/ncm_accuracy"
 """What accuracy with few labels is set beside."""
 
@@ -49,14 +52,14 @@ class Picture:
     why_none: str = ""
 
 
-def metric_pictures(scores: Scores, splits: Splits, title: str, thumbnails: Thumbnails) -> Iterator[Picture]:
+def metric_pictures(scores: Scores, splits: Splits, title: str, thumbnails: Thumbnails | None) -> Iterator[Picture]:
     """What the tables of a family allow to draw.
 
     Args:
         scores: of one family.
         splits: what the family saw.
         title: of the figures.
-        thumbnails: the images themselves.
+        thumbnails: the images themselves; None where they are not known.
     """
     if "pair_variance" in scores.tables:
         yield _pair_variance(splits, title)
@@ -85,7 +88,9 @@ def _confusability(splits: Splits, title: str) -> Picture:
     return Picture("confusability.png", figure, "confusability", vector=True)
 
 
-def _confused_images(table: Table, title: str, thumbnails: Thumbnails) -> Picture:
+def _confused_images(table: Table, title: str, thumbnails: Thumbnails | None) -> Picture:
+    if thumbnails is None:
+        return Picture("confusable_pairs.png", None, why_none=NO_IMAGES)
     lines = [dict(zip(table, line, strict=True)) for line in zip(*table.values(), strict=True)]
     shown = [line for line in lines if line["split"] == "test"][:PAIRS_SHOWN]
     if not shown:

@@ -16,19 +16,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from frostmark.figures.files import pixels, save, save_vector
-from frostmark.metrics.controls import gains, stands_beside
+from frostmark.metrics.controls import beside, gains
 from frostmark.metrics.deciding import USUAL, Rule, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined, Value
 from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
-from frostmark.results.pictures import Picture, Thumbnails, metric_pictures
+from frostmark.results.pictures import NO_IMAGES, Picture, Thumbnails, metric_pictures
 from frostmark.results.summary import Findings
-from frostmark.results.tables import write_csv, write_parquet
+from frostmark.results.tables import write_arrays, write_csv, write_parquet
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
@@ -46,7 +45,7 @@ class Record:
         progress: told what is being written.
         title: backbone · layer · data set.
         classes: names in the order of their labels.
-        thumbnails: the images themselves.
+        thumbnails: the images themselves; None where they are not known.
         about: a sentence on what is shown, below the pictures.
 
     Attributes:
@@ -57,10 +56,10 @@ class Record:
         skipped: artifact → why it was not made.
         chance: metric key → what labels that mean nothing would give.
         draws, outcomes: metric key → bootstrap draws; name → one value per image.
-        controls: control → its scores: the same metrics of what the layer must beat.
+        controls: control → its scores, as far as they compare: the same metrics of what the layer must beat.
         tags: what the run is.
         groups: by split, the group of every image as a number; empty if the images are taken to be independent.
-        labels: by split, the class of every image.
+        labels, files: by split, the class of every image, and the name of its file where it has one.
         remarks: what must be said beside the metrics.
         rule: which metric decides.
         figures: artifact → the picture as it was drawn.
@@ -71,7 +70,7 @@ class Record:
     progress: Callable[[str], None]
     title: str
     classes: tuple[str, ...]
-    thumbnails: Thumbnails
+    thumbnails: Thumbnails | None
     about: str = ""
     kinds: dict[str, Kind] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
@@ -85,6 +84,7 @@ class Record:
     tags: dict[str, str] = field(default_factory=dict)
     groups: dict[str, Array] = field(default_factory=dict)
     labels: dict[str, Array] = field(default_factory=dict)
+    files: dict[str, Array] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     rule: Rule = USUAL
     figures: dict[str, Figure] = field(default_factory=dict)
@@ -112,7 +112,10 @@ class Record:
         self.add_text("map.html", map_page(maps, self.classes, self.title, self.about, self.thumbnails))
         points = map_points(maps, self.classes)
         self.tracker.log_file(write_parquet(self.folder / "embedding.parquet", points))
-        self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails))
+        if self.thumbnails is None:
+            self.skipped["maps/thumbnails.npz"] = NO_IMAGES
+        else:
+            self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails))
         self.add_scores(map_scores(maps))
         self.add_scores(map_variances(maps, self.classes), space="map")
 
@@ -141,12 +144,12 @@ class Record:
         else:
             self.add_value(key, value)
 
-    def add_control(self, control: str, scores: Scores) -> None:
-        """Take in what a family found in a control; see :mod:`frostmark.metrics.controls`."""
-        self.controls.setdefault(control, Scores({})).take(scores)
-        for key, value in scores.values.items():
-            if stands_beside(key, scores.kinds):
-                self._take(f"control/{control}/{key}", value)
+    def add_control(self, control: str, scores: Scores, widths: tuple[int, int]) -> None:
+        """Take in what stands beside the layer of a control's scores: :func:`~frostmark.metrics.controls.beside`."""
+        shown = beside(scores, widths)
+        self.controls.setdefault(control, Scores({})).take(shown)
+        for key, value in shown.values.items():
+            self._take(f"control/{control}/{key}", value)
 
     def compare(self) -> None:
         """Set the values beside those of the controls, once all are in."""
@@ -216,23 +219,16 @@ class Record:
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
 
     def _write_draws(self) -> None:
-        """``draws.npz``, for differences between runs.
+        """``draws.npz``, for differences between runs, and for whoever reads the rows again.
 
-        ``draws/<metric key>``, ``outcomes/<name>``, ``labels/<split>`` and, of images in groups, ``groups/<split>``.
+        ``draws/<metric key>``, ``outcomes/<name>``, ``labels/<split>`` and, where they are known, ``groups/<split>``
+        and ``files/<split>``.
         """
-        arrays = {f"draws/{key}": draws for key, draws in self.draws.items()}
-        arrays |= {f"outcomes/{name}": of_images for name, of_images in self.outcomes.items()}
+        kinds = ("draws", "outcomes", "labels", "groups", "files")
+        arrays = {f"{kind}/{key}": of for kind in kinds for key, of in getattr(self, kind).items()}
         if arrays:
-            arrays |= {f"labels/{split}": of for split, of in self.labels.items()}
-            arrays |= {f"groups/{split}": of for split, of in self.groups.items()}
             self._keep("draws.npz", arrays)
 
     def _keep(self, name: str, arrays: Mapping[str, Array]) -> None:
         """Save arrays as artifact ``name``, whole or not at all."""
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{path.name}")
-        with temporary.open("wb") as file:  # a name without the suffix would be given one
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        temporary.replace(path)
-        self.tracker.log_file(path, name.rpartition("/")[0])
+        self.tracker.log_file(write_arrays(self.folder / name, arrays), name.rpartition("/")[0])

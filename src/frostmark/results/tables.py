@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.table import Table
 
+from frostmark.errors import ConfigError
 from frostmark.metrics.kinds import Across, Kind, kind_of
 from frostmark.metrics.lookup import NOT_CHANCE, cost_keys, known_kinds, own_keys, validity
 from frostmark.results.terminal import cell
+from frostmark.stats.moments import Array
 
 _NOT_AS_IT_IS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 """What spreadsheets read as the start of a formula; and the mark of what they must not, so that it can be undone."""
@@ -40,6 +43,30 @@ def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
 
     parquet.write_table(table(dict(columns)), path, compression="zstd")
     return path
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> Path:
+    """Write arrays as ``.npz``, whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("wb") as file:  # a name without the suffix would be given one
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    temporary.replace(path)
+    return path
+
+
+def data_frame(columns: Mapping[str, Array]) -> Any:
+    """``columns`` of equal length as a ``pandas.DataFrame``.
+
+    Raises:
+        ConfigError: if pandas is not installed.
+    """
+    from pyarrow import table
+
+    try:
+        return table(dict(columns)).to_pandas()
+    except ModuleNotFoundError as problem:
+        raise ConfigError(f"to_pandas() needs pandas: {problem}", fix="pip install pandas") from problem
 
 
 def _cell(value: Any) -> Any:

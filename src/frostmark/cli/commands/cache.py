@@ -1,6 +1,7 @@
-"""List, verify or prune the rows kept in mlruns/features.
+"""List, verify, prune or export the rows kept in mlruns/features.
 
 python run.py cache ls
+python run.py cache export <run> rows.safetensors
 python run.py cache prune --older-than 30d --max-size 10GB
 size_bytes("10GB"), age_seconds("30d"), sized(12_300_000)       # 10000000000, 2592000.0, '12.3 MB'
 """
@@ -9,9 +10,13 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from rich import box
@@ -19,7 +24,8 @@ from rich.table import Table
 
 from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
-from frostmark.config.schema import Config, Paths
+from frostmark.cli.program import program
+from frostmark.config.schema import Config, Paths, Tracking
 from frostmark.errors import DataError
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
@@ -29,6 +35,8 @@ from frostmark.results.terminal import cell
 def run(arguments: list[str]) -> int:
     """Do what the first word says."""
     options = _options(arguments)
+    if options.action == "export":
+        return _export(options.words)
     store = FeatureStore(Config(paths=Paths(options.root)).mlruns / "features")
     if options.action == "ls":
         return _list(store)
@@ -37,19 +45,31 @@ def run(arguments: list[str]) -> int:
     return _prune(store, options.older_than, options.max_size, options.dry_run)
 
 
+_KEYS = ("paths.root=", "tracking.uri=")
+
+_EXPORTED = (
+    "runs of one network or a sweep (identifiers or folders), then the file; every run becomes a layer of it; also "
+    "paths.root=<folder that holds mlruns/> and tracking.uri=<server>"
+)
+
+
 def _options(arguments: list[str]) -> Namespace:
     parser, where = Parser.of("cache", __doc__), Parser(add_help=False)
     where.add_root()
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|verify|prune", parser_class=Parser)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|verify|prune|export", parser_class=Parser)
     actions.add_parser("ls", parents=[where], help="what is there, by its last use")
     actions.add_parser("verify", parents=[where], help="read every file and check its digest")
     prune = actions.add_parser("prune", parents=[where], help="remove what was not used for long, never what is in use")
     prune.add_argument("--older-than", type=age_seconds, metavar="30d", help="not used for so long (m, h, d, w)")
     prune.add_argument("--max-size", type=size_bytes, metavar="10GB", help="keep so much, the latest used (kB, MB, GB)")
     prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    export = actions.add_parser("export", help="rows of runs as one file, which backbone=rows reads")
+    export.add_argument("words", nargs="+", metavar="<run> <file.safetensors>", help=_EXPORTED)
     options = parser.parse_args(arguments)
     if options.action == "prune" and options.older_than is None and options.max_size is None:
         parser.error("prune needs --older-than or --max-size")
+    if options.action == "export" and len([word for word in options.words if not word.startswith(_KEYS)]) < 2:
+        parser.error("export needs a run and a file: cache export <run> rows.safetensors")
     return options
 
 
@@ -84,6 +104,22 @@ def _prune(store: FeatureStore, older_than: float | None, max_size: int | None, 
         freed += entry.size if gone else 0
         print(visible(f"{what}: {entry.folder.name[:8]} {sized(entry.size)} {entry.words}"))
     print(f"{'Would free' if dry_run else 'Freed'} {sized(freed)}")
+    return 0
+
+
+def _export(words: list[str]) -> int:
+    from frostmark.benchmark.exported import export_rows
+    from frostmark.benchmark.tracked import open_existing_store
+    from frostmark.comparison.named import read_runs
+
+    keys = dict(word.split("=", 1) for word in words if word.startswith(_KEYS))
+    *names, file = (word for word in words if not word.startswith(_KEYS))
+    mlruns, uri = Config(paths=Paths(keys.get("paths.root", "."))).mlruns, keys.get("tracking.uri")
+    opened = partial(open_existing_store, Tracking(kind="server" if uri else "local", uri=uri), mlruns)
+    with TemporaryDirectory() as folder:  # for the records of runs that are elsewhere
+        exported = export_rows(read_runs(names, opened, Path(folder)), FeatureStore(mlruns / "features"), Path(file))
+    print(visible(f"{exported.path}: {', '.join(exported.layers)} ({sized(exported.size)})"))
+    print(visible(f"Benchmark it: {program()} backbone=rows backbone.file={shlex.quote(str(exported.path))}"))
     return 0
 
 

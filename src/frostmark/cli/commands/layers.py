@@ -1,4 +1,4 @@
-"""List the taps and nodes of a backbone, without its weights.
+"""List the taps and nodes of a backbone, without its weights; its tokens, final norm and embedding in words.
 
 python run.py layers backbone=vgg16 preprocess.size=224
 """
@@ -15,6 +15,8 @@ from rich.table import Table
 from frostmark.backbones.backbone import Backbone
 from frostmark.backbones.contract import checked_backbone
 from frostmark.backbones.drawing import drawing
+from frostmark.backbones.recipe import facts
+from frostmark.backbones.rows import RowsBackbone
 from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
 from frostmark.config.build import build
@@ -22,6 +24,7 @@ from frostmark.config.compose import compose
 from frostmark.config.words import conf_dir
 from frostmark.data.contract import checked_pipeline
 from frostmark.data.preprocess import Preprocess
+from frostmark.features.given import GivenRows, read_rows
 from frostmark.results.terminal import cell
 
 
@@ -35,12 +38,32 @@ def run(arguments: list[str]) -> int:
     config = compose(conf_dir(), options.overrides, options.config_dir)
     with drawing(config.seed):
         backbone = checked_backbone(build(config.backbone, "backbone", Backbone))
+    if isinstance(backbone, RowsBackbone):
+        console().print(rows_table(read_rows(backbone.path)))
+        return 0
     preprocess = build(config.preprocess, "preprocess", Preprocess)
     survey = backbone.survey(checked_pipeline(preprocess, backbone.preset).size)
-    console().print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
+    terminal = console()
+    terminal.print(layers_table(backbone.name, survey.size, survey.rows(options.nodes)))
+    for name, said in facts(survey).items():
+        terminal.print(cell(f"{name}: {said}"), soft_wrap=True)
     if not options.nodes:
         print(f"layer=<tap>, or layer=node layer.node=<node>; all {len(survey.nodes)} nodes: add --nodes")
     return 0
+
+
+def rows_table(given: GivenRows) -> Table:
+    """The layers of a file of rows, their features, and the kind of numbers in the file."""
+    counts = ", ".join(f"{len(labels):,} {split}" for split, labels in given.labels.items())
+    table = Table(title=cell(f"{given.contents.name}: {counts}"), box=box.SIMPLE_HEAD, title_style="bold")
+    table.title_justify = "left"
+    table.add_column("layer")
+    for column in ("features", "numbers"):
+        table.add_column(column, justify="right")
+    for name in given.layers:
+        layer = given.layer(name)
+        table.add_row(cell(name), f"{layer.width:,}", layer.kind)
+    return table
 
 
 class NodeLike(Protocol):

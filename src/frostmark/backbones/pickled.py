@@ -1,0 +1,160 @@
+"""Why a file cannot be read as weights, and how to save the tensors that are in it.
+
+    raise refusal(Path("last.ckpt"), problem)       # DataError: it names the objects beside the tensors
+
+A pickle may run code when it is loaded; only tensors and plain values are taken out of one
+(``torch.load(weights_only=True)``). Many training scripts save their settings with the weights: the message names them,
+and gives a command that saves the tensors alone.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from frostmark.errors import DataError
+
+PLAIN = {
+    "argparse.Namespace": "argparse.Namespace",
+    "types.SimpleNamespace": "types.SimpleNamespace",
+    "builtins.dict": "dict",
+    "builtins.list": "list",
+    "builtins.set": "set",
+    "builtins.int": "int",
+    "builtins.float": "float",
+    "builtins.complex": "complex",
+    "datetime.datetime": "datetime.datetime",
+    "datetime.timedelta": "datetime.timedelta",
+    "pathlib.Path": "pathlib.Path",
+    "pathlib.PosixPath": "pathlib.PosixPath",
+    "pathlib._local.PosixPath": "(pathlib.PosixPath, 'pathlib._local.PosixPath')",
+    "pathlib.PurePosixPath": "pathlib.PurePosixPath",
+    "numpy._core.multiarray.scalar": "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray.scalar": "(numpy._core.multiarray.scalar, 'numpy.core.multiarray.scalar')",
+    "numpy._core.multiarray._reconstruct": "numpy._core.multiarray._reconstruct",
+    "numpy.core.multiarray._reconstruct": "(numpy._core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct')",
+    "numpy.ndarray": "numpy.ndarray",
+    "numpy.dtype": "numpy.dtype",
+}
+"""Objects that hold values and run nothing, each as a command writes it."""
+
+_UNSUPPORTED = frozenset({"collections.defaultdict", "collections.deque"})
+"""As harmless, and yet nothing that torch would load with ``weights_only``."""
+
+_NUMPY_KINDS = "*(type(numpy.dtype(k)) for k in '?bhilqBHILQefdFD')"
+"""What ``numpy.dtype`` is once it is unpickled; torch asks for its classes by themselves."""
+
+_PARTS = ("state_dict", "model_state_dict", "model")
+"""Where the command looks for the tensors."""
+
+
+def refusal(path: Path, problem: BaseException) -> DataError:
+    """What is wrong with a file that cannot be read as weights, and the way out."""
+    told = f"{path} cannot be read as weights: "
+    strangers = _strangers(path, problem)
+    if "TorchScript" in str(problem):
+        return DataError(f"{told}it is a TorchScript archive, which holds code", fix=_script_fix(path))
+    if not strangers:
+        return DataError(told + _told(problem), fix=_INTACT)
+    named = ", ".join(strangers[:4]) + (f" and {len(strangers) - 4} more" if len(strangers) > 4 else "")
+    told += f"it is a pickle that holds other objects than tensors ({named})"
+    if all(name in PLAIN for name in strangers):
+        return DataError(
+            f"{told}: values that the training script saved with the weights",
+            fix="save the tensors alone, which runs nothing of the file, and name the new file: "
+            f"{_harmless(path, strangers)}",
+        )
+    if any(map(_acts, strangers)):
+        return DataError(
+            f"{told}, which act when they are loaded. Nothing of the file was run",
+            fix="do not load it elsewhere either; get the weights from somebody you trust, as .safetensors",
+        )
+    return DataError(
+        f"{told}: objects of the program that saved it, whose code would run",
+        fix="if you trust who made the file, save the tensors alone where that program is installed (this runs what "
+        f"the file holds), and name the new file: {_trusting(path)}",
+    )
+
+
+_INTACT = "name an intact file of tensors: .safetensors, or a .pth that torch.load(weights_only=True) accepts"
+
+
+def _told(problem: BaseException) -> str:
+    """The line of an error that says why; torch says first how to do without the protection."""
+    text = str(problem).strip() or type(problem).__name__
+    if isinstance(problem, pickle.UnpicklingError):
+        reason = re.search(r"WeightsUnpickler error:\s*(.+)", text)
+        known = reason is not None and not reason.group(1).startswith("Unsupported operand")
+        return reason.group(1).strip() if reason and known else "it is a pickle that torch.save did not write"
+    return re.split(r"\n|\. In PyTorch 2\.6", text)[0]
+
+
+def _script_fix(path: Path) -> str:
+    code = f"import torch; m = torch.jit.load({str(path)!r}, map_location='cpu'); "
+    return (
+        "if you trust who made the file, save its tensors alone, and name the new file: "
+        f"{_command(code + f'torch.save(dict(m.state_dict()), {_beside(path)!r})')}"
+    )
+
+
+def _strangers(path: Path, problem: BaseException) -> list[str]:
+    """The dotted names of what the file would load beside tensors, found without loading it."""
+    if not isinstance(problem, pickle.UnpicklingError):
+        return []
+    found = re.findall(r"GLOBAL (\S+) (?:was|whose)", str(problem))
+    try:
+        from torch.serialization import get_unsafe_globals_in_checkpoint
+
+        found += sorted(get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # archives alone are understood, and damaged ones not
+        pass
+    return list(dict.fromkeys(name.strip().rstrip(",") for name in found))
+
+
+def _acts(name: str) -> bool:
+    """Whether it is something of Python, NumPy or torch that is no layer: no class of a training program."""
+    top, dot, _ = name.partition(".")
+    of_torch = top == "torch" and not name.startswith(("torch.nn.modules.", "torch.optim."))
+    builtin = not dot or top in ("__builtin__", "numpy") or top in sys.stdlib_module_names - {"__main__"}
+    return name not in {*PLAIN, *_UNSUPPORTED} and (of_torch or builtin)
+
+
+def _harmless(path: Path, strangers: list[str]) -> str:
+    """A command that lets plain values through and saves the tensors."""
+    allowed = [PLAIN[name] for name in strangers]
+    if any("numpy" in name for name in allowed):
+        allowed = [*dict.fromkeys([*allowed, "numpy.dtype", "numpy.ndarray"]), _NUMPY_KINDS]
+    modules = {"torch", *(re.sub(r"^\(|\..*", "", name) for name in allowed if "." in name and name != _NUMPY_KINDS)}
+    return _command(
+        f"import {', '.join(sorted(modules))}; torch.serialization.add_safe_globals([{', '.join(allowed)}]); "
+        f"c = torch.load({str(path)!r}, map_location='cpu', weights_only=True); {_saving(path)}"
+    )
+
+
+def _trusting(path: Path) -> str:
+    """A command that loads everything and saves the tensors."""
+    return _command(
+        f"import torch; c = torch.load({str(path)!r}, map_location='cpu', weights_only=False); "
+        f"c = c if hasattr(c, 'state_dict') else {_part()}; "
+        f"c = c.state_dict() if hasattr(c, 'state_dict') else c; torch.save(c, {_beside(path)!r})"
+    )
+
+
+def _saving(path: Path) -> str:
+    return f"torch.save({_part()}, {_beside(path)!r})"
+
+
+def _part() -> str:
+    return f"next((c[k] for k in {_PARTS} if k in c), c)"
+
+
+def _beside(path: Path) -> str:
+    return str(path.with_name(f"{path.name.partition('.')[0]}-weights.pth"))
+
+
+def _command(code: str) -> str:
+    plain = not set('"$`\\!') & set(code)
+    return f'python -c "{code}"' if plain else f"python -c {shlex.quote(code)}"

@@ -1,0 +1,224 @@
+"""Who makes rows: a network that the images are forwarded through, or somebody elsewhere who made them already.
+
+maker = ForwardPass(network, pipeline, splits, trainer, memo, progress)
+maker = RowsAtHand(layer_rows, splits)
+maker.make([tap], callbacks, wanted)        # the rows of the pieces wanted, through the callbacks
+maker.cost.forwarded                        # images that went through a network
+
+What is made is put into the store by :mod:`frostmark.benchmark.extraction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostmark.backbones.extractor import Extractor, Tap
+from frostmark.backbones.network import Network
+from frostmark.config.schema import AUTO, TrainerChoice
+from frostmark.data.files import Observe, decoding_of
+from frostmark.data.preprocess import Pipeline
+from frostmark.data.source import ImageSet
+from frostmark.features.entry import SHARD
+from frostmark.features.given import LayerRows
+from frostmark.features.key import RowKey
+from frostmark.features.memo import Memo
+from frostmark.lit.callbacks.watch import Watch
+from frostmark.lit.datamodule import ImageModule, StoredRows
+from frostmark.lit.module import FeatureModule, ReplayModule
+from frostmark.lit.probe import fastest_batch, precision_errors
+from frostmark.lit.trainer import Callback, make_trainer, predict
+
+
+@dataclass
+class Cost:
+    """What the forward pass took.
+
+    Attributes:
+        forwarded: images that went through the backbone, each split's counted.
+        seconds, images_per_second: of the pass, with preprocessing and storing; the rate after warm-up.
+        device: the kind it ran on; None if there was no pass.
+        batch_size: images forwarded together, as it was at the end.
+        precision_error: relative distance of the rows from float32's on a probe batch; None in float32.
+    """
+
+    forwarded: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    device: str | None = None
+    batch_size: int = 0
+    precision_error: float | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Where the pass ran; nothing if there was none."""
+        return {} if self.device is None else {"device": self.device, "batch_size": str(self.batch_size)}
+
+
+class MakesRows(Protocol):
+    """Makes the rows of layers, piece by piece."""
+
+    cost: Cost
+
+    def gives(self, tap: Tap) -> bool:
+        """Whether it can make the rows of a tap."""
+        ...
+
+    def key(self, tap: Tap, images: ImageSet, fingerprint: str, split: str) -> RowKey:
+        """What decides the rows of a tap, of images with a fingerprint."""
+        ...
+
+    def make(
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Sequence[Observe] = (),
+    ) -> dict[Tap, float]:
+        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32.
+
+        Args:
+            observe: what else the callbacks get of every image.
+        """
+        ...
+
+
+@dataclass
+class ForwardPass:
+    """A network makes them.
+
+    Attributes:
+        network: with its weights.
+        pipeline: preprocessing.
+        splits: images by split name.
+        trainer: where and how the pass runs.
+        memo: where the fastest batch size is remembered.
+        progress: told how it goes.
+        cost: of the passes made so far.
+    """
+
+    network: Network
+    pipeline: Pipeline
+    splits: Mapping[str, ImageSet]
+    trainer: TrainerChoice
+    memo: Memo
+    progress: Callable[[str], None]
+    cost: Cost = field(default_factory=Cost)
+
+    def gives(self, tap: Tap) -> bool:
+        return self.network.gives(tap)
+
+    def key(self, tap: Tap, images: ImageSet, fingerprint: str, split: str) -> RowKey:
+        return RowKey(
+            architecture=self.network.backbone.architecture_name,
+            library=self.network.backbone.library,
+            weights=self.network.weights,
+            node=tap.node.name,
+            pool=tap.pool,
+            preprocess=" · ".join([repr(self.pipeline), *decoding_of(images)]),
+            images=fingerprint,
+            split=split,
+            count=len(images),
+            precision=self.trainer.precision + (" compiled" if self.trainer.compile else ""),
+            norm="" if tap.norm is None else str(tap.norm),
+        )
+
+    def make(
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Sequence[Observe] = (),
+    ) -> dict[Tap, float]:
+        chosen = self.trainer
+        extractor = Extractor(self.network.model, taps)
+        if chosen.compile:
+            self.progress("compiling the network with the first batch")
+            extractor.compile_body()
+        uniform = all(images.uniform for images in self.splits.values())
+        # Images that differ in size were brought to one where they were decoded.
+        module = FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
+        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers, observe)
+        watch = Watch({split: sum(map(len, pieces)) for split, pieces in wanted.items()}, self.progress)
+        trainer = make_trainer(
+            [*callbacks, watch],
+            accelerator=chosen.accelerator,
+            devices=chosen.devices,
+            strategy=chosen.strategy,
+            precision=chosen.precision,
+        )
+        if chosen.batch_size != AUTO:
+            images.batch_size = min(chosen.batch_size, SHARD)
+        elif not chosen.compile:  # every size tried would be compiled
+            self.progress("choosing the batch size")
+            name = f"{self.network.backbone.architecture_name} at {self.pipeline.size}, {chosen.precision}"
+            images.batch_size = fastest_batch(trainer, module, images, self.memo, name)
+        errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
+        with closing(images):
+            predict(trainer, module, images)
+        self.cost.forwarded += sum(len(piece) for pieces in wanted.values() for piece in pieces)
+        self.cost.seconds += watch.seconds
+        self.cost.images_per_second = watch.images_per_second
+        self.cost.device = trainer.strategy.root_device.type
+        self.cost.batch_size = module.at_once or images.batch_size
+        return dict(zip(taps, errors, strict=False))
+
+
+@dataclass
+class RowsAtHand:
+    """They were made elsewhere.
+
+    Attributes:
+        layer: the rows.
+        splits: images by split name, of which labels are known.
+        cost: nothing.
+    """
+
+    layer: LayerRows
+    splits: Mapping[str, ImageSet]
+    cost: Cost = field(default_factory=Cost)
+
+    def gives(self, tap: Tap) -> bool:
+        return tap.node.name == self.layer.name
+
+    def key(self, tap: Tap, images: ImageSet, fingerprint: str, split: str) -> RowKey:
+        return RowKey(
+            architecture="rows",
+            library="elsewhere",
+            weights=self.layer.digest,
+            node=tap.node.name,
+            pool=tap.pool,
+            preprocess="elsewhere",
+            images=fingerprint,
+            split=split,
+            count=len(images),
+            precision="float32",
+        )
+
+    def make(
+        self,
+        taps: Sequence[Tap],
+        callbacks: Sequence[Callback],
+        wanted: Mapping[str, Sequence[range]],
+        observe: Sequence[Observe] = (),
+    ) -> dict[Tap, float]:
+        shards = {split: _Pieces(self.layer.rows[split], list(pieces)) for split, pieces in wanted.items()}
+        labels = {split: images.labels for split, images in self.splits.items()}
+        predict(make_trainer(list(callbacks)), ReplayModule(), StoredRows(shards, labels))
+        return {}
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Some pieces of rows in memory, as :class:`frostmark.lit.datamodule.StoredRows` replays them."""
+
+    rows: NDArray[np.float32]
+    shards: list[range]
+
+    def read(self, shard: range) -> NDArray[np.float32]:
+        return self.rows[shard.start : shard.stop]
