@@ -73,10 +73,18 @@ def test_a_replay_decodes_nothing(first: Result, photos: Path, monkeypatch: pyte
     assert again.values["test/leaks/accuracy"] == first.values["test/leaks/accuracy"]
 
 
+def test_copies_are_looked_for_once(first: Result, photos: Path) -> None:
+    """They are kept beside the rows, with the name of what decides them."""
+    (kept,) = (photos / "mlruns/features").glob("*/derived-copies1-graph-in-*")
+    assert kept.is_file()
+
+
 def test_sketches_that_are_not_there_are_made_by_one_pass_without_a_network(first: Result, photos: Path) -> None:
     store = photos / "mlruns/features"
     kept = [manifest.parent for manifest in store.glob("*/manifest.json") if '"sketches"' in manifest.read_text()]
     assert len(kept) == 2
+    for copies in store.glob("*/derived-copies*"):
+        copies.unlink()
     for folder in kept:
         for file in folder.iterdir():
             file.unlink()

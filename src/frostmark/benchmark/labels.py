@@ -16,6 +16,7 @@ from frostmark.benchmark.remarks import group_counts, group_remarks, image_remar
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, group_digest, label_digest
+from frostmark.data.source import said_by
 from frostmark.figures.palette import name_colour
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.stats.grouped import INDEPENDENT, Codes
@@ -116,13 +117,17 @@ def group_tags(groups: Mapping[str, Codes] | None) -> dict[str, str]:
 
 
 def remarks(subject: Subject, network: Network | None) -> list[str]:
-    """What must be said beside the metrics: how the weights or rows were read, how many images there are of what."""
+    """What must be said beside the metrics: how weights, rows and images were read, how many images there are."""
     read = "" if network is None else network.reading.words
     of_weights = [f"weights {subject.backbone.weights_name}: {read}"] if read else []
     of_rows = [] if subject.rows is None else subject.rows.remarks
     labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
     neighbours = next((family.k for family in subject.families.values() if isinstance(family, Neighbours)), None)
-    of_images = [*image_remarks(labels, subject.classes, neighbours), *group_remarks(subject.groups)]
+    of_images = [
+        *said_by(subject.source),
+        *image_remarks(labels, subject.classes, neighbours),
+        *group_remarks(subject.groups),
+    ]
     return [*of_weights, *subject.idle, *of_images, *of_rows]
 
 

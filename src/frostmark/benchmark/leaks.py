@@ -13,17 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.analysis.observed import Observed
-from frostmark.benchmark.seen import known_images
+from frostmark.benchmark.seen import keeps_sketches, known_images
 from frostmark.benchmark.subject import Subject
 from frostmark.data.sketch import Recognised
 from frostmark.lit.trainer import is_rank_zero
 from frostmark.metrics.leaks import leak_scores
-from frostmark.metrics.metric import Scores
+from frostmark.metrics.metric import Arrays, Scores
 from frostmark.results.record import Record
 from frostmark.stats.copies import MIN_SIDE, OTHERS, are_small, near_copies
 from frostmark.stats.grouped import Codes
@@ -33,6 +34,12 @@ EXACT, NEAR, MIRRORED, GROUP = "exact copy", "near copy", "near copy, mirrored",
 
 NOT_KEPT = "near copies were not looked for: what they are found by takes more than features.max_bytes"
 TOO_SMALL = f"near copies were not looked for: images under {MIN_SIDE} pixels a side look too much alike"
+
+SCHEMA = "copies1"
+"""Names the way copies are found; what was kept under another name is looked for anew."""
+
+_HOW = (EXACT, NEAR, MIRRORED)
+_EXACT_ONLY = ("", NOT_KEPT, TOO_SMALL)
 
 Table = dict[str, list[object]]
 
@@ -53,6 +60,24 @@ class Leaks:
     how: Sequence[str]
     correlation: NDArray[np.float64]
     exact_only: str = ""
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """What :meth:`to_arrays` made."""
+        how = [_HOW[int(code)] for code in arrays["how"]]
+        return cls(
+            arrays["test"], arrays["train"], how, arrays["correlation"], _EXACT_ONLY[int(arrays["exact_only"][0])]
+        )
+
+    def to_arrays(self) -> Arrays:
+        """As arrays, to be kept."""
+        return {
+            "test": self.test,
+            "train": self.train,
+            "how": np.array([_HOW.index(how) for how in self.how], np.uint8),
+            "correlation": self.correlation,
+            "exact_only": np.array([_EXACT_ONLY.index(self.exact_only)], np.uint8),
+        }
 
     def mask(self, count: int) -> NDArray[np.bool_]:
         """(count,) which test images are copies."""
@@ -143,11 +168,7 @@ def add_leaks(record: Record, subject: Subject, observed: Observed) -> None:
     """
     if not is_rank_zero() or subject.rows is not None:
         return
-    record.progress("looking for copies of train images in the test split")
-    known = known_images(subject, record.progress)
-    test = observed.splits["test"]
-    nearest = test.nearest(OTHERS).index if "neighbours" in subject.families else None
-    leaks = leaks_between(known["train"], known["test"], nearest)
+    test, leaks = observed.splits["test"], _found(record, subject, observed)
     table = leak_table(leaks, record.labels, record.classes, subject.files, subject.groups)
     if table["how"]:
         record.tables["leaks"] = table
@@ -157,6 +178,19 @@ def add_leaks(record: Record, subject: Subject, observed: Observed) -> None:
         record.remarks.append(f"{leaks.told(len(test.labels))}: leaks.csv names them{_without(record)}")
     if leaks.exact_only == NOT_KEPT:
         record.remarks.append(NOT_KEPT)
+
+
+def _found(record: Record, subject: Subject, observed: Observed) -> Leaks:
+    """The copies, looked for unless they are kept beside the rows."""
+    test, graph = observed.splits["test"], "neighbours" in subject.families
+
+    def find() -> Arrays:
+        record.progress("looking for copies of train images in the test split")
+        known = known_images(subject, record.progress)
+        return leaks_between(known["train"], known["test"], test.nearest(OTHERS).index if graph else None).to_arrays()
+
+    words = [SCHEMA, "graph" if graph else "", "" if keeps_sketches(subject) else "exact"]
+    return Leaks.from_arrays(test.kept("-".join(word for word in words if word), find))
 
 
 def _scores(record: Record, observed: Observed, leaks: Leaks) -> Scores:

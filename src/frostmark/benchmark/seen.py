@@ -112,6 +112,12 @@ def pixel_rows(subject: Subject, progress: Callable[[str], None]) -> dict[str, N
     return {split: rows.numpy() for split, rows in unpacked_rows(kept).items()}
 
 
+def keeps_sketches(subject: Subject) -> bool:
+    """Whether near copies can be found: of images in memory always."""
+    files = all(isinstance(images, ImageFiles) for images in subject.splits.values())
+    return not files or sketches_seen(subject, FeatureStore(subject.config.mlruns / "features")) is not None
+
+
 def known_images(subject: Subject, progress: Callable[[str], None]) -> dict[str, Recognised]:
     """By split, what copies of its images are found by; of image files without sketches where these are not kept."""
     if not all(isinstance(images, ImageFiles) for images in subject.splits.values()):

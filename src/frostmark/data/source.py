@@ -159,5 +159,5 @@ def said_by(source: Source) -> Sequence[str]:
 
     A source that has something to say has ``remarks``, a sequence of short lines, once its splits were read.
     """
-    remarks: Sequence[str] = getattr(source, "remarks", ())
-    return remarks
+    remarks = getattr(source, "remarks", ())
+    return [line for line in remarks if isinstance(line, str)] if isinstance(remarks, list | tuple) else []
