@@ -152,3 +152,12 @@ def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:
     if len(images) == 0:
         raise DataError(f"the {split} split holds no image", fix="name a data set with images in both splits")
     return images if count is None else images.take(count)
+
+
+def said_by(source: Source) -> Sequence[str]:
+    """What a data set says of how it was read, such as its split and what it left out; nothing where it says nothing.
+
+    A source that has something to say has ``remarks``, a sequence of short lines, once its splits were read.
+    """
+    remarks = getattr(source, "remarks", ())
+    return [line for line in remarks if isinstance(line, str)] if isinstance(remarks, list | tuple) else []
