@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 
@@ -81,10 +82,21 @@ def rows(model: nn.Module, taps: list[Tap], size: int) -> list[Tensor]:
     return found
 
 
-def pre_logits(model: nn.Module, size: int) -> Tensor:
+def pre_logits(model: nn.Module, size: int, kind: torch.dtype = torch.float32) -> Tensor:
+    seen = images(size).to(kind)
     with torch.inference_mode():
-        found = model.forward_head(model.forward_features(images(size)), pre_logits=True)  # type: ignore[operator]
+        found = model.forward_head(model.forward_features(seen), pre_logits=True)  # type: ignore[operator]
     return found.flatten(1)
+
+
+def as_near_as_rounding(found: Tensor, expected: Tensor, model: nn.Module, size: int) -> bool:
+    """Whether rows are those of float32, in a network whose random weights make much of a rounding (Visformer's)."""
+    if found.shape != expected.shape:
+        return False
+    if distance(found, expected) <= 1e-5:
+        return True
+    exact = pre_logits(copy.deepcopy(model).double(), size, torch.float64)
+    return distance(found.double(), exact) <= 3 * distance(expected.double(), exact)
 
 
 @pytest.mark.parametrize("name", some_slow(KINDS, SLOW))
@@ -188,6 +200,11 @@ MAX_PARAMETERS = 200_000_000
 """Of a network that a test draws at random."""
 
 
+OF_A_LONG_HEAD = ("caformer_s18",)
+"""Whose head has two weight layers: the embedding is what the last reads, as VGG's is; timm hands out what the first
+does. docs/timm.md says so."""
+
+
 @pytest.mark.slow  # one network of each of timm's modules: minutes
 @pytest.mark.timeout(3600)
 def test_the_embedding_of_every_kind_is_timms() -> None:
@@ -203,9 +220,9 @@ def test_the_embedding_of_every_kind_is_timms() -> None:
             (found,) = rows(model, [survey.tap("embedding")], survey.size)
             expected = pre_logits(model, survey.size)
             compared += 1
-            if found.shape != expected.shape or distance(found, expected) > 1e-5:
+            if not as_near_as_rounding(found, expected, model, survey.size):
                 failed.append(name)
-    assert failed == []
+    assert failed == list(OF_A_LONG_HEAD)
     assert compared > 90
 
 
