@@ -27,9 +27,10 @@ from frostmark.comparison.named import compare_named
 from frostmark.config.checks import wrong_decision
 from frostmark.config.compose import compose
 from frostmark.config.schema import Config, Decide, Layer, Paths, Tracking
-from frostmark.config.words import conf_dir, known_words, quoted
+from frostmark.config.words import conf_dir, known_words
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError
+from frostmark.names import quoted
 
 GIVEN_KEYS = ("train", "test", "classes", "groups", "files")
 """Keys of images that are handed over."""
@@ -193,7 +194,7 @@ def _words(group: str, choice: object) -> list[str]:
 
 def _dataset_words(dataset: object) -> list[str]:
     if isinstance(dataset, Path):
-        return ["dataset=folder", f"dataset.root='{dataset}'"]
+        return ["dataset=folder", f"dataset.root={quoted(str(dataset))}"]
     return _words("dataset", dataset)
 
 

@@ -3,6 +3,7 @@
 visible("a\\x1b[31mb\\nc")              # 'a\\\\x1b[31mb\\\\nc': nothing in it acts on a terminal
 visible_lines("problem\\nFix: …")      # the same for texts of several lines
 storable("caf\\udce9")                 # 'caf\\\\udce9': UTF-8, which every file and database can hold
+quoted("it's")                         # "'it\\'s'": a value on the command line, as Hydra reads it
 """
 
 from __future__ import annotations
@@ -34,3 +35,14 @@ def storable(name: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode("ascii")
+
+
+def quoted(text: str) -> str:
+    """A text as a value on the command line, whatever stands in it."""
+    return "'" + re.sub(r"(\\*)('|\Z)", _escaped_mark, text) + "'"
+
+
+def _escaped_mark(found: re.Match[str]) -> str:
+    """Hydra reads backslashes as such only where a quotation mark follows."""
+    backslashes, mark = found.groups()
+    return backslashes * 2 + ("\\'" if mark else "")

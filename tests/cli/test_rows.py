@@ -9,8 +9,9 @@ import pytest
 
 from frostmark.cli.rows import with_layers
 from frostmark.config.compose import compose
-from frostmark.config.words import conf_dir, quoted
+from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError, DataError
+from frostmark.names import quoted
 
 LABELS = {"train_labels": np.arange(4) % 2, "test_labels": np.arange(4) % 2}
 ROWS = "backbone=rows"

@@ -41,7 +41,8 @@ def folder(tmp_path: Path) -> ImageFiles:
         for i, size in enumerate([(20, 10), (7, 33), (300, 200), (64, 64)]):
             (tmp_path / "train" / name).mkdir(parents=True, exist_ok=True)
             (tmp_path / "test" / name).mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", size, (100 * label, 10 * i, 200)).save(tmp_path / "train" / name / f"{i}.png")
+            for split in SPLITS:
+                Image.new("RGB", size, (100 * label, 10 * i, 200)).save(tmp_path / split / name / f"{i}.png")
     return ImageFolder(str(tmp_path)).split("train")
 
 

@@ -144,7 +144,7 @@ def test_an_archive_alone_or_a_damaged_one_is_not_taken_for_data(tmp_path: Path)
         TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
 
 
-@pytest.mark.parametrize("folders", [("train",), ("train", "val"), ("valid",)])
+@pytest.mark.parametrize("folders", [("train",), ("test", "val"), ("valid",)])
 def test_splits_of_other_names_are_not_taken_for_classes(folders: tuple[str, ...], tmp_path: Path) -> None:
     for folder in folders:
         write_images(tmp_path / folder, {"cat": 2, "dog": 2})

@@ -15,6 +15,7 @@ from frostmark.backbones.network import Network
 from frostmark.benchmark.remarks import group_counts, group_remarks, image_remarks
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
+from frostmark.data.files import left_out
 from frostmark.data.fingerprint import combined, group_digest, label_digest
 from frostmark.data.source import said_by
 from frostmark.figures.palette import name_colour
@@ -125,6 +126,7 @@ def remarks(subject: Subject, network: Network | None) -> list[str]:
     neighbours = next((family.k for family in subject.families.values() if isinstance(family, Neighbours)), None)
     of_images = [
         *said_by(subject.source),
+        *left_out(subject.splits),
         *image_remarks(labels, subject.classes, neighbours),
         *group_remarks(subject.groups),
     ]

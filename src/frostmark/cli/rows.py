@@ -14,8 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from frostmark.benchmark.rows import layers_of_file, told_beside_rows
-from frostmark.config.words import quoted
 from frostmark.errors import ConfigError
+from frostmark.names import quoted
 
 ROWS = "backbone=rows"
 

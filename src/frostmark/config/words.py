@@ -8,7 +8,6 @@ shortened(known_words("layer"))  # ["stage1 … stage9", "block1 … block64", "
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from frostmark.config.plugins import plugins
@@ -32,17 +31,6 @@ def layer_words() -> dict[str, dict[str, str]]:
     stages = {f"stage{n}": {"tap": f"stage{n}", "pool": "gap"} for n in range(1, STAGES + 1)}
     blocks = {f"block{n}": {"tap": f"block{n}", "pool": "cls"} for n in range(1, BLOCKS + 1)}
     return stages | blocks
-
-
-def quoted(text: str) -> str:
-    """A text as a value on the command line, whatever stands in it."""
-    return "'" + re.sub(r"(\\*)('|\Z)", _escaped, text) + "'"
-
-
-def _escaped(found: re.Match[str]) -> str:
-    """Hydra reads backslashes as such only where a quotation mark follows."""
-    backslashes, mark = found.groups()
-    return backslashes * 2 + ("\\'" if mark else "")
 
 
 def known_words(group: str) -> list[str]:

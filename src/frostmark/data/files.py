@@ -119,3 +119,14 @@ def _stacked(images: Sequence[Tensor]) -> Tensor:
 def decoding_of(images: ImageSet) -> list[str]:
     """How the files of a split are decoded, in words; nothing of a split that has none."""
     return [str(images.decoding)] if isinstance(images, ImageFiles) else []
+
+
+def left_out(splits: Mapping[str, ImageSet]) -> list[str]:
+    """What must be said of files that are no readable image, where they are left out."""
+    skipped = {split: images.skipped for split, images in splits.items() if isinstance(images, ImageFiles)}
+    return [
+        f"{split}: left out, because no image can be read: {len(names):,} of {len(names) + len(splits[split]):,} files "
+        f"({storable(names[0])}{', …' if len(names) > 1 else ''})"
+        for split, names in skipped.items()
+        if names
+    ]

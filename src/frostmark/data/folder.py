@@ -2,9 +2,9 @@
 
     ImageFolder(root="flowers").split("train")
 
-Two layouts: ``root/train/<class>/*`` and ``root/test/<class>/*``; or ``root/<class>/*`` alone, which is split by a
-seeded hash of each file's relative path, so that an image stays in its split when others come and go. The images of a
-split are taken in the order of that hash: the first N of them are a fair sample of all classes.
+Layouts are read as people make them, see :mod:`frostmark.data.layout`. Where the folder does not separate train and
+test, a seeded hash of each file's relative path does, so that an image stays in its split when others come and go. The
+images of a split are taken in the order of that hash: the first N of them are a fair sample of all classes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from pathlib import Path
 
 import torch
 
-from frostmark.data.decode import SUFFIXES, Decoding
+from frostmark.data.decode import Decoding
 from frostmark.data.files import ImageFiles
-from frostmark.data.source import SPLITS, Limits, SplitName
-from frostmark.errors import ConfigError, DataError
-from frostmark.names import storable
-
-_SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "eval"}
+from frostmark.data.layout import Layout, class_remarks, layout_of
+from frostmark.data.source import Limits, SplitName
+from frostmark.data.split_names import split_name
+from frostmark.data.tree import Tree, scanned, unreadable
+from frostmark.data.unused import first_unreadable, unused
+from frostmark.errors import ConfigError
+from frostmark.names import storable, visible
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ImageFolder:
         name: what runs are labelled with; the folder's own name where empty.
         on_bad_image: ``error``: files that are no readable image are named and refused; ``skip``: they are left out.
         bits: that samples use in files of 16 bits that do not say so themselves: 10, 12, 14 or 16.
+        nested: whether folders inside class folders are known to be no classes of their own.
 
     Raises:
         ConfigError: if ``root`` is not given or ``test_share`` is not between 0 and 1.
@@ -50,6 +53,7 @@ class ImageFolder:
     name: str = ""
     on_bad_image: str = "error"
     bits: int | None = None
+    nested: bool = False
 
     def __post_init__(self) -> None:
         if self.root is None:
@@ -73,50 +77,60 @@ class ImageFolder:
         return Path(os.path.abspath(Path(self.root or "").expanduser()))  # noqa: PTH100 (".." goes, links stay)
 
     @cached_property
-    def _separated(self) -> bool:
-        return all((self._root / split).is_dir() for split in SPLITS)
+    def _tree(self) -> Tree:
+        return scanned(self._root)
+
+    @cached_property
+    def _layout(self) -> Layout:
+        """How the folder is read; looked at once."""
+        if self.on_bad_image == "error" and (first := first_unreadable(self._tree)):
+            raise unreadable(self._root / first[0], first[1])
+        return layout_of(self._root, self._tree, self.nested)
 
     def classes(self) -> tuple[str, ...]:
-        return tuple(map(storable, self._class_folders()))
-
-    def _class_folders(self) -> tuple[str, ...]:
-        """Their names as the file system has them, which may be no text: the classes in their order."""
-        if not self._root.is_dir():
-            raise DataError(f"there is no folder {self._root}", fix="dataset.root=<folder of class folders>")
-        folders = {d.name for d in self._root.iterdir() if d.is_dir()}
-        if folders and folders <= _SPLIT_NAMES and not self._separated:
-            raise DataError(
-                f"{self._root} holds the splits {', '.join(sorted(folders))}; two are needed, called train and test",
-                fix=f"rename or link them: {self._root}/train/<class>/… and {self._root}/test/<class>/…",
-            )
-        parents = [self._root / split for split in SPLITS] if self._separated else [self._root]
-        names = {d.name for parent in parents for d in parent.iterdir() if d.is_dir() and not d.name.startswith(".")}
-        if not names:
-            raise DataError(f"{self._root} holds no class folders", fix="lay the images out as root/<class>/<image>")
-        return tuple(sorted(names))
+        return tuple(map(storable, self._layout.classes))
 
     def split(self, split: SplitName) -> ImageFiles:
-        folders = self._class_folders()
-        parent = self._root / split if self._separated else self._root
-        files = [(p, label) for label, name in enumerate(folders) for p in _images(parent / name)]
-        if not self._separated:
-            files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
-        files.sort(key=lambda item: self._hash(item[0]))
-        labels = torch.tensor([label for _, label in files], dtype=torch.long)
-        skip, decoding = self.on_bad_image == "skip", Decoding(bits=self.bits)
-        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, home=self._root, decoding=decoding)
+        layout = self._layout
+        hashed = ((self._hash(image.name), image) for image in layout.images(split))
+        chosen = [(h, i) for h, i in hashed if layout.separated or self._is_test(h) == (split == "test")]
+        chosen.sort(key=lambda item: item[0])
+        labels = torch.tensor([image.label for _, image in chosen], dtype=torch.long)
+        return ImageFiles(
+            [image.path for _, image in chosen],
+            labels,
+            layout.parts[split].root,
+            skip_bad=self.on_bad_image == "skip",
+            home=self._root,
+            decoding=Decoding(bits=self.bits),
+        )
 
-    def _hash(self, path: Path) -> bytes:
-        relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")
+    @property
+    def remarks(self) -> list[str]:
+        """What must be said of how the folder is read, and what of it is not used."""
+        layout = self._layout
+        said = [*layout.reading]
+        if not layout.separated:
+            said.append(f"a hash of each path says which images are test (dataset.test_share={self.test_share:g})")
+            said += self._beside()
+        said += class_remarks(layout)
+        left = unused(self._root.name, self._tree, layout.told, layout.again)
+        return [*map(visible, said + ([left] if left else []))]
+
+    def _beside(self) -> list[str]:
+        """That a folder is one split of two, if the other one lies beside it."""
+        word = split_name(self._root.name)
+        if word is None:
+            return []
+        beside = [d.name for d in sorted(self._root.parent.iterdir()) if d.is_dir() and d != self._root]
+        others = [name for name in beside if (other := split_name(name)) and other.rest == word.rest]
+        told = f"{self._root.name} alone is split; beside it lies {', '.join(others)}: dataset.root={self._root.parent}"
+        return [f"{told} reads both"] if others else []
+
+    def _hash(self, name: str) -> bytes:
+        relative = name.encode("utf-8", "surrogateescape")
         return hashlib.blake2b(relative, digest_size=8, salt=self.split_seed.to_bytes(8, "little")).digest()
 
-    def _is_test(self, path: Path) -> bool:
+    def _is_test(self, hashed: bytes) -> bool:
         # The last bytes decide the split and the first the order, so that the one does not bias the other.
-        return int.from_bytes(self._hash(path)[4:], "little") < self.test_share * 2**32
-
-
-def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    # What is no file either, a link to nothing say, is refused by name when it is tried: no image vanishes silently.
-    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and not p.is_dir()]
+        return int.from_bytes(hashed[4:], "little") < self.test_share * 2**32
