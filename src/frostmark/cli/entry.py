@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,6 +20,7 @@ from frostmark.cli.leaving import imported
 from frostmark.cli.program import commands
 from frostmark.cli.sweeper import hide_secrets
 from frostmark.cli.under_way import Call, call_through_hydra, current_call
+from frostmark.config.dataset_paths import with_folders
 from frostmark.config.register import register
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError, nearest
@@ -30,6 +32,8 @@ TAKE_VALUES = {
     "-i", "--experimental-rerun",
 }  # fmt: skip
 """The only options of Hydra whose value is a word of its own."""
+
+OWN_FOLDER = ("-cd", "--config-dir")
 
 MODES = {
     "-r": "--run", "-m": "--multirun", "-c": "--cfg", "-i": "--info", "-sc": "--shell-completion",
@@ -45,7 +49,7 @@ def through_hydra(arguments: list[str]) -> int:
     """
     _refuse_unknown_words(arguments)
     _refuse_two_modes(arguments)
-    sys.argv[1:] = _options_first(_of_rows(arguments))
+    sys.argv[1:] = _options_first(with_folders(_of_rows(arguments), _own_folder(arguments)))
     # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     register()
@@ -97,6 +101,14 @@ def _of_rows(arguments: list[str]) -> list[str]:
     from frostmark.cli.rows import with_layers
 
     return with_layers(arguments)
+
+
+def _own_folder(arguments: list[str]) -> Path | None:
+    """What ``--config-dir`` names."""
+    following = zip(arguments, [*arguments[1:], ""], strict=True)
+    named = [after for word, after in following if word in OWN_FOLDER and after]
+    named += [word.partition("=")[2] for word in arguments if word.startswith(f"{OWN_FOLDER[1]}=")]
+    return Path(named[-1]) if named else None
 
 
 def _options_first(arguments: list[str]) -> list[str]:
