@@ -67,8 +67,9 @@ def test_words_go_before_folders_of_their_name(tmp_path: Path, monkeypatch: pyte
 def test_other_words_stay_as_they_are() -> None:
     words = ["-m", "dataset.root=/x", "seed=1", "~dataset", "dataset=", "backbone=a/b"]
     assert with_folders(words) == words
-    with pytest.raises(ConfigError, match="no dataset 'digit'"):
+    with pytest.raises(ConfigError, match="no dataset 'digit'") as told:
         compose(conf_dir(), ["dataset=digit"])
+    assert told.value.fix == "dataset=digits; a folder of your own by its path, such as dataset=./digit"
 
 
 def test_a_sweep_over_folders(tmp_path: Path) -> None:

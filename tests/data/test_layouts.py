@@ -6,6 +6,7 @@ read must be these classes and counts; what is refused names the readings, and w
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -24,6 +25,7 @@ from frostmark.data.folder import ImageFolder
 from frostmark.data.split_names import KINDS, split_name
 from frostmark.data.tree import LEFT_BY_PROGRAMS, Tree, scanned
 from frostmark.errors import DataError
+from support.environment import REPOSITORY
 
 NFC, NFD = (unicodedata.normalize(form, "Löwe") for form in ("NFC", "NFD"))
 
@@ -586,6 +588,32 @@ def test_links_that_lead_everywhere_are_walked_in_no_time(tmp_path: Path) -> Non
         ImageFolder(str(tmp_path / "set/a")).classes()
 
 
+# ---------------------------------------------------------------- what stays
+
+
+@pytest.mark.parametrize("separated", [True, False])
+def test_the_order_of_plain_folders_is_that_of_their_paths_hashes(separated: bool, tmp_path: Path) -> None:
+    root = laid_out(tmp_path, pair("train", "test") if separated else {"cat": 30, "dog": 20})
+
+    def hashed(path: Path) -> bytes:
+        name = path.relative_to(root).as_posix().encode()
+        return hashlib.blake2b(name, digest_size=8, salt=bytes(8)).digest()
+
+    for split in ("train", "test"):
+        files = (path for path in sorted(root.rglob("*.png"), key=hashed))
+        if separated:
+            expected = [path for path in files if path.relative_to(root).parts[0] == split]
+        else:
+            expected = [
+                p for p in files if (int.from_bytes(hashed(p)[4:], "little") < 0.2 * 2**32) == (split == "test")
+            ]
+        images = ImageFolder(str(root)).split(split)  # type: ignore[arg-type]
+        assert [*images.paths] == expected
+        assert [images.name(path) for path in images.paths] == [
+            path.relative_to(root / split if separated else root).as_posix() for path in expected
+        ]
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -603,3 +631,11 @@ def test_other_names_are_not_splits(name: str) -> None:
 
 def test_what_programs_leave_is_known_in_any_case() -> None:
     assert {name.lower() for name in LEFT_BY_PROGRAMS} == LEFT_BY_PROGRAMS
+
+
+def test_the_page_has_all_endings_and_all_names_of_splits() -> None:
+    page = (REPOSITORY / "docs/images.md").read_text(encoding="utf-8")
+    (endings,) = re.findall(r"do not end in (.*), in any case", page)
+    assert tuple(re.split(", | or ", endings)) == SUFFIXES
+    for kind, words in KINDS.items():
+        assert f"| {kind} | {', '.join(words)} |" in page

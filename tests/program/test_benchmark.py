@@ -368,8 +368,9 @@ def test_ones_own_folder_with_images_of_any_size_and_names_of_any_kind(program: 
         for i in range(14):
             pixels = rng.integers(0, 80, (20 + i, 40 - i, 3), dtype=np.uint8) + np.uint8(35 * c)
             Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.{'png' if i % 2 else 'jpg'}")
-    done = program(*TINY[:2], "dataset=folder", "dataset.root=pets", "preprocess.size=48", "reducer=pca", cwd=tmp_path)
+    done = program(*TINY[:2], "dataset=./pets", "preprocess.size=48", "reducer=pca", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "a hash of each path says which images are test (dataset.test_share=0.2)" in done.stdout
     tracked = Tracked(tmp_path)
     run = tracked.only()
     assert run.info.status == "FINISHED"
@@ -409,6 +410,7 @@ def test_damaged_images_are_named_before_anything_is_forwarded_or_skipped(progra
     assert skipping.returncode == 0, skipping.stderr
     tags = Tracked(tmp_path).only().data.tags
     assert int(tags["train_images"]) + int(tags["test_images"]) == 57
+    assert "left out, because no image can be read" in skipping.stdout
 
 
 def test_images_without_any_difference_end_well(program: Program, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def _explain_choice(error: MissingConfigException) -> ConfigError:
     if not known:
         return ConfigError(str(error).splitlines()[0], fix=HELP)
     fix = f"{group}={nearest(word, known).split(',')[0].split(' ')[0]}"
+    if group == "dataset":
+        fix += f"; a folder of your own by its path, such as dataset=./{word}"
     if group == "layer":
         fix += "; `python run.py layers backbone=…` lists those of a backbone"
     return ConfigError(f"there is no {group} '{word}'. Nearest: {nearest(word, known)}", fix=fix)

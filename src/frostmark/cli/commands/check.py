@@ -1,6 +1,6 @@
 """Look at a data set before any benchmark: classes, split, copies, damaged files, and what a run would take.
 
-python run.py check dataset=folder dataset.root=flowers backbone=resnet50
+python run.py check dataset=flowers backbone=resnet50
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_NAMED = 10
 def run(arguments: list[str]) -> int:
     """Print what was found; exit code 3 if a run would refuse the data set."""
     parser = Parser.of("check", __doc__)
-    parser.add_argument("overrides", nargs="*", help="dataset=<choice>, dataset.root=…, backbone=…, as of a benchmark")
+    parser.add_argument("overrides", nargs="*", help="dataset=<choice or folder>, backbone=…, as of a benchmark")
     parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
     options = parser.parse_args(arguments)
     config = compose(conf_dir(), options.overrides, options.config_dir)
