@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
-
-import numpy as np
 
 import frostmark
 from frostmark.backbones.network import Network
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, group_digest, label_digest
+from frostmark.data.source import remarks_of
 from frostmark.figures.palette import name_colour
-from frostmark.stats.grouped import INDEPENDENT, Codes, count_groups, few_groups, largest_share
+from frostmark.stats.grouped import INDEPENDENT, Codes, count_groups, cut_groups, few_groups, largest_share
 
 LIBRARIES = (
     "torch",
@@ -127,7 +125,8 @@ def remarks(subject: Subject, network: Network | None) -> list[str]:
     read = "" if network is None else network.reading.words
     of_weights = [f"weights {subject.backbone.weights_name}: {read}"] if read else []
     of_rows = [] if subject.rows is None else subject.rows.remarks
-    return [*of_weights, *subject.idle, *group_remarks(subject.groups), *of_rows]
+    of_images = remarks_of(subject.source)
+    return [*of_weights, *subject.idle, *of_images, *group_remarks(subject.groups), *of_rows]
 
 
 def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
@@ -137,10 +136,13 @@ def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
     said = [f"groups of images: {_group_counts(groups)}; intervals and p values are those of whole groups"]
     for split, of in groups.items():
         said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
-    shared = reduce(np.intersect1d, groups.values())
-    if len(shared):
-        many = "1 group has" if len(shared) == 1 else f"{len(shared):,} groups have"
-        said.append(f"{many} images in train and in test: a layer may recognise the group instead of the class")
+    cut = cut_groups(groups)
+    count = count_groups(groups["test"][cut["test"]])
+    if count:
+        many = "1 group has" if count == 1 else f"{count:,} groups have"
+        images = " and ".join(f"{len(cut[split]):,} of {len(of):,} {split}" for split, of in groups.items())
+        many += f" images in train and in test ({images} images)"
+        said.append(f"{many}: a layer may recognise the group instead of the class")
     return said
 
 

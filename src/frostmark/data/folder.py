@@ -3,13 +3,11 @@
     ImageFolder(root="flowers").split("train")
 
 Two layouts: ``root/train/<class>/*`` and ``root/test/<class>/*``; or ``root/<class>/*`` alone, which is split by a
-seeded hash of each file's relative path, so that an image stays in its split when others come and go. The images of a
-split are taken in the order of that hash: the first N of them are a fair sample of all classes.
+seeded hash of each file's relative path, or of its group: see :mod:`frostmark.data.splitting`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,8 +16,10 @@ from pathlib import Path
 import torch
 
 from frostmark.data.decode import SUFFIXES, Decoding
-from frostmark.data.files import ImageFiles
+from frostmark.data.files import ImageFiles, check_reading
+from frostmark.data.grouping import PathGroups
 from frostmark.data.source import SPLITS, Limits, SplitName
+from frostmark.data.splitting import HashSplit
 from frostmark.errors import ConfigError, DataError
 from frostmark.names import storable
 
@@ -38,6 +38,7 @@ class ImageFolder:
         name: what runs are labelled with; the folder's own name where empty.
         on_bad_image: ``error``: files that are no readable image are named and refused; ``skip``: they are left out.
         bits: that samples use in files of 16 bits that do not say so themselves: 10, 12, 14 or 16.
+        group: a regular expression with one parenthesis: what it finds in the path of an image is the image's group.
 
     Raises:
         ConfigError: if ``root`` is not given or ``test_share`` is not between 0 and 1.
@@ -50,20 +51,15 @@ class ImageFolder:
     name: str = ""
     on_bad_image: str = "error"
     bits: int | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if self.root is None:
             raise ConfigError("dataset=folder needs to know which folder", fix="dataset.root=<folder of class folders>")
-        if not 0 < self.test_share < 1:
-            raise ConfigError(f"dataset.test_share={self.test_share} is no share", fix="dataset.test_share=0.2")
-        if not 0 <= self.split_seed < 2**63:
-            raise ConfigError(f"dataset.split_seed={self.split_seed} is no seed", fix="dataset.split_seed=0")
-        if self.on_bad_image not in ("error", "skip"):
-            raise ConfigError(
-                f"dataset.on_bad_image={self.on_bad_image} is neither error nor skip", fix="dataset.on_bad_image=skip"
-            )
-        if self.bits is not None and not 8 <= self.bits <= 16:
-            raise ConfigError(f"dataset.bits={self.bits} is not a depth of images", fix="dataset.bits=12 (8 to 16)")
+        HashSplit(self.test_share, self.split_seed)
+        check_reading(self.on_bad_image, self.bits)
+        if self.group is not None:
+            PathGroups(self.group)
         if not self.name:
             object.__setattr__(self, "name", self._root.name)
         object.__setattr__(self, "name", storable(self.name))
@@ -99,20 +95,19 @@ class ImageFolder:
         folders = self._class_folders()
         parent = self._root / split if self._separated else self._root
         files = [(p, label) for label, name in enumerate(folders) for p in _images(parent / name)]
-        if not self._separated:
-            files = [(p, label) for p, label in files if self._is_test(p) == (split == "test")]
-        files.sort(key=lambda item: self._hash(item[0]))
-        labels = torch.tensor([label for _, label in files], dtype=torch.long)
-        skip, decoding = self.on_bad_image == "skip", Decoding(bits=self.bits)
-        return ImageFiles([p for p, _ in files], labels, parent, skip_bad=skip, home=self._root, decoding=decoding)
-
-    def _hash(self, path: Path) -> bytes:
-        relative = str(path.relative_to(self._root)).encode("utf-8", "surrogateescape")
-        return hashlib.blake2b(relative, digest_size=8, salt=self.split_seed.to_bytes(8, "little")).digest()
-
-    def _is_test(self, path: Path) -> bool:
-        # The last bytes decide the split and the first the order, so that the one does not bias the other.
-        return int.from_bytes(self._hash(path)[4:], "little") < self.test_share * 2**32
+        names = [str(path.relative_to(self._root)) for path, _ in files]
+        groups = None if self.group is None else PathGroups(self.group).of(names)
+        hashed = HashSplit(self.test_share, self.split_seed)
+        chosen = hashed.order(names) if self._separated else hashed.parted(names, groups)[split]
+        labels = torch.tensor([files[i][1] for i in chosen], dtype=torch.long)
+        return ImageFiles(
+            [files[i][0] for i in chosen],
+            labels,
+            self._root,
+            skip_bad=self.on_bad_image == "skip",
+            groups=None if groups is None else [groups[i] for i in chosen],
+            decoding=Decoding(bits=self.bits),
+        )
 
 
 def _images(folder: Path) -> list[Path]:

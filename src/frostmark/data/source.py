@@ -71,7 +71,10 @@ class ImageSet(Protocol):
 
 
 class Source(Protocol):
-    """A data set with its two splits. ``name`` is what runs are labelled with, ``limit`` how much of it is used."""
+    """A data set with its two splits. ``name`` is what runs are labelled with, ``limit`` how much of it is used.
+
+    One of which something must be said, what of it is not used say, also has ``remarks``; see :func:`remarks_of`.
+    """
 
     @property
     def name(self) -> str: ...
@@ -135,6 +138,12 @@ def files_of(images: ImageSet) -> Sequence[str] | None:
     """The name of every image's file; None where the images are no files."""
     files: Sequence[str] | None = getattr(images, "files", None)
     return files
+
+
+def remarks_of(source: Source) -> Sequence[str]:
+    """What must be said of a data set beside its results; empty where there is nothing."""
+    remarks: Sequence[str] = getattr(source, "remarks", ())
+    return remarks
 
 
 def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:
