@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +76,10 @@ def as_parquet(root: Path) -> tuple[object, list[str]]:
 def as_metadata(root: Path) -> tuple[object, list[str]]:
     lines = lines_of(root)
     rows = (json.dumps(dict(zip(lines, row, strict=True))) for row in zip(*lines.values(), strict=True))
-    (root / "metadata.jsonl").write_text("\n".join(rows))
-    return "table", [f"dataset.root={root}"]
+    copy = root.parent / "described"
+    shutil.copytree(root, copy)
+    (copy / "metadata.jsonl").write_text("\n".join(rows))
+    return "table", [f"dataset.root={copy}"]
 
 
 def as_arrays(root: Path) -> tuple[object, list[str]]:
@@ -87,13 +91,13 @@ def as_arrays(root: Path) -> tuple[object, list[str]]:
     return {**given, "classes": folder.classes()}, []
 
 
-FORMS: Mapping[str, Form] = {
+FORMS: dict[str, Form] = {
     "folder": lambda root: ("folder", [f"dataset.root={root}"]),
     "csv": as_csv,
     "parquet": as_parquet,
     "metadata": as_metadata,
     "arrays": as_arrays,
-}
+} | ({"hf": lambda root: ("hf", [f"dataset.name={root}"])} if find_spec("datasets") else {})
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +126,7 @@ def test_rows_are_bitwise_those_of_the_folder(form: str, results: dict[str, Resu
         assert np.array_equal(results[form].labels[split], results["folder"].labels[split])
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "metadata"])
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in ("folder", "arrays")])
 def test_every_number_is_bitwise_that_of_the_folder(form: str, results: dict[str, Result]) -> None:
     ours, theirs = (
         {key: value for key, value in results[name].values.items() if not key.startswith("cost/")}

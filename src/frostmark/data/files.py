@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from frostmark.data.decode import WHOLE, Decoding, decode, listed
+from frostmark.data.decode import WHOLE, Decoding, Held, decode, listed
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
 from frostmark.errors import ConfigError
@@ -40,7 +40,7 @@ class ImageFiles:
         observe: what else is wanted of every image.
     """
 
-    paths: list[Path]
+    paths: Sequence[Path | Held]
     labels: Tensor
     root: Path
     uniform: bool = False
@@ -91,9 +91,9 @@ class ImageFiles:
         """The name of every file, from the folder of the data set."""
         return [storable(self.name(path)) for path in self.paths]
 
-    def name(self, path: Path) -> str:
+    def name(self, path: Path | Held) -> str:
         """How a file is called in the data set."""
-        return str(path.relative_to(self.root))
+        return str(path.relative_to(self.root)) if isinstance(path, Path) else path.name
 
     def without(self, bad: Mapping[int, str]) -> ImageFiles:
         """The set without the files at some positions."""

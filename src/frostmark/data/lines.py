@@ -57,7 +57,7 @@ class Lines:
         """
         values = self.cells[column]
         try:
-            return [_text(value) for value in values]
+            return [text_of(value) for value in values]
         except ValueError:
             at = next(i for i, value in enumerate(values) if not _is_text(value))
             told = f"{self.path}: column {column} holds {values[at]!r:.60} ({self.place(at)}), which is not a name"
@@ -110,7 +110,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _separated(path: Path) -> Lines:
     """Commas, tabs, or the semicolons of a spreadsheet whose decimal sign is a comma."""
-    text = _text_of(path)
+    text = _decoded(path)
     first = text.partition("\n")[0]
     tabs = path.suffix.lower() == ".tsv" or ("\t" in first and "," not in first)
     mark = "\t" if tabs else ";" if ";" in first and "," not in first else ","
@@ -131,7 +131,7 @@ def _separated(path: Path) -> Lines:
     return Lines(path, tuple(header), numbers, dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {})
 
 
-def _text_of(path: Path) -> str:
+def _decoded(path: Path) -> str:
     content = path.read_bytes()
     wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # of a spreadsheet that saved "Unicode text"
     return content.decode("utf-16" if wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -151,7 +151,7 @@ def _refuse_header(path: Path, header: Sequence[str]) -> None:
 def _objects(path: Path) -> Lines:
     """One object per line."""
     objects, numbers = [], []
-    for number, line in enumerate(_text_of(path).split("\n"), 1):
+    for number, line in enumerate(_decoded(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -207,7 +207,12 @@ READERS: Mapping[str, Callable[[Path], Lines]] = {
 """Ending of a file → what reads it."""
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """A value as text, None for an empty one.
+
+    Raises:
+        ValueError: if it is no name: a list, bytes, a number that is not whole.
+    """
     if value is None:
         return None
     if isinstance(value, str):

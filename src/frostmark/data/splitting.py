@@ -10,6 +10,7 @@ order of that hash: the first N of a split are a fair sample of all classes.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -134,6 +135,31 @@ class Chosen:
             listed = ", ".join(f"{name or '(empty)'} ({count:,} images)" for name, count in _largest(self.left_out))
             said.append(f"splits that are not used: {listed}")
         return said
+
+
+def parted(
+    hashed: HashSplit,
+    names: Sequence[str],
+    groups: Sequence[str] | None,
+    splits: Sequence[str] | None,
+    where: str,
+    fix: str,
+) -> tuple[dict[SplitName, list[int]], list[str]]:
+    """The positions of each split, in the order of their hashes, and what must be said of it.
+
+    Args:
+        splits: of every image as the data set calls it; None: by the hash, groups stay whole.
+        where, fix: see :meth:`Chosen.of`.
+
+    Raises:
+        DataError: if there are not two splits.
+    """
+    if splits is None:
+        return hashed.parted(names, groups), []
+    chosen = Chosen.of(Counter(splits), where, fix)
+    order = hashed.order(names)
+    train, test = ([i for i in order if splits[i] == name] for name in (chosen.train, chosen.test))
+    return {"train": train, "test": test}, chosen.remarks
 
 
 _KINDS = {"train": TRAIN_WORDS, "test": TEST_WORDS, "validation": VALIDATION_WORDS}

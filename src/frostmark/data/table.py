@@ -11,7 +11,6 @@ taken in an order, as those of a folder are (:mod:`frostmark.data.splitting`): t
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +23,7 @@ from frostmark.data.entries import Columns, Entries, TablePart
 from frostmark.data.files import ImageFiles, check_reading
 from frostmark.data.lines import read_lines
 from frostmark.data.source import Limits, SplitName
-from frostmark.data.splitting import SPLIT_WORDS, Chosen, HashSplit
+from frostmark.data.splitting import SPLIT_WORDS, HashSplit, parted
 from frostmark.errors import ConfigError, DataError
 from frostmark.names import storable
 
@@ -106,7 +105,8 @@ class ImageTable:
             entries.refuse_missing(names)
         groups = entries.groups(names, self.group)
         hashed = HashSplit(self.test_share, self.split_seed)
-        positions, remarks = _parted(hashed, names, groups, entries.splits(), entries.place_of_all)
+        fix = "dataset.columns.split=null splits the images by a hash of their paths"
+        positions, remarks = parted(hashed, names, groups, entries.splits(), entries.place_of_all, fix)
         used = [i for of in positions.values() for i in of]
         texts = entries.labels(used, self.label)
         classes = sorted(set(texts))
@@ -149,18 +149,6 @@ class _Content:
     groups: Sequence[str] | None
     positions: Mapping[SplitName, list[int]]
     remarks: Sequence[str]
-
-
-def _parted(
-    hashed: HashSplit, names: Sequence[str], groups: Sequence[str] | None, splits: Sequence[str] | None, where: str
-) -> tuple[dict[SplitName, list[int]], list[str]]:
-    """The lines of each split, and what must be said of it."""
-    if splits is None:
-        return hashed.parted(names, groups), []
-    chosen = Chosen.of(Counter(splits), where, "dataset.columns.split=null splits the images by a hash of their paths")
-    order = hashed.order(names)
-    train, test = ([i for i in order if splits[i] == name] for name in (chosen.train, chosen.test))
-    return {"train": train, "test": test}, chosen.remarks
 
 
 def _metadata(folder: Path) -> Path | None:
