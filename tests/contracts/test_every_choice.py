@@ -110,6 +110,7 @@ def test_dataset(word: str, tmp_path: Path) -> None:
         "folder": [f"dataset.root={tmp_path}"],
         "table": [f"dataset.file={tmp_path / 'labels.csv'}"],
         "hf": [f"dataset.name={tmp_path}"],
+        "torchvision": ["dataset.name=FashionMNIST", f"dataset.root={SHARED / 'data'}", "dataset.download=false"],
         "synthetic": ["dataset.train=60", "dataset.test=30"],
         "digits": [],
         "fashion_mnist": [f"dataset.root={SHARED / 'data'}", "dataset.download=false"],
