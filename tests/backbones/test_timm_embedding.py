@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 
@@ -81,10 +82,24 @@ def rows(model: nn.Module, taps: list[Tap], size: int) -> list[Tensor]:
     return found
 
 
-def pre_logits(model: nn.Module, size: int) -> Tensor:
+def pre_logits(model: nn.Module, size: int, kind: torch.dtype = torch.float32) -> Tensor:
+    seen = images(size).to(kind)
     with torch.inference_mode():
-        found = model.forward_head(model.forward_features(images(size)), pre_logits=True)  # type: ignore[operator]
+        found = model.forward_head(model.forward_features(seen), pre_logits=True)  # type: ignore[operator]
     return found.flatten(1)
+
+
+def right(tap: Tap, expected: Tensor, model: nn.Module, size: int) -> bool:
+    """Whether the rows are those expected; in float64 where the random weights make much of a rounding (Visformer's:
+    weights that change by 6e-8 change its rows by 1e-4)."""
+    (found,) = rows(model, [tap], size)
+    if found.shape != expected.shape or distance(found, expected) <= 1e-5:
+        return found.shape == expected.shape
+    precise = copy.deepcopy(model).double()
+    exact = pre_logits(precise, size, torch.float64)
+    with torch.inference_mode():
+        (found,) = Extractor(precise, [tap])(images(size).double())
+    return distance(found.double(), exact) < 1e-5
 
 
 @pytest.mark.parametrize("name", some_slow(KINDS, SLOW))
@@ -188,6 +203,11 @@ MAX_PARAMETERS = 200_000_000
 """Of a network that a test draws at random."""
 
 
+OF_A_LONG_HEAD = ("caformer_s18",)
+"""Whose head has two weight layers: the embedding is what the last reads, as VGG's is; timm hands out what the first
+does. docs/timm.md says so."""
+
+
 @pytest.mark.slow  # one network of each of timm's modules: minutes
 @pytest.mark.timeout(3600)
 def test_the_embedding_of_every_kind_is_timms() -> None:
@@ -200,12 +220,11 @@ def test_the_embedding_of_every_kind_is_timms() -> None:
             if name.startswith("gemma4"):  # whose forward cannot be traced
                 continue
             model, survey = lived_in(backbone.load(0)), backbone.survey()
-            (found,) = rows(model, [survey.tap("embedding")], survey.size)
             expected = pre_logits(model, survey.size)
             compared += 1
-            if found.shape != expected.shape or distance(found, expected) > 1e-5:
+            if not right(survey.tap("embedding"), expected, model, survey.size):
                 failed.append(name)
-    assert failed == []
+    assert failed == list(OF_A_LONG_HEAD)
     assert compared > 90
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import subprocess
@@ -53,7 +54,9 @@ def colour_of(split: str, i: int) -> tuple[int, int, int]:
     return (n % 4 * 80, n // 4 % 4 * 80, n // 16 * 80)
 
 
-def view(split: str, shift: float = 0.0, classes: int = 4, images: bool = True) -> InteractiveView:
+def view(
+    split: str, shift: float = 0.0, classes: int = 4, images: bool = True, files: str | None = None
+) -> InteractiveView:
     """Twenty-four points on a grid, six a line; the neighbours are those to the right; a third of them is kept."""
     i = np.arange(24)
     pictures = np.array([np.full((12, 12, 3), colour_of(split, n)) for n in i], np.uint8)
@@ -66,6 +69,7 @@ def view(split: str, shift: float = 0.0, classes: int = 4, images: bool = True) 
         neighbours_split="train",
         kept=np.full(24, 1 / 3),
         thumbnails=pictures if images else None,
+        files=files and [f"{split}/{n:02d} {files}.jpg" for n in i],
     )
 
 
@@ -168,6 +172,35 @@ def test_all_of_that_works_in_the_frame_of_mlflow(opened: Opened) -> None:
     look_at_points(frame)
     hide_classes(frame)
     draw_around(frame, ("train",))
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_images_are_told_by_their_files_and_copied_as_a_list(opened: Opened, framed: bool) -> None:
+    """Also where a frame gives no clipboard; a list is saved only where a page may save files."""
+    views = [view("train", files='a,"b"'), view("test", files='a,"b"')]
+    frame = opened(interactive_map(views, ("=1+1", "bee", "cat", "dog"), "t", "", shared=False), framed)
+    hover(frame, "train", 4)
+    assert card(frame)["where"] == "train · image 1028"
+    assert frame.text_content("#card .file") == 'train/04 a,"b".jpg'
+    around(frame, [place_of(frame, "train", i) for i in range(24)])
+    frame.wait_for_selector("#selection .images figure")
+    assert frame.text_content("#selection figure small") == '00 a,"b".jpg'
+    kept = frame.evaluate(
+        """() => new Promise(told => { document.addEventListener("copy", () => told(getSelection().toString()
+          || document.activeElement.value), { once: true }); document.getElementById("copy").click(); })"""
+    )
+    lines = list(csv.reader(kept.splitlines(), delimiter="\t"))
+    assert lines[0] == ["split", "image", "file", "class"]
+    assert lines[1] == ["train", "1000", 'train/00 a,"b".jpg', "'=1+1"]
+    assert len(lines) == 25
+    assert frame.text_content("#copy") == "copied"
+    if framed:
+        assert frame.query_selector("#save") is None
+        return
+    with frame.page.expect_download() as saved:
+        frame.click("#save")
+    assert saved.value.suggested_filename == "selected_images.csv"
+    assert list(csv.reader(Path(saved.value.path()).read_text().splitlines())) == lines
 
 
 def test_the_names_on_the_map_hide_with_their_class(opened: Opened) -> None:

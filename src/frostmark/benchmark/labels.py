@@ -12,12 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 import frostmark
 from frostmark.backbones.network import Network
+from frostmark.benchmark.remarks import group_counts, group_remarks, image_remarks
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.schema import Config
 from frostmark.data.fingerprint import combined, group_digest, label_digest
-from frostmark.data.source import remarks_of
+from frostmark.data.source import said_by
 from frostmark.figures.palette import name_colour
-from frostmark.stats.grouped import INDEPENDENT, Codes, count_groups, cut_groups, few_groups, largest_share
+from frostmark.metrics.neighbours import Neighbours
+from frostmark.stats.grouped import INDEPENDENT, Codes
 
 LIBRARIES = (
     "torch",
@@ -111,39 +113,22 @@ def group_tags(groups: Mapping[str, Codes] | None) -> dict[str, str]:
     """How many groups each split has, and which images they hold; none of independent images."""
     if groups is None:
         return {}
-    return {"groups": _group_counts(groups), "group_digest": group_digest(groups.values())}
-
-
-def _group_counts(groups: Mapping[str, Codes]) -> str:
-    """``20 train (the largest 5.0 % of the images), 12 test (…)``."""
-    of_splits = (f"{count_groups(of):,} {split} (the largest {largest_share(of):.1%}" for split, of in groups.items())
-    return " of the images), ".join(of_splits) + " of the images)"
+    return {"groups": group_counts(groups), "group_digest": group_digest(groups.values())}
 
 
 def remarks(subject: Subject, network: Network | None) -> list[str]:
-    """What must be said beside the metrics: how the weights or rows were read, how independent the images are."""
+    """What must be said beside the metrics: how weights, rows and images were read, how many images there are."""
     read = "" if network is None else network.reading.words
     of_weights = [f"weights {subject.backbone.weights_name}: {read}"] if read else []
     of_rows = [] if subject.rows is None else subject.rows.remarks
-    of_images = remarks_of(subject.source)
-    return [*of_weights, *subject.idle, *of_images, *group_remarks(subject.groups), *of_rows]
-
-
-def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
-    """What must be said of the independence of the images: nothing where all are taken to be independent."""
-    if groups is None:
-        return []
-    said = [f"groups of images: {_group_counts(groups)}; intervals and p values are those of whole groups"]
-    for split, of in groups.items():
-        said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
-    cut = cut_groups(groups)
-    count = count_groups(groups["test"][cut["test"]])
-    if count:
-        many = "1 group has" if count == 1 else f"{count:,} groups have"
-        images = " and ".join(f"{len(cut[split]):,} of {len(of):,} {split}" for split, of in groups.items())
-        many += f" images in train and in test ({images} images)"
-        said.append(f"{many}: a layer may recognise the group instead of the class")
-    return said
+    labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
+    neighbours = next((family.k for family in subject.families.values() if isinstance(family, Neighbours)), None)
+    of_images = [
+        *said_by(subject.source),
+        *image_remarks(labels, subject.classes, neighbours),
+        *group_remarks(subject.groups),
+    ]
+    return [*of_weights, *subject.idle, *of_images, *of_rows]
 
 
 def _map_tags(subject: Subject) -> dict[str, str]:

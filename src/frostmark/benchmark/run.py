@@ -19,6 +19,7 @@ from frostmark.benchmark.controls import add_controls
 from frostmark.benchmark.costs import costs
 from frostmark.benchmark.extraction import Extraction, extraction_of
 from frostmark.benchmark.labels import remarks, setting, tags
+from frostmark.benchmark.leaks import add_leaks
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import network_of
 from frostmark.benchmark.result import KeptRows, Result
@@ -80,6 +81,7 @@ def run_benchmark(
             mapping = _mapping(subject, observed, record)
             with _damage_named(subject, folder, progress):
                 extraction.through([*collecting, metrics, *mapping], subject, layers)
+                add_leaks(record, subject, observed)
             record.add_scores(costs(subject, extraction.cost))
             record.add_tags(extraction.cost.tags)
             add_controls(record, subject, measurement)

@@ -3,6 +3,7 @@
 for seen in wanted(subject, store):             # pixels for a control, thumbnails for the maps
     seen.observe, seen.entries                  # a pass over the images writes what is missing of them
 pixel_rows(subject, progress)                   # {"train": (N, D), "test": (N, D)}, stored or decoded once
+known_images(subject, progress)["test"].digests # what copies of images are found by
 pictures(subject, store)("test", [3, 14], 64)   # (2, 64, 64, 3) uint8
 """
 
@@ -19,6 +20,7 @@ from frostmark.benchmark.subject import Subject
 from frostmark.data.files import ImageFiles, Observe, decoding_of
 from frostmark.data.pixels import EDGE, PACKED_WIDTH, a_pixel, packed, reduced, small_picture, unpacked_rows
 from frostmark.data.pixels import pixel_rows as pixel_rows_of
+from frostmark.data.sketch import Recognised, recognised, sketch
 from frostmark.features.entry import Entry
 from frostmark.features.key import RowKey
 from frostmark.features.store import FeatureStore
@@ -29,6 +31,7 @@ from frostmark.lit.module import SeenModule
 from frostmark.lit.trainer import make_trainer, predict
 from frostmark.results.maps import PAGE_EDGE
 from frostmark.results.pictures import Thumbnails
+from frostmark.stats.copies import SKETCH_WIDTH
 
 PIXELS = "pixels"
 """The word of ``controls=`` that asks for them."""
@@ -63,7 +66,12 @@ def wanted(subject: Subject, store: FeatureStore) -> list[Seen]:
     """What the run will ask for, if its images are files and the store may hold it."""
     pixels = pixels_seen(subject, store) if PIXELS in subject.config.controls else None
     thumbnails = thumbnails_seen(subject, store) if subject.reducer is not None else None
-    return [seen for seen in (pixels, thumbnails) if seen is not None]
+    return [seen for seen in (sketches_seen(subject, store), pixels, thumbnails) if seen is not None]
+
+
+def sketches_seen(subject: Subject, store: FeatureStore) -> Seen | None:
+    """What copies of images are found by; None where it is not kept."""
+    return _seen(subject, store, "sketches", "sketch1", sketch, SKETCH_WIDTH, "uint8")
 
 
 def pixels_seen(subject: Subject, store: FeatureStore) -> Seen | None:
@@ -100,13 +108,41 @@ def pixel_rows(subject: Subject, progress: Callable[[str], None]) -> dict[str, N
     seen = pixels_seen(subject, store)
     if seen is None:
         return {split: rows.numpy() for split, rows in pixel_rows_of(subject.splits).items()}
+    kept = {s: np.asarray(rows, np.float32) for s, rows in _kept(subject, seen, store, progress).items()}
+    return {split: rows.numpy() for split, rows in unpacked_rows(kept).items()}
+
+
+def keeps_sketches(subject: Subject) -> bool:
+    """Whether near copies can be found: of images in memory always."""
+    files = all(isinstance(images, ImageFiles) for images in subject.splits.values())
+    return not files or sketches_seen(subject, FeatureStore(subject.config.mlruns / "features")) is not None
+
+
+def known_images(subject: Subject, progress: Callable[[str], None]) -> dict[str, Recognised]:
+    """By split, what copies of its images are found by; of image files without sketches where these are not kept."""
+    if not all(isinstance(images, ImageFiles) for images in subject.splits.values()):
+        return {split: recognised(images) for split, images in subject.splits.items()}
+    store = FeatureStore(subject.config.mlruns / "features")
+    seen = sketches_seen(subject, store)
+    kept = {} if seen is None else _kept(subject, seen, store, progress)
+    sketches = {split: np.asarray(of, np.uint8) for split, of in kept.items()}
+    return {
+        split: Recognised(images.digests or [], sketches.get(split))
+        for split, images in subject.splits.items()
+        if isinstance(images, ImageFiles)
+    }
+
+
+def _kept(
+    subject: Subject, seen: Seen, store: FeatureStore, progress: Callable[[str], None]
+) -> dict[str, NDArray[np.generic]]:
+    """What is kept of all images, by split; what is missing of it is decoded now."""
     entries = seen.entries
     with store.using(entries.values()):
         if not all(entry.intact() for entry in entries.values()):
             with store.extracting(list(entries.values())):
                 _look(subject, seen, progress)
-        whole = {split: np.concatenate([entry.read(s) for s in entry.shards]) for split, entry in entries.items()}
-    return {split: rows.numpy() for split, rows in unpacked_rows(whole).items()}
+        return {split: np.concatenate([entry.read(s) for s in entry.shards]) for split, entry in entries.items()}
 
 
 def _look(subject: Subject, seen: Seen, progress: Callable[[str], None]) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from frostmark.comparison.groups import Group
 from frostmark.comparison.paired import INDEPENDENT, Basis
 from frostmark.comparison.runs import Run
+from frostmark.metrics.deciding import Rule, ranked
 from frostmark.metrics.kinds import Kind
 from frostmark.stats.paired import Difference
 
@@ -126,3 +128,13 @@ class PairedDifference:
     def amount(self) -> str:
         """``+2.9 points``."""
         return self.headline.kind.change(self.difference.mean) + (" points" if self.headline.kind.share else "")
+
+
+def headlines_of(group: Group, rule: Rule) -> list[Headline]:
+    """What the verdict on a group rests on, of what all its runs have: the first decides."""
+
+    def has(name: str) -> bool:
+        key = f"test/{name}"
+        return group.compares(key) and all(key in run.values for run in group.runs)
+
+    return [Headline(name, kind) for name, kind in ranked(group.kinds, rule, has)]

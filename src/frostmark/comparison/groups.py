@@ -94,7 +94,7 @@ def comparable(runs: Sequence[Run]) -> list[Group]:
     """
     alike: dict[tuple[str, ...], dict[tuple[str, ...], list[Run]]] = {}
     for run in runs:
-        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "node", "pool", "norm"))
+        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "weights_digest", "node", "pool", "norm"))
         alike.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
     groups = sorted((list(group.values()) for group in alike.values()), key=len, reverse=True)
     return [
@@ -139,7 +139,18 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
     for run in runs:
         words = [run.tags[tag] + (" px" if tag == "image_size" else "") for tag in telling if run.tags.get(tag)]
         names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
-    return tuple(names)
+    return _with_digests(names, runs)
+
+
+def _with_digests(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
+    """Names that several networks share, with the beginning of their weights' digest: two checkpoints ``last.ckpt``."""
+    digests: dict[str, set[str]] = {}
+    for name, run in zip(names, runs, strict=True):
+        digests.setdefault(name, set()).add(run.tags.get("weights_digest", ""))
+    return tuple(
+        f"{name} {run.tags.get('weights_digest', '')[:6]}".rstrip() if len(digests[name]) > 1 else name
+        for name, run in zip(names, runs, strict=True)
+    )
 
 
 def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:

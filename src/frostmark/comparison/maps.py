@@ -58,7 +58,8 @@ class AlignedMaps:
         chosen = {split: shown_sample(of.labels, split) for split, of in first.items()}
         index = {split: of.index[chosen[split]] for split, of in first.items()}
         thumbnails, why = _thumbnails(group.runs, index)
-        images = LinkedImages({split: of.labels[chosen[split]] for split, of in first.items()}, index, thumbnails)
+        labels = {split: of.labels[chosen[split]] for split, of in first.items()}
+        images = LinkedImages(labels, index, thumbnails, _files(group.runs[with_map[0]], index))
         left_out = [f"no map of {group.titles[n]}: it shows other images or none" for n in shown if n not in alike]
         by_title = {group.titles[n]: _aligned(group, alike[0], n, shown, chosen) for n in alike}
         return cls(images, by_title, (*left_out, *([] if why is None else [why])))
@@ -74,6 +75,11 @@ class AlignedMaps:
             for title, name, run in zip(group.titles, group.names, group.runs, strict=True)
         }
         return [self.by_title[title] for title in sorted(self.by_title, key=place.__getitem__)]
+
+
+def _files(run: Run, index: Mapping[str, Array]) -> dict[str, list[str]]:
+    """The names of the files of the images that are shown; empty of images that are no files."""
+    return {split: run.files[split][of].tolist() for split, of in index.items() if split in run.files}
 
 
 def _thumbnails(runs: Sequence[Run], index: Mapping[str, Array]) -> tuple[Mapping[str, Array] | None, str | None]:

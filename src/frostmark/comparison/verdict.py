@@ -19,13 +19,13 @@ from itertools import combinations
 
 import numpy as np
 
-from frostmark.comparison.contenders import Contender, Headline, PairedDifference
+from frostmark.comparison.contenders import Contender, Headline, PairedDifference, headlines_of
 from frostmark.comparison.deciding import AS_MADE, Asked, rule_of
 from frostmark.comparison.groups import Group
 from frostmark.comparison.paired import Basis, difference_of
 from frostmark.comparison.runs import Run
 from frostmark.comparison.sentence import sentence_of
-from frostmark.metrics.deciding import Rule, ranked, why_other
+from frostmark.metrics.deciding import why_other
 from frostmark.metrics.kinds import Kind, kind_of, split_of, words_of
 from frostmark.metrics.lookup import own_keys
 from frostmark.stats.paired import agreement, groups, holm
@@ -68,7 +68,7 @@ def judge(group: Group, asked: Asked = AS_MADE) -> Verdict:
         asked: what decides, in place of what the runs were made with.
     """
     rule, notes = rule_of(group, asked)
-    shared = _headlines(group, rule)
+    shared = headlines_of(group, rule)
     if not shared:
         none = "the runs have neither linear accuracy nor k-NN accuracy in common (metrics=[linear,neighbours])"
         return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
@@ -84,16 +84,6 @@ def judge(group: Group, asked: Asked = AS_MADE) -> Verdict:
     contenders = tuple(Contender(name, run, place[name], of) for name, run, of in chosen)
     sentence = sentence_of(contenders, pairs, shared)
     return Verdict(sentence, contenders, pairs, _agreement(group, first), first, tuple(shared), choosing, tuple(notes))
-
-
-def _headlines(group: Group, rule: Rule) -> list[Headline]:
-    """What the verdict on a group rests on, of what all its runs have: the first decides."""
-
-    def has(name: str) -> bool:
-        key = f"test/{name}"
-        return group.compares(key) and all(key in run.values for run in group.runs)
-
-    return [Headline(name, kind) for name, kind in ranked(group.kinds, rule, has)]
 
 
 def _chosen(group: Group, choosing: Headline | None) -> list[tuple[str, Run, int]]:

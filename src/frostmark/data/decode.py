@@ -63,10 +63,14 @@ class Held(Protocol):
 
 
 class Decoded(NamedTuple):
-    """``pixels`` (3, H, W) uint8, and whether they are ``near`` those of the file instead of them."""
+    """``pixels`` (3, H, W) uint8, whether they are ``near`` those of the file instead of them, and the file's ``size``.
+
+    The size is the width and the height of the picture as it is stored, before it is turned or reduced.
+    """
 
     pixels: Tensor
     near: bool
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,12 @@ def decode(path: Path | Held, digest: bytes | None = None, decoding: Decoding = 
         )
     least = decoding.least if content.startswith(_JPEG) else None
     with _opened(path, content) as image:
+        size = image.size
         if least is not None:
             image.draft(None, _reduced(image.size, least))
         image.load()
         pixels = np.array(eight_bits(_upright(image), content, decoding.bits))
-    return Decoded(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None)
+    return Decoded(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None, size)
 
 
 def listed(path: Path | Held) -> tuple[bytes, str]:

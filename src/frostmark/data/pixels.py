@@ -11,9 +11,7 @@ the bit, what arrays of the same images give.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 
@@ -24,6 +22,7 @@ from torch import Tensor
 from torchvision.transforms import functional as F
 
 from frostmark.data.source import ImageSet
+from frostmark.data.threads import each
 
 EDGE = 32
 """Larger images are reduced to so many pixels a side before their pixels are features."""
@@ -32,7 +31,6 @@ PACKED_WIDTH = 3 + 3 * EDGE * EDGE
 """Numbers of :func:`packed`."""
 
 _AT_ONCE = 256
-_MAX_THREADS = 8
 
 
 def pixel_rows(splits: Mapping[str, ImageSet]) -> dict[str, Tensor]:
@@ -113,14 +111,20 @@ class _Layout:
 
 def _reduced_images(images: ImageSet) -> Iterator[_Reduced]:
     """In their order, reduced one by one whether they come one by one or not: the same images give the same bits."""
+    return (_reduced(image) for batch in each_batch(images) for image in batch)
+
+
+def each_batch(images: ImageSet) -> Iterator[Tensor]:
+    """All images as they are, (n, C, H, W), in their order: some at a time, or one at a time where sizes differ."""
     if images.uniform:
-        batches = (range(i, min(i + _AT_ONCE, len(images))) for i in range(0, len(images), _AT_ONCE))
-        yield from (_reduced(image) for batch in batches for image in images.__getitems__(batch).images)
+        yield from (
+            images.__getitems__(range(i, min(i + _AT_ONCE, len(images)))).images
+            for i in range(0, len(images), _AT_ONCE)
+        )
         return
     raw = copy(images)
     raw.geometry = _unchanged
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:  # decoding leaves the interpreter
-        yield from pool.map(lambda position: _reduced(raw.__getitems__([position]).images[0]), range(len(raw)))
+    yield from each(lambda position: raw.__getitems__([position]).images, range(len(raw)))
 
 
 def _unchanged(image: Tensor) -> Tensor:

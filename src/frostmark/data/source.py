@@ -73,7 +73,7 @@ class ImageSet(Protocol):
 class Source(Protocol):
     """A data set with its two splits. ``name`` is what runs are labelled with, ``limit`` how much of it is used.
 
-    One of which something must be said, what of it is not used say, also has ``remarks``; see :func:`remarks_of`.
+    One of which something must be said, what of it is not used say, also has ``remarks``; see :func:`said_by`.
     """
 
     @property
@@ -140,12 +140,6 @@ def files_of(images: ImageSet) -> Sequence[str] | None:
     return files
 
 
-def remarks_of(source: Source) -> Sequence[str]:
-    """What must be said of a data set beside its results; empty where there is nothing."""
-    remarks: Sequence[str] = getattr(source, "remarks", ())
-    return remarks
-
-
 def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:
     """The first images of a split, as ``dataset.limit.<split>`` asks.
 
@@ -161,3 +155,12 @@ def limited(images: ImageSet, split: SplitName, limits: Limits) -> ImageSet:
     if len(images) == 0:
         raise DataError(f"the {split} split holds no image", fix="name a data set with images in both splits")
     return images if count is None else images.take(count)
+
+
+def said_by(source: Source) -> Sequence[str]:
+    """What a data set says of how it was read, such as its split and what it left out; nothing where it says nothing.
+
+    A source that has something to say has ``remarks``, a sequence of short lines, once its splits were read.
+    """
+    remarks = getattr(source, "remarks", ())
+    return [line for line in remarks if isinstance(line, str)] if isinstance(remarks, list | tuple) else []

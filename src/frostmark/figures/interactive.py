@@ -60,6 +60,7 @@ class InteractiveView:
         neighbours_split: the view in which the neighbours are.
         kept: (N,) 0 … 1, the share of a point's neighbourhood that the map keeps; None if not known. NaN is allowed.
         thumbnails: (N, h, w, 3) uint8, or None: then no images are shown. Sixty-four pixels a side are enough.
+        files: (N,) names of the images' files; None of images that are no files.
     """
 
     split: str
@@ -70,6 +71,7 @@ class InteractiveView:
     neighbours_split: str
     kept: Array | None = None
     thumbnails: NDArray[np.uint8] | None = None
+    files: Sequence[str] | None = None
 
 
 def interactive_map(
@@ -153,7 +155,7 @@ def _source(view: InteractiveView, classes: int) -> ColumnDataSource:
 
 def _described(views: Sequence[InteractiveView], number: int, sprites: Sprites | None) -> dict[str, object]:
     view = views[number]
-    return view_of(view.split, view.labels, view.index, sprites) | {
+    return view_of(view.split, view.labels, view.index, sprites, view.files) | {
         "kept": None if view.kept is None else packed(view.kept, "<f4"),
         "neighbours": packed(view.neighbours, "<i4"),
         "neighboursIn": [other.split for other in views].index(view.neighbours_split),

@@ -11,7 +11,7 @@ Legend, list and the image under the pointer are plain HTML, filled by ``linked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -85,11 +85,13 @@ class LinkedImages:
         labels: split → (N,) class numbers.
         index: split → (N,) numbers of the images in the data set.
         thumbnails: split → (N, h, w, 3) uint8, or None: then no images are shown.
+        files: split → (N,) names of the images' files; empty of images that are no files.
     """
 
     labels: Mapping[str, Labels]
     index: Mapping[str, Labels]
     thumbnails: Mapping[str, NDArray[np.uint8]] | None
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ def linked_maps(maps: Sequence[LinkedMap], images: LinkedImages, classes: Sequen
     sprites = images_of([(images.thumbnails or {}).get(split) for split in splits], IMAGE_BYTES)
     page = {
         "classes": legend(list(images.labels.values()), classes),
-        "views": [view_of(s, images.labels[s], images.index[s], of) for s, of in zip(splits, sprites, strict=True)],
+        "views": [
+            view_of(split, images.labels[split], images.index[split], of, images.files.get(split))
+            for split, of in zip(splits, sprites, strict=True)
+        ],
         "maps": [_described(of, splits) for of in maps],
     }
     plots = _plots(maps, images, splits, classes, named=columns <= MAX_NAMED)

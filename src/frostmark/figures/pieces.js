@@ -135,11 +135,16 @@ function image(v, i, room) {
   return made;
 }
 
+// Where an image is from: its number in the split and, where it has one, its file.
+const placeOf = (v, i) => `${views[v].split} · image ${views[v].index[i]}`;
+const fileOf = (v, i) => views[v].files?.[i] ?? "";
+
 // The image with its class and where it is from; `more` stands below.
 function portrait(v, i, ...more) {
-  const [view, c] = [views[v], views[v].labels[i]];
+  const c = views[v].labels[i];
+  const file = fileOf(v, i) ? [make("div", "file", fileOf(v, i))] : [];
   const facts = make("div", "facts", make("div", "label", mark(c), nameOf(c)),
-    make("div", "where", `${view.split} · image ${view.index[i]}`), ...more);
+    make("div", "where", placeOf(v, i)), ...file, ...more);
   return make("div", "top", image(v, i, 112), facts);
 }
 
@@ -256,10 +261,11 @@ function countTable(chosen) {
 }
 
 function chosenFigure([v, i]) {
-  const c = views[v].labels[i];
+  const [c, file] = [views[v].labels[i], fileOf(v, i)];
+  const short = file ? file.split("/").at(-1) : `${views[v].split} ${views[v].index[i]}`;
   const made = make("figure", "", image(v, i, 48), make("figcaption", "",
-    make("span", "", classes[c].name), make("small", "", `${views[v].split} ${views[v].index[i]}`)));
-  made.title = `${classes[c].name}\n${views[v].split} · image ${views[v].index[i]}`;
+    make("span", "", classes[c].name), make("small", "", short)));
+  made.title = [classes[c].name, placeOf(v, i), file].filter(Boolean).join("\n");
   Object.assign(made.dataset, { split: views[v].split, index: views[v].index[i], label: c });
   made.addEventListener("pointerenter", () => ring(v, i));
   made.addEventListener("pointerleave", clearRings);
@@ -277,13 +283,55 @@ function listSelection() {
   const total = chosen.reduce((sum, [, list]) => sum + list.length, 0);
   const panel = element("selection");
   if (!total) return panel.replaceChildren(...guide());
-  const clear = make("button", "", "clear");
-  Object.assign(clear, { id: "clear", type: "button", onclick: clearSelection });
+  const clear = action("clear", "clear", "forget the selection", clearSelection);
+  const copy = action("copy", "copy", "copy the list of all selected images", () => copyList(chosen));
+  const save = action("save", "download", "download the list of all selected images", () => saveList(chosen));
   const title = make("h3", "", `${count(total)} ${total === 1 ? "image" : "images"} selected`);
   const images = make("div", "images", ...firstOf(chosen, total).map(chosenFigure));
   const more = total > LISTED ? [make("p", "more", `and ${count(total - LISTED)} more`)] : [];
-  panel.replaceChildren(make("div", "head", title, clear),
+  panel.replaceChildren(make("div", "head", title, make("div", "actions", copy, ...(confined ? [] : [save]), clear)),
     make("div", "lists", countTable(chosen), make("div", "", images, ...more)));
+}
+
+// A frame that may only run scripts, as MLflow's, may not save files.
+const confined = window !== top && self.origin === "null";
+
+function action(id, text, title, onclick) {
+  return Object.assign(make("button", "", text), { id, title, type: "button", onclick });
+}
+
+// All selected images as lines of cells, not only those that are shown.
+function linesOf(chosen) {
+  const named = views.some(view => view.files);
+  const line = ([v, i]) => [views[v].split, views[v].index[i], ...(named ? [fileOf(v, i)] : []), classes[views[v].labels[i]].name];
+  const head = ["split", "image", ...(named ? ["file"] : []), "class"];
+  return [head, ...chosen.flatMap(([v, list]) => list.map(i => line([v, i])))];
+}
+
+// No name becomes a formula in a spreadsheet, nor a line or a column of its own.
+function csvOf(lines, between) {
+  const cell = value => {
+    const text = /^[=+\-@\t\r\n＝＋－＠']/.test(value) ? `'${value}` : `${value}`;
+    return /["\t\r\n,]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return lines.map(line => line.map(cell).join(between)).join("\n") + "\n";
+}
+
+// The page may stand in a frame that gets no clipboard: what is marked and copied works there, too.
+function copyList(chosen) {
+  const area = Object.assign(make("textarea"), { value: csvOf(linesOf(chosen), "\t") });
+  area.style.cssText = "position: fixed; opacity: 0";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  element("copy").textContent = done ? "copied" : "not allowed here";
+}
+
+function saveList(chosen) {
+  const address = URL.createObjectURL(new Blob([csvOf(linesOf(chosen), ",")], { type: "text/csv" }));
+  Object.assign(make("a"), { href: address, download: "selected_images.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
 function clearSelection() {

@@ -165,15 +165,18 @@ def sheet_rules(sprites: Sequence[Sprites | None]) -> str:
     )
 
 
-def view_of(split: str, labels: Labels, index: Labels, sprites: Sprites | None) -> dict[str, object]:
-    """What ``pieces.js`` knows of a split: N labels, N numbers in the data set, and where the images are."""
+def view_of(
+    split: str, labels: Labels, index: Labels, sprites: Sprites | None, files: Sequence[str] | None = None
+) -> dict[str, object]:
+    """What ``pieces.js`` knows of a split: N labels, N numbers in the data set, where the images are, N file names."""
     cell = sprites and {
         "width": sprites.width,
         "height": sprites.height,
         "cellWidth": sprites.cell_width,
         "cellHeight": sprites.cell_height,
     }
-    return {"split": split, "labels": packed(labels, "<i4"), "index": packed(index, "<i4"), "image": cell}
+    own = {"split": split, "labels": packed(labels, "<i4"), "index": packed(index, "<i4"), "image": cell}
+    return own | ({} if files is None else {"files": list(files)})
 
 
 def program(script: str, page: dict[str, object], plots: Sequence[Plot]) -> dict[str, object]:

@@ -58,9 +58,14 @@ def add_accuracies(
 
 def balanced_accuracy(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     """Mean recall of the classes that ``labels`` (N,) hold, whatever their sizes."""
+    return mean_recall(labels, predicted == labels)
+
+
+def mean_recall(labels: NDArray[np.int64], hits: NDArray[np.bool_]) -> float:
+    """The same of ``hits`` (N,), whether each image is given its class."""
     count = np.bincount(labels)
-    hits = np.bincount(labels, predicted == labels)
-    return float((hits[count > 0] / count[count > 0]).mean())
+    right = np.bincount(labels, hits)
+    return float((right[count > 0] / count[count > 0]).mean())
 
 
 def recalls(split: Split, read_out: str, predicted: NDArray[np.int64]) -> Table:

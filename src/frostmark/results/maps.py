@@ -2,13 +2,13 @@
 
 for picture in map_pictures(maps, classes, "resnet18 · last_conv · digits", "Weights: untrained."):
     ...
-html = map_page(maps, classes, title, about, thumbnails)
+html = map_page(maps, classes, title, about, thumbnails, files)
 write_parquet(folder / "embedding.parquet", map_points(maps, classes))
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -43,8 +43,15 @@ def map_pictures(maps: MapSet, classes: tuple[str, ...], title: str, about: str)
         yield Picture(f"map_{view.split}.png", figure, f"map/{view.split}")
 
 
-def map_page(maps: MapSet, classes: Sequence[str], title: str, about: str, thumbnails: Thumbnails | None) -> str:
-    """``map.html``: the same points, each with its image."""
+def map_page(
+    maps: MapSet,
+    classes: Sequence[str],
+    title: str,
+    about: str,
+    thumbnails: Thumbnails | None,
+    files: Mapping[str, Array],
+) -> str:
+    """``map.html``: the same points, each with its image and, where it has one, the name of its file."""
     views = [
         InteractiveView(
             of.split,
@@ -55,6 +62,7 @@ def map_page(maps: MapSet, classes: Sequence[str], title: str, about: str, thumb
             of.neighbours_in,
             None if of.badge is None else of.badge.kept,
             None if thumbnails is None else thumbnails(of.split, of.images.tolist(), PAGE_EDGE),
+            files[of.split][of.images].tolist() if of.split in files else None,
         )
         for of in maps.splits
     ]

@@ -25,6 +25,7 @@ from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined, Value
 from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
+from frostmark.results.names import with_files
 from frostmark.results.pictures import NO_IMAGES, Picture, Thumbnails, metric_pictures
 from frostmark.results.summary import Findings
 from frostmark.results.tables import write_arrays, write_csv, write_parquet
@@ -109,8 +110,8 @@ class Record:
         self.progress("drawing the maps")
         for picture in map_pictures(maps, self.classes, self.title, self.about):
             self.add_picture(picture)
-        self.add_text("map.html", map_page(maps, self.classes, self.title, self.about, self.thumbnails))
-        points = map_points(maps, self.classes)
+        self.add_text("map.html", map_page(maps, self.classes, self.title, self.about, self.thumbnails, self.files))
+        points = with_files(map_points(maps, self.classes), self.files)
         self.tracker.log_file(write_parquet(self.folder / "embedding.parquet", points))
         if self.thumbnails is None:
             self.skipped["maps/thumbnails.npz"] = NO_IMAGES
@@ -132,10 +133,12 @@ class Record:
         self.chance |= scores.chance
         self.draws |= scores.draws
         self.outcomes |= scores.outcomes
-        for name, table in scores.tables.items():
+        for name, of in scores.tables.items():
+            table = with_files(of, self.files)
             lines = len(next(iter(table.values())))
             mine = self.tables.setdefault(name, {"space": [], **{column: [] for column in table}})
-            for column, cells in {"space": [space] * lines, **table}.items():
+            mine["space"].extend([space] * lines)
+            for column, cells in table.items():
                 mine[column].extend(cells)
 
     def _take(self, key: str, value: Value) -> None:

@@ -133,7 +133,7 @@ def _decisive(findings: Findings) -> str:
     placed = findings.ranked
     lines = [_accuracy(findings, name, kind, decides=n == 0) for n, (name, kind) in enumerate(placed)]
     if placed:
-        lines[1:1] = _against(findings, *placed[0])
+        lines[1:1] = [*_without_leaks(findings, placed[0][1]), *_against(findings, *placed[0])]
     lines += _describing(findings.values)
     pairs = findings.tables.get("confusable_pairs", {})
     confused = [line for line in _lines(pairs) if line["split"] == "test"][:3]
@@ -183,6 +183,19 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
         if line["metric"] == key:
             lines.append(_gain(line))
     return lines
+
+
+def _without_leaks(findings: Findings, kind: Kind) -> list[str]:
+    """How many test images are copies of train images, and the metric that decides without them if these are many."""
+    values = findings.values
+    if "test/leaks/images" not in values:
+        return []
+    if not values["test/leaks/images"]:
+        return ["- No test image is a copy of a train image."]
+    many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
+    said = f"- Test images that are copies of train images: {many}; leaks.csv names them."
+    without = _with_interval("test/leaks/accuracy", values, percent)
+    return [f"{said} Without them, {kind.words}: {without}." if without else said]
 
 
 def _gain(line: Mapping[str, Any]) -> str:
