@@ -180,7 +180,8 @@ def _without_paths(name: str) -> ConfigError:
 
 
 def _line(problem: BaseException) -> str:
-    return (str(problem) or type(problem).__name__).splitlines()[0]
+    """What torchvision says, without the keywords of its own functions."""
+    return (str(problem) or type(problem).__name__).splitlines()[0].partition(". You can use download=True")[0]
 
 
 def _labels(opened: object) -> list[int]:
