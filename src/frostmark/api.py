@@ -29,6 +29,7 @@ from frostmark.config.compose import compose
 from frostmark.config.schema import Config, Decide, Layer, Paths, Tracking
 from frostmark.config.words import conf_dir, known_words
 from frostmark.data.given import GivenImages
+from frostmark.data.lines import READERS
 from frostmark.errors import ConfigError
 from frostmark.names import quoted
 
@@ -52,8 +53,8 @@ def benchmark(
 
     Args:
         backbone: a word of ``backbone=`` (``vgg16``), or any ``torch.nn.Module``: it is copied, never changed.
-        dataset: a word of ``dataset=`` (``fashion_mnist``), a folder with one folder per class, or the images
-            themselves, as a mapping with the keys
+        dataset: a word of ``dataset=`` (``fashion_mnist``), a ``Path`` of a folder with one folder per class
+            or of a table of images, or the images themselves, as a mapping with the keys
 
             ``train``, ``test``: (images, labels) each; images uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W),
             labels (N,) whole numbers from 0. Instead of a pair also a dataset as PyTorch knows it.
@@ -194,7 +195,9 @@ def _words(group: str, choice: object) -> list[str]:
 
 def _dataset_words(dataset: object) -> list[str]:
     if isinstance(dataset, Path):
-        return ["dataset=folder", f"dataset.root={quoted(str(dataset))}"]
+        of_table = dataset.suffix.lower() in READERS and not dataset.is_dir()
+        key = "file" if of_table else "root"
+        return [f"dataset={'table' if of_table else 'folder'}", f"dataset.{key}={quoted(str(dataset))}"]
     return _words("dataset", dataset)
 
 

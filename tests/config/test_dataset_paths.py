@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from frostmark.api import _dataset_words
 from frostmark.config.compose import compose
-from frostmark.config.dataset_paths import with_folders
+from frostmark.config.dataset_paths import with_paths
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError
 
@@ -57,8 +57,8 @@ def test_words_go_before_folders_of_their_name(tmp_path: Path, monkeypatch: pyte
     for name in ("digits", "mine"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    assert with_folders(["dataset=digits"]) == ["dataset=digits"]
-    assert with_folders(["dataset=digits,mnist"]) == ["dataset=digits,mnist"]
+    assert with_paths(["dataset=digits"]) == ["dataset=digits"]
+    assert with_paths(["dataset=digits,mnist"]) == ["dataset=digits,mnist"]
     assert root_of(["dataset=mine"], tmp_path / "own") == "elsewhere"
     assert root_of(["dataset=mine"]) == "mine"
     assert root_of(["dataset=./digits"]) == "./digits"
@@ -66,7 +66,7 @@ def test_words_go_before_folders_of_their_name(tmp_path: Path, monkeypatch: pyte
 
 def test_other_words_stay_as_they_are() -> None:
     words = ["-m", "dataset.root=/x", "seed=1", "~dataset", "dataset=", "backbone=a/b"]
-    assert with_folders(words) == words
+    assert with_paths(words) == words
     with pytest.raises(ConfigError, match="no dataset 'digit'") as told:
         compose(conf_dir(), ["dataset=digit"])
     assert told.value.fix == "dataset=digits; a folder of your own by its path, such as dataset=./digit"
@@ -76,14 +76,21 @@ def test_a_sweep_over_folders(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a b", "c")]
     for path in paths:
         path.mkdir()
-    kind, roots = with_folders([f"dataset='{paths[0]}',{paths[1]}"])
+    kind, roots = with_paths([f"dataset='{paths[0]}',{paths[1]}"])
     assert kind == "dataset=folder"
     (override,) = OverridesParser.create().parse_overrides([roots])
     assert [value.text for value in override.sweep_iterator()] == [*map(str, paths)]
-    with pytest.raises(ConfigError, match="a folder and digits cannot be in one sweep"):
-        with_folders([f"dataset={paths[1]},digits"])
+    with pytest.raises(ConfigError, match="c and digits cannot be in one sweep"):
+        with_paths([f"dataset={paths[1]},digits"])
 
 
 def test_two_folders_are_one_too_many() -> None:
-    with pytest.raises(ConfigError, match="name two folders"):
-        with_folders(["dataset=/x", "dataset.root=/y"])
+    with pytest.raises(ConfigError, match=r"dataset\.root=<path> name two places"):
+        with_paths(["dataset=/x", "dataset.root=/y"])
+
+
+def test_a_file_is_a_table_and_may_have_a_root_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "my labels.csv").write_text("file_name,label\n")
+    dataset = compose(conf_dir(), [f"dataset={tmp_path}/my labels.csv", "dataset.root=/photos"]).dataset
+    assert dataset["_target_"] == "frostmark.data.table.ImageTable"
+    assert (dataset["file"], dataset["root"]) == (f"{tmp_path}/my labels.csv", "/photos")

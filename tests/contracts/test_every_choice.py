@@ -94,11 +94,23 @@ def folder_of_images(root: Path) -> None:
                 image.save(path)
 
 
+def write_table(root: Path) -> None:
+    """The table of the images in a folder."""
+    names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*.png"))]
+    lines = [",".join((name, name.split("/")[1], name.split("/")[0])) for name in names]
+    (root / "labels.csv").write_text("\n".join(["file_name,label,split", *lines]))
+
+
 @pytest.mark.parametrize("word", choices("dataset"))
 def test_dataset(word: str, tmp_path: Path) -> None:
     folder_of_images(tmp_path)
+    if word == "table":
+        write_table(tmp_path)
     more = {
         "folder": [f"dataset.root={tmp_path}"],
+        "table": [f"dataset.file={tmp_path / 'labels.csv'}"],
+        "hf": [f"dataset.name={tmp_path}"],
+        "torchvision": ["dataset.name=FashionMNIST", f"dataset.root={SHARED / 'data'}", "dataset.download=false"],
         "synthetic": ["dataset.train=60", "dataset.test=30"],
         "digits": [],
         "fashion_mnist": [f"dataset.root={SHARED / 'data'}", "dataset.download=false"],
@@ -106,6 +118,10 @@ def test_dataset(word: str, tmp_path: Path) -> None:
     source = made(composed("dataset", word, *more).dataset, "dataset", Source)
     try:
         source.split("train")
+    except ConfigError as problem:
+        if "pip install" not in problem.fix:
+            raise
+        pytest.skip(problem.problem)
     except DataError as problem:
         pytest.skip(f"the files of {word} are not on this machine: {problem.problem}")
     assert dataset_kit.problems(source) == []

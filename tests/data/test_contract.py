@@ -12,7 +12,7 @@ from torch import Tensor
 from frostmark.backbones.backbone import Preset
 from frostmark.data.contract import CheckedImages, check_labels, checked_pipeline, class_names, read_split
 from frostmark.data.preprocess import Pipeline, Resize
-from frostmark.data.source import SPLITS, Batch, ImageSet, Limits, TensorImages
+from frostmark.data.source import SPLITS, Batch, ImageSet, Limits, TensorImages, files_of, groups_of
 from frostmark.errors import ConfigError, FrostmarkError
 from support import dataset_kit, preprocess_kit
 
@@ -181,3 +181,37 @@ def test_our_own_mistakes_stay_bugs() -> None:
     with pytest.raises(FrostmarkError, match="this is a bug in Frostmark: dataset: frostmark") as bug:
         check_labels(images, images, "train", 2)  # type: ignore[arg-type]
     assert bug.value.code == 1
+
+
+@dataclass
+class GroupedSet(OwnSet):
+    """The same with groups and files."""
+
+    groups: Sequence[object] | None = ("a", "a", "b", "b", "c", "c")
+    files: Sequence[object] | None = tuple(f"{i}.png" for i in range(6))
+
+    def take(self, count: int) -> GroupedSet:
+        kept = {key: None if of is None else of[:count] for key, of in (("groups", self.groups), ("files", self.files))}
+        return replace(self, labels=self.labels[:count], pixels=self.pixels[:count], **kept)  # type: ignore[arg-type]
+
+
+def test_groups_and_files_of_a_split_of_somebody_elses_are_kept() -> None:
+    source = Given(GroupedSet(), limit=Limits(train=4))
+    train, test = (read_split(source, split, 2) for split in SPLITS)
+    assert (groups_of(train), groups_of(test)) == (list("aabb"), list("aabbcc"))
+    assert files_of(train) == ["0.png", "1.png", "2.png", "3.png"]
+    assert groups_of(train.take(2)) == ["a", "a"]
+    assert groups_of(read_split(Given(OwnSet()), "train", 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (("a",), r"gave 1 groups for 6 train images"),
+        ((float("nan"),) * 6, "gave the group nan"),
+        (([1],) * 6, "unhashable type"),
+    ],
+)
+def test_groups_that_do_not_fit_are_named(groups: tuple[object, ...], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        read_split(Given(GroupedSet(groups=groups)), "train", 2)

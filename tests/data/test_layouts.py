@@ -23,6 +23,7 @@ from frostmark.data.decode import SUFFIXES
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.folder import ImageFolder
 from frostmark.data.split_names import KINDS, split_name
+from frostmark.data.table import ImageTable
 from frostmark.data.tree import LEFT_BY_PROGRAMS, Tree, scanned
 from frostmark.errors import DataError
 from support.environment import REPOSITORY
@@ -220,6 +221,15 @@ READ = {
         (HASHED, "images in folders inside a class folder are of that class"),
         words={"nested": True},
     ),
+    "classes in groups": Read(
+        {"benign/p1": 3, "benign/p2": 3, "malign/p3": 3, "malign/p4": 3},
+        {"": {"benign": 6, "malign": 6}},
+        (
+            r"^a hash of each group says which images are test \(dataset\.test_share=0\.5\)$",
+            "images in folders inside a class folder are of that class: benign/p1, for example",
+        ),
+        words={"group": "/(p[0-9]+)/", "test_share": 0.5},
+    ),
     "parts of classes inside splits": Read(
         {"train/cat/a": 1, "train/cat/b": 2, "train/dog/a": 2, "train/dog/b": 2, "test/cat/c": 1, "test/dog": 2}, SAME
     ),
@@ -370,22 +380,18 @@ def countable(tree: Tree) -> int:
     return own + sum(countable(below) for below in tree.folders.values())
 
 
-@pytest.mark.parametrize("names", [("Train", "TEST"), ("training_set", "val"), ("train/train", "test/images")])
-def test_what_splits_are_called_changes_no_image_and_no_order(names: tuple[str, str], tmp_path: Path) -> None:
-    plain = ImageFolder(str(laid_out(tmp_path / "plain", pair("train", "test"))))
-    other = ImageFolder(str(laid_out(tmp_path / "other", pair(*names))))
+@pytest.mark.parametrize("names", [("Training", "val"), ("pets/train", "pets/TEST"), ("train/train", "test/test")])
+def test_a_table_of_the_files_gives_the_same_images_in_the_same_order(names: tuple[str, str], tmp_path: Path) -> None:
+    root = laid_out(tmp_path, pair(*names))
+    files = sorted(path.relative_to(root) for path in root.rglob("*.png"))
+    lines = [f"{file.as_posix()},{file.parent.name},{file.as_posix().split(chr(47))[-3]}" for file in files]
+    (root / "labels.csv").write_text("\n".join(["file_name,label,split", *lines]), encoding="utf-8")
+    folder, table = ImageFolder(str(root)), ImageTable(str(root / "labels.csv"))
     for split in ("train", "test"):
-        assert fingerprint(other.split(split)) == fingerprint(plain.split(split))  # type: ignore[arg-type]
-        assert other.split(split).labels.tolist() == plain.split(split).labels.tolist()  # type: ignore[arg-type]
-
-
-def test_a_level_too_many_changes_no_image_and_no_split(tmp_path: Path) -> None:
-    many = {"cat": 30, "dog": 30}
-    laid_out(tmp_path / "above" / "pets", many)
-    for split in ("train", "test"):
-        inner, outer = (ImageFolder(str(root)) for root in (tmp_path / "above" / "pets", tmp_path / "above"))
-        assert fingerprint(outer.split(split)) == fingerprint(inner.split(split))  # type: ignore[arg-type]
-        assert outer.split(split).files[0].startswith("pets/")  # type: ignore[arg-type]
+        ours, theirs = (source.split(split) for source in (folder, table))  # type: ignore[arg-type]
+        assert ours.files == theirs.files
+        assert ours.labels.tolist() == theirs.labels.tolist()
+        assert fingerprint(ours) == fingerprint(theirs)
 
 
 def test_an_image_is_of_one_split_in_both_forms_of_its_name(tmp_path: Path) -> None:
@@ -609,9 +615,7 @@ def test_the_order_of_plain_folders_is_that_of_their_paths_hashes(separated: boo
             ]
         images = ImageFolder(str(root)).split(split)  # type: ignore[arg-type]
         assert [*images.paths] == expected
-        assert [images.name(path) for path in images.paths] == [
-            path.relative_to(root / split if separated else root).as_posix() for path in expected
-        ]
+        assert images.files == [path.relative_to(root).as_posix() for path in expected]
 
 
 # ---------------------------------------------------------------- names

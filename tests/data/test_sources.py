@@ -184,6 +184,33 @@ def test_a_folder_of_classes_is_split_by_its_paths(tmp_path: Path) -> None:
     assert set(relative(ImageFolder(str(tmp_path / "pets"), split_seed=1).split("test"), tmp_path)) != before
 
 
+def test_a_folder_keeps_the_groups_whole_that_its_paths_name(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for i in range(60):
+            path = tmp_path / "pets" / name / f"owner{i // 6}_{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), (i, 0, 0)).save(path)
+    source = ImageFolder(str(tmp_path / "pets"), group="(owner[0-9]+)_")
+    train, test = source.split("train"), source.split("test")
+    assert len(train) + len(test) == 120
+    assert train.groups is not None
+    assert test.groups is not None
+    assert set(train.groups) | set(test.groups) == {f"owner{i}" for i in range(10)}
+    assert not set(train.groups) & set(test.groups)
+    assert all(f"/{group}_" in name for name, group in zip(test.files, test.groups, strict=True))
+    with pytest.raises(ConfigError, match="one"):
+        ImageFolder(str(tmp_path / "pets"), group="owner")
+
+
+def test_groups_of_a_folder_with_splits_are_those_of_both(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", {"a": 3, "b": 2})
+    write_images(tmp_path / "test", {"b": 1})
+    train, test = (ImageFolder(str(tmp_path), group="([0-9])[.]png").split(split) for split in ("train", "test"))
+    assert sorted(train.groups or ()) == ["0", "0", "1", "1", "2"]
+    assert test.groups == ["0"]
+    assert test.files == ["test/b/0.png"]
+
+
 def test_a_folder_with_splits_is_taken_as_it_is(tmp_path: Path) -> None:
     write_images(tmp_path / "train", {"a": 3, "b": 2})
     write_images(tmp_path / "test", {"b": 1})

@@ -116,7 +116,8 @@ def test_runs_with_and_without_groups_are_not_compared(found: dict[str, tuple[Pa
 def test_few_groups_and_groups_in_both_splits_are_told_of(tmp_path: Path) -> None:
     (few,) = run(tmp_path, digits(7, shared=True))
     assert few.remarks[1] == "test: 8 groups are few: intervals and p values rest on little"
-    assert few.remarks[2].startswith("1 group has images in train and in test")
+    said = "1 group has images in train and in test (15 of 300 train and 3 of 200 test images)"
+    assert few.remarks[2].startswith(said)
     (fewer,) = run(tmp_path, digits(5))
     assert fewer.remarks[1] == "test: 5 groups cannot give p < 0.05: the smallest p is 0.06"
     assert "test/neighbours/knn_accuracy_lo" not in fewer.values

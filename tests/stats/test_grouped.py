@@ -14,6 +14,7 @@ from frostmark.metrics.variance import intra_variance
 from frostmark.stats.bootstrap import Resamples, interval, recentred, resampled_summaries
 from frostmark.stats.grouped import (
     MIN_GROUPS,
+    cut_groups,
     drawn_groups,
     effective_images,
     group_codes,
@@ -287,3 +288,11 @@ def test_images_that_a_group_decides_count_once_a_group() -> None:
     assert effective_images(hits, groups) == pytest.approx(39 * few)
     assert effective_images(np.ones(200, bool), groups) == pytest.approx(40 * few)
     assert effective_images(np.tile([True, True, True, True, False], 40), groups) == pytest.approx(200 * few)
+
+
+def test_images_of_groups_in_both_splits_are_found() -> None:
+    codes = group_codes({"train": list("aabbc"), "test": list("dcba")})
+    cut = cut_groups(codes)
+    assert cut["train"].tolist() == [0, 1, 2, 3, 4]
+    assert cut["test"].tolist() == [1, 2, 3]
+    assert [len(of) for of in cut_groups({"train": codes["train"][:2], "test": codes["test"][:1]}).values()] == [0, 0]

@@ -7,13 +7,12 @@ group_remarks({"train": codes, "test": codes})
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.metrics.deciding import MAX_EQUAL, are_unequal
-from frostmark.stats.grouped import Codes, count_groups, few_groups, largest_share
+from frostmark.stats.grouped import Codes, count_groups, cut_groups, few_groups, largest_share
 
 MIN_CLASS_TEST = 10
 """Test images of a class; from fewer its recall is known to within 30 points."""
@@ -99,10 +98,13 @@ def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
     said = [f"groups of images: {group_counts(groups)}; intervals and p values are those of whole groups"]
     for split, of in groups.items():
         said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
-    shared = reduce(np.intersect1d, groups.values())
-    if len(shared):
-        many = "1 group has" if len(shared) == 1 else f"{len(shared):,} groups have"
-        said.append(f"{many} images in train and in test: a layer may recognise the group instead of the class")
+    cut = cut_groups(groups)
+    count = count_groups(groups["test"][cut["test"]])
+    if count:
+        many = "1 group has" if count == 1 else f"{count:,} groups have"
+        images = " and ".join(f"{len(cut[split]):,} of {len(of):,} {split}" for split, of in groups.items())
+        many += f" images in train and in test ({images} images)"
+        said.append(f"{many}: a layer may recognise the group instead of the class")
     return said
 
 

@@ -20,7 +20,7 @@ from frostmark.cli.leaving import imported
 from frostmark.cli.program import commands
 from frostmark.cli.sweeper import hide_secrets
 from frostmark.cli.under_way import Call, call_through_hydra, current_call
-from frostmark.config.dataset_paths import with_folders
+from frostmark.config.dataset_paths import with_paths
 from frostmark.config.register import register
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError, nearest
@@ -49,7 +49,7 @@ def through_hydra(arguments: list[str]) -> int:
     """
     _refuse_unknown_words(arguments)
     _refuse_two_modes(arguments)
-    sys.argv[1:] = _options_first(with_folders(_of_rows(arguments), _own_folder(arguments)))
+    sys.argv[1:] = _options_first(with_paths(_of_rows(arguments), _own_folder(arguments)))
     # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     register()

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.checks import check
-from frostmark.config.dataset_paths import with_folders
+from frostmark.config.dataset_paths import with_paths
 from frostmark.config.explain import explain_hydra
 from frostmark.config.guard import HELP
 from frostmark.config.register import register
@@ -43,7 +43,7 @@ def composed(folder: Path, overrides: list[str], own: Path | None = None) -> Dic
     register()
     searched = [] if own is None else [f"hydra.searchpath=[file://{own.absolute()}]"]
     with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-        return hydra.compose("config", [*with_folders(overrides, own), *searched])
+        return hydra.compose("config", [*with_paths(overrides, own), *searched])
 
 
 def typed(config: DictConfig) -> Config:

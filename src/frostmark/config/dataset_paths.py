@@ -1,7 +1,8 @@
-"""``dataset=<path>``: a folder in the place of a word.
+"""``dataset=<path>``: a folder, or the file of a table, in the place of a word.
 
-with_folders(["dataset=~/flowers", "seed=1"])           # ["dataset=folder", "dataset.root=~/flowers", "seed=1"]
-with_folders(["dataset=digits"])                        # as it is, even where a folder ./digits lies: dataset=./digits
+with_paths(["dataset=~/flowers", "seed=1"])             # ["dataset=folder", "dataset.root='~/flowers'", "seed=1"]
+with_paths(["dataset=photos/labels.csv"])               # ["dataset=table", "dataset.file='photos/labels.csv'"]
+with_paths(["dataset=digits"])                          # as it is, even where a folder ./digits lies: dataset=./digits
 
 A word of the group goes before a folder of that name. Paths may have spaces, quotes and commas in them.
 """
@@ -21,9 +22,12 @@ from frostmark.names import quoted
 
 _GROUP = "dataset="
 
+_KEYS = {"folder": "dataset.root", "table": "dataset.file"}
+"""Word of the group → the key of its path."""
 
-def with_folders(words: Sequence[str], own: Path | None = None) -> list[str]:
-    """The words with ``dataset=folder dataset.root=<path>`` for every ``dataset=<path>``.
+
+def with_paths(words: Sequence[str], own: Path | None = None) -> list[str]:
+    """The words with ``dataset=folder dataset.root=<path>`` for every ``dataset=<path>``, of files with a table's.
 
     Args:
         own: a folder of the user's own YAMLs, whose words go before paths, too.
@@ -32,10 +36,8 @@ def with_folders(words: Sequence[str], own: Path | None = None) -> list[str]:
         ConfigError: if a path is given twice, or beside words in a sweep.
     """
     translated = [part for word in words for part in _translated(word, own)]
-    if len(translated) > len(words) and any(word.startswith("dataset.root=") for word in words):
-        raise ConfigError(
-            "dataset=<path> and dataset.root=<path> name two folders", fix="leave out one of the two, or dataset=folder"
-        )
+    if twice := next((key for key in _KEYS.values() if sum(word.startswith(f"{key}=") for word in translated) > 1), ""):
+        raise ConfigError(f"dataset=<path> and {twice}=<path> name two places", fix="leave out one of the two")
     return translated
 
 
@@ -46,16 +48,15 @@ def _translated(word: str, own: Path | None) -> list[str]:
     known = {*known_words("dataset"), *_own_words(own)}
     if text in known:
         return [word]
-    paths = [text] if _is_there(text) else _values(text)
-    folders = [path for path in paths if path not in known and _is_path(path)]
-    if not folders:
+    paths = [text] if _there(text) else _values(text)
+    kinds = {path: "" if path in known else _kind(path) for path in paths}
+    if not any(kinds.values()):
         return [word]
-    if len(folders) < len(paths):
-        raise ConfigError(
-            f"{word}: a folder and {next(p for p in paths if p not in folders)} cannot be in one sweep",
-            fix=f"one command for each: dataset=folder dataset.root={quoted(folders[0])}",
-        )
-    return ["dataset=folder", f"dataset.root={','.join(map(quoted, folders))}"]
+    if len({*kinds.values()}) > 1:
+        told = " and ".join(path if kind == "" else f"the {kind} {path}" for path, kind in kinds.items())
+        raise ConfigError(f"{word}: {told} cannot be in one sweep", fix="one command for each")
+    kind = kinds[paths[0]]
+    return [f"dataset={kind}", f"{_KEYS[kind]}={','.join(map(quoted, paths))}"]
 
 
 def _values(text: str) -> list[str]:
@@ -68,16 +69,19 @@ def _values(text: str) -> list[str]:
     return [str(getattr(value, "text", value)) for value in values]
 
 
-def _is_there(text: str) -> bool:
+def _there(text: str) -> str:
+    """The kind of data set that lies at a path; nothing where nothing lies."""
     try:
-        return Path(text).expanduser().is_dir()
+        path = Path(text).expanduser()
+        return "folder" if path.is_dir() else "table" if path.is_file() else ""
     except (OSError, RuntimeError, ValueError):  # too long; nobody's ~; a null
-        return False
+        return ""
 
 
-def _is_path(text: str) -> bool:
-    """Whether a word is a folder's path, be it there or not."""
-    return _is_there(text) or text.startswith(("~", ".")) or os.sep in text or "/" in text
+def _kind(text: str) -> str:
+    """The kind of data set that a path names, be it there or not; nothing of what is not a path."""
+    looks = text.startswith(("~", ".")) or os.sep in text or "/" in text
+    return _there(text) or ("folder" if looks else "")
 
 
 def _own_words(own: Path | None) -> list[str]:

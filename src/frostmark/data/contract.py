@@ -7,7 +7,7 @@ pipeline = checked_pipeline(preprocess, preset)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from frostmark.data.preprocess import Pipeline, Preprocess, WeightsTransforms
 from frostmark.data.source import Batch, ImageSet, Limits, Source, SplitName, TensorImages, limited
 from frostmark.errors import FrostmarkError, breach, foreign, is_foreign
+from frostmark.names import storable
 
 MEMBERS = ("labels", "uniform", "geometry", "__len__", "__getitems__", "take", "content")
 """What a split must have: those of :class:`frostmark.data.source.ImageSet`."""
@@ -125,6 +126,8 @@ class CheckedImages:
     def __init__(self, images: ImageSet, source: Source, split: str) -> None:
         self.labels = images.labels
         self.uniform = bool(images.uniform)
+        self.groups = _one_each(images, source, split, "groups")
+        self.files = _one_each(images, source, split, "files")
         self._images, self._source, self._split = images, source, split
 
     @property
@@ -158,6 +161,24 @@ class CheckedImages:
                 "give everything that decides an image, as bytes: stored rows are found by it",
             )
         return parts
+
+
+def _one_each(images: ImageSet, source: Source, split: str, what: str) -> list[Hashable] | None:
+    """What a split has one of an image, if it has it: groups, files."""
+    with foreign(images, "dataset", what):
+        given = getattr(images, what, None)
+        entries = None if given is None else [one.item() if hasattr(one, "item") else one for one in given]
+        assert entries is None or isinstance(hash(tuple(entries)), int)  # a TypeError names what cannot be told apart
+    if entries is None:
+        return None
+    if len(entries) != len(images):
+        gave = f"gave {len(entries):,} {what} for {len(images):,} {split} images"
+        raise _breach(source, gave, f"give one entry per image, or no {what}")
+    if what == "files":
+        return [storable(str(one)) for one in entries]
+    if odd := [one for one in entries if one != one]:
+        raise _breach(source, f"gave the group {odd[0]!r} for an image of {split}", "give numbers or texts as groups")
+    return entries
 
 
 def checked_pipeline(preprocess: Preprocess, preset: WeightsTransforms) -> Pipeline:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -54,6 +54,14 @@ class UnreadableImageError(DataError):
     """A file that is no readable image."""
 
 
+class Held(Protocol):
+    """An image that is not a file of its own: ``held()`` is its bytes, or the file after all; ``name`` is its name."""
+
+    @property
+    def name(self) -> str: ...
+    def held(self) -> bytes | Path: ...
+
+
 class Decoded(NamedTuple):
     """``pixels`` (3, H, W) uint8, whether they are ``near`` those of the file instead of them, and the file's ``size``.
 
@@ -86,7 +94,7 @@ WHOLE = Decoding()
 """Every pixel of a file."""
 
 
-def decode(path: Path, digest: bytes | None = None, decoding: Decoding = WHOLE) -> Decoded:
+def decode(path: Path | Held, digest: bytes | None = None, decoding: Decoding = WHOLE) -> Decoded:
     """The picture in an image file; of an animation the first.
 
     Nothing but the file itself is read, and nothing is started, whatever it holds.
@@ -114,7 +122,7 @@ def decode(path: Path, digest: bytes | None = None, decoding: Decoding = WHOLE) 
     return Decoded(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None, size)
 
 
-def listed(path: Path) -> tuple[bytes, str]:
+def listed(path: Path | Held) -> tuple[bytes, str]:
     """The digest of a file, and what its first bytes alone show to be wrong; nothing is decoded."""
     digest = b""
     try:
@@ -132,7 +140,7 @@ def digest_of(content: bytes) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path, content: bytes) -> Iterator[Image.Image]:
+def _opened(path: Path | Held, content: bytes) -> Iterator[Image.Image]:
     """The image with its header read. What fails while it is open is told as the file's."""
     Image.init()  # else only the most common formats are known by name
     try:
@@ -147,19 +155,31 @@ def _opened(path: Path, content: bytes) -> Iterator[Image.Image]:
         raise _unreadable(path, str(problem).splitlines()[0] if str(problem) else type(problem).__name__) from problem
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a file. A pipe would be waited for, and a device may never end: both are refused unread."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+def _content(path: Path | Held) -> bytes:
+    """The bytes of an image, unless they are too many."""
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError("it is no file")
-            if status.st_size > MAX_BYTES:
-                raise OSError(f"it has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read")
-            return file.read()
+        held = path if isinstance(path, Path) else path.held()
+        content = held if isinstance(held, bytes) else _read(held)
+        _refuse_bytes(len(content))
+        return content
     except OSError as problem:
         raise _unreadable(path, problem.strerror or str(problem)) from problem
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file. A pipe would be waited for, and a device may never end: both are refused unread."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is no file")
+        _refuse_bytes(status.st_size)
+        return file.read()
+
+
+def _refuse_bytes(count: int) -> None:
+    if count > MAX_BYTES:
+        raise OSError(f"it has {count:,} bytes; at most {MAX_BYTES:,} are read")
 
 
 def _reduced(size: tuple[int, int], least: int) -> tuple[int, int]:
@@ -202,7 +222,7 @@ _TURNS = {
 """EXIF's orientations, and what brings an image upright."""
 
 
-def _unreadable(path: Path, reason: str) -> UnreadableImageError:
+def _unreadable(path: Path | Held, reason: str) -> UnreadableImageError:
     return UnreadableImageError(
         f"{path} cannot be read as an image: {reason}",
         fix="repair or remove that file, or leave such files out: dataset.on_bad_image=skip",

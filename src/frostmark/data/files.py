@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from frostmark.data.decode import WHOLE, Decoding, decode, listed
+from frostmark.data.decode import WHOLE, Decoding, Held, decode, listed
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
+from frostmark.errors import ConfigError
 from frostmark.names import storable
 
 Observe = Callable[[Tensor, Tensor], Tensor]
@@ -30,17 +31,16 @@ class ImageFiles:
     Attributes:
         paths: in the order of the split.
         labels: (N,) int64.
-        root: the folder that the paths are named from.
+        root: the folder of the data set, which the paths are named from.
         decoding: how much of them is decoded.
         skip_bad: whether files that are no readable image are left out instead of refused.
         skipped: names of those that were.
         digests: of every file as it was listed; None before.
         groups: of every image; None where none are known.
-        home: the folder of the whole data set, for the names that a person sees; ``root`` if None.
         observe: what else is wanted of every image.
     """
 
-    paths: list[Path]
+    paths: Sequence[Path | Held]
     labels: Tensor
     root: Path
     uniform: bool = False
@@ -49,7 +49,6 @@ class ImageFiles:
     skipped: tuple[str, ...] = ()
     digests: list[bytes] | None = None
     groups: Sequence[Hashable] | None = None
-    home: Path | None = None
     decoding: Decoding = WHOLE
     observe: tuple[Observe, ...] = ()
 
@@ -90,11 +89,11 @@ class ImageFiles:
     @property
     def files(self) -> list[str]:
         """The name of every file, from the folder of the data set."""
-        return [storable(path.relative_to(self.home or self.root).as_posix()) for path in self.paths]
+        return [storable(self.name(path)) for path in self.paths]
 
-    def name(self, path: Path) -> str:
-        """How a file is called in the set."""
-        return str(path.relative_to(self.root))
+    def name(self, path: Path | Held) -> str:
+        """How a file is called in the data set."""
+        return str(path.relative_to(self.root)) if isinstance(path, Path) else path.name
 
     def without(self, bad: Mapping[int, str]) -> ImageFiles:
         """The set without the files at some positions."""
@@ -107,6 +106,20 @@ class ImageFiles:
             digests=None if self.digests is None else [self.digests[i] for i in kept],
             groups=None if self.groups is None else [self.groups[i] for i in kept],
         )
+
+
+def check_reading(on_bad_image: str, bits: int | None) -> None:
+    """Refuse what does not say how files are read.
+
+    Raises:
+        ConfigError: if ``on_bad_image`` or ``bits`` is not one of its values.
+    """
+    if on_bad_image not in ("error", "skip"):
+        raise ConfigError(
+            f"dataset.on_bad_image={on_bad_image} is neither error nor skip", fix="dataset.on_bad_image=skip"
+        )
+    if bits is not None and not 8 <= bits <= 16:
+        raise ConfigError(f"dataset.bits={bits} is not a depth of images", fix="dataset.bits=12 (8 to 16)")
 
 
 def _stacked(images: Sequence[Tensor]) -> Tensor:

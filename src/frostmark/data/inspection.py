@@ -19,7 +19,7 @@ from pathlib import Path
 
 import PIL
 
-from frostmark.data.decode import UnreadableImageError, decode, digest_of, listed
+from frostmark.data.decode import Held, UnreadableImageError, decode, digest_of, listed
 from frostmark.data.files import ImageFiles
 from frostmark.data.heif import heic_reader
 from frostmark.data.source import ImageSet
@@ -108,7 +108,7 @@ def _bad(images: ImageFiles, known: Path, split: str, progress: Progress) -> dic
     decoding = replace(images.decoding, least=1)  # as quickly as a format allows: all of the file is read anyway
     bad: dict[int, str] = {}
 
-    def problem_of(path: Path) -> str:
+    def problem_of(path: Path | Held) -> str:
         try:
             decode(path, None, decoding)
         except UnreadableImageError as problem:

@@ -2,7 +2,7 @@
 
     layout = layout_of(Path("flowers"), scanned(Path("flowers")))
     layout.classes, layout.separated        # ("rose", "tulip"), True
-    layout.images("train")[0].path          # flowers/Train/rose/1.jpg
+    layout.images("train")                  # [flowers/Train/rose/1.jpg, …], [0, …]
     layout.remarks                          # ["Train is the train split, valid the test split", …]
 
 Read are ``<class>/*``; ``<train>/<class>/*`` and ``<test>/<class>/*`` under any usual name; ``<class>/<train>/*``; each
@@ -47,29 +47,15 @@ class Place(NamedTuple):
         return Place(self.path / name, self.tree.folders[name])
 
 
-class ImageAt(NamedTuple):
-    """An image file: its name is the same wherever its data set lies, and whatever its split's folder is called."""
-
-    path: Path
-    name: str
-    label: int
-
-
 @dataclass(frozen=True)
 class SplitFolders:
     """The class folders of one split, or of both.
 
     Attributes:
-        root: the folder that images are named from.
         classes: name of the class → its folders; several where their names differ in the form of Unicode alone.
     """
 
-    root: Path
     classes: Mapping[str, Sequence[Place]]
-
-    @property
-    def count(self) -> int:
-        return sum(place.tree.count for places in self.classes.values() for place in places)
 
 
 @dataclass(frozen=True)
@@ -95,16 +81,14 @@ class Layout:
         """Names of the classes that have images, in order."""
         return tuple(sorted({name for part in self.parts.values() for name in _with_images(part)}))
 
-    def images(self, split: SplitName) -> list[ImageAt]:
-        """The images of a split; all of them where the folder does not separate the splits."""
-        part, before = self.parts[split], f"{split}/" if self.separated else ""
-        return [
-            ImageAt(place.path / name, unicodedata.normalize("NFC", f"{folder}/{name}"), label)
-            for label, class_name in enumerate(self.classes)
-            for place in _once(part.classes.get(class_name, ()))
-            for folder in [before + place.path.relative_to(part.root).as_posix()]
-            for name in place.tree.images
-        ]
+    def images(self, split: SplitName) -> tuple[list[Path], list[int]]:
+        """The images of a split and their labels; all of them where the folder does not separate the splits."""
+        paths, labels = [], []
+        for label, name in enumerate(self.classes):
+            for place in _once(self.parts[split].classes.get(name, ())):
+                paths += [place.path / image for image in place.tree.images]
+                labels += [label] * len(place.tree.images)
+        return paths, labels
 
     @cached_property
     def told(self) -> frozenset[Hashable]:
@@ -211,12 +195,12 @@ def _inside(split: Place, train: SplitFolders | None) -> SplitFolders:
     """
     only = _only_child(split)
     if only is None:
-        return SplitFolders(split.path, _by_class(split))
+        return SplitFolders(_by_class(split))
     below = split.below(only)
     # A train split of one class could not be classified: what holds all classes is none.
     known = set() if train is None else set(train.classes)
     if train is not None and (only in known or not known & set(below.tree.holding)):
-        return SplitFolders(split.path, _by_class(split))
+        return SplitFolders(_by_class(split))
     return _inside(below, train)
 
 
@@ -243,7 +227,7 @@ def _separated_inside(place: Place) -> Layout | None:
         of: dict[str, list[Place]] = {}
         for name, taken in chosen.items():
             of.setdefault(unicodedata.normalize("NFC", name), []).append(tops[name].below(taken[i]))
-        parts[split] = SplitFolders(place.path, of)
+        parts[split] = SplitFolders(of)
     train, test = (listed_names(sorted({taken[i] for taken in chosen.values()})) for i in (0, 1))
     return Layout(parts, True, (f"inside every class folder {train} is the train split, {test} the test split",))
 
@@ -270,7 +254,7 @@ def _plain(place: Place, nested: bool) -> Layout:
     if inside:
         first = next(iter(tops[inside[0]].holding))
         said.append(f"images in folders inside a class folder are of that class: {inside[0]}/{first}, for example")
-    part = SplitFolders(place.path, _by_class(place))
+    part = SplitFolders(_by_class(place))
     return Layout({"train": part, "test": part}, False, tuple(said))
 
 

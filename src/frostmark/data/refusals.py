@@ -10,14 +10,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from frostmark.data.lines import READERS
 from frostmark.data.split_names import KINDS
 from frostmark.data.tree import Tree
 from frostmark.data.unused import PICTURES, images, listed_names, without_images
 from frostmark.errors import DataError
 from frostmark.names import quoted
-
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-"""Endings of files that may say which image is of which class."""
 
 
 def root_is(path: Path) -> str:
@@ -159,7 +157,7 @@ _PLAIN = re.compile(r"[\w/.\-]+")
 
 def _or_table(root: Path) -> str:
     """The way out where a table beside the images says their classes."""
-    tables = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLES) if root.is_dir() else []
+    tables = sorted(path for path in root.iterdir() if path.suffix.lower() in READERS) if root.is_dir() else []
     return f"; or dataset=table {_option('file', [tables[0]])}" if tables else ""
 
 

@@ -71,7 +71,10 @@ class ImageSet(Protocol):
 
 
 class Source(Protocol):
-    """A data set with its two splits. ``name`` is what runs are labelled with, ``limit`` how much of it is used."""
+    """A data set with its two splits. ``name`` is what runs are labelled with, ``limit`` how much of it is used.
+
+    One of which something must be said, what of it is not used say, also has ``remarks``; see :func:`said_by`.
+    """
 
     @property
     def name(self) -> str: ...

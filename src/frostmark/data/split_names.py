@@ -65,6 +65,12 @@ def split_name(name: str) -> SplitWord | None:
     return SplitWord(kinds.pop(), tuple(rest)) if len(kinds) == 1 else None
 
 
+def is_split(name: str, kind: Kind | None = None) -> bool:
+    """Whether a name says that something is a split, of one kind if one is asked for, and says nothing else."""
+    word = split_name(name)
+    return word is not None and not word.rest and kind in (None, word.kind)
+
+
 def pairs_among(folders: Mapping[str, int]) -> list[Pair]:
     """The pairs of splits among folders: those whose names are alike but for the split.
 

@@ -46,7 +46,7 @@ class _Files:
     megabytes: str
 
 
-_KNOWN = {
+KNOWN = {
     "MNIST": _Files("MNIST/raw", _IDX, "9.9, 0.03, 1.6 and 0.005"),
     "FashionMNIST": _Files("FashionMNIST/raw", _IDX, "26.4, 0.03, 4.4 and 0.005"),
     "KMNIST": _Files("KMNIST/raw", _IDX, "18.2, 0.03, 3.0 and 0.005"),
@@ -77,10 +77,10 @@ class TorchvisionSet:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.dataset not in _KNOWN:
+        if self.dataset not in KNOWN:
             raise ConfigError(
                 f"no torchvision data set '{self.dataset}' is known here",
-                fix=f"dataset.dataset={next(iter(_KNOWN))} (valid: {', '.join(_KNOWN)})",
+                fix=f"dataset.dataset={next(iter(KNOWN))} (valid: {', '.join(KNOWN)})",
             )
 
     def classes(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class TorchvisionSet:
             raise self._missing(f"the download failed: {problem}") from problem
 
     def _require_download(self, reader: _Reader) -> None:
-        known = _KNOWN[self.dataset]
+        known = KNOWN[self.dataset]
         if all((self._folder() / archive).is_file() for archive in known.archives):
             return None  # put there by hand: torchvision checks and unpacks them
         if not self.download:
@@ -130,10 +130,10 @@ class TorchvisionSet:
         raise self._missing(f"no download: {problem}") from problem
 
     def _folder(self) -> Path:
-        return (Path(self.root).expanduser() / _KNOWN[self.dataset].folder).absolute()
+        return (Path(self.root).expanduser() / KNOWN[self.dataset].folder).absolute()
 
     def _missing(self, reason: str) -> DataError:
-        known, folder = _KNOWN[self.dataset], self._folder()
+        known, folder = KNOWN[self.dataset], self._folder()
         return DataError(
             f"{self.dataset} is not on this machine ({reason}). Missing in {folder}: {', '.join(known.archives)} "
             f"({known.megabytes} MB)",

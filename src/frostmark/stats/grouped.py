@@ -10,6 +10,7 @@ Images of a group are alike: a thousand images of twenty patients say hardly mor
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,12 @@ def count_groups(groups: Codes) -> int:
 def largest_share(groups: Codes) -> float:
     """The share of the images that are of the largest group."""
     return float(np.unique(groups, return_counts=True)[1].max() / len(groups)) if len(groups) else 0.0
+
+
+def cut_groups(groups: Mapping[str, Codes]) -> dict[str, NDArray[np.int64]]:
+    """By split, the positions of the images whose group has images in every other split, too."""
+    shared = reduce(np.intersect1d, groups.values())
+    return {split: np.flatnonzero(np.isin(of, shared)) for split, of in groups.items()}
 
 
 def smallest_p(count: int) -> float:

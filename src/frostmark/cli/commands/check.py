@@ -1,6 +1,6 @@
 """Look at a data set before any benchmark: classes, split, copies, damaged files, and what a run would take.
 
-python run.py check dataset=flowers backbone=resnet50
+python run.py check dataset=./flowers backbone=resnet50
 """
 
 from __future__ import annotations
