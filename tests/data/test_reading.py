@@ -153,7 +153,9 @@ def private_mounts() -> bool:
 
 
 @pytest.mark.skipif(not private_mounts(), reason="this machine lets nobody mount a small /dev/shm of his own")
-@pytest.mark.parametrize(("options", "workers"), [("size=64k", 2), ("size=20k", 0), ("size=4k,nr_inodes=1", 0), ("ro", 0)])
+@pytest.mark.parametrize(
+    ("options", "workers"), [("size=64k", 2), ("size=20k", 0), ("size=4k,nr_inodes=1", 0), ("ro", 0)]
+)
 def test_a_small_or_full_shm_stops_nobody(
     options: str, workers: int, folder: dict[str, ImageSet], tmp_path: Path
 ) -> None:

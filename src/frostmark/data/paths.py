@@ -1,8 +1,8 @@
 """Many paths below one folder, kept as their names: a million take a tenth of the memory of as many ``Path`` objects.
 
-    paths = Paths.below(Path("flowers"), [Path("flowers/rose/1.jpg"), Path("flowers/rose/2.jpg")])
-    paths[1]                                # Path("flowers/rose/2.jpg")
-    paths.names                             # ("rose/1.jpg", "rose/2.jpg")
+paths = Paths.below(Path("flowers"), [Path("flowers/rose/1.jpg"), Path("flowers/rose/2.jpg")])
+paths[1]                                # Path("flowers/rose/2.jpg")
+paths.names                             # ("rose/1.jpg", "rose/2.jpg")
 """
 
 from __future__ import annotations

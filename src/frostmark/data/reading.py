@@ -24,7 +24,6 @@ from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import DataError, FrostmarkError
 from frostmark.faults import point
 
-
 SEMAPHORES, MORE_SEMAPHORES = 3, 5
 """Of every queue, of which each process has one and this one another; of the event that ends them."""
 
