@@ -18,8 +18,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torchvision.models import resnet18
 
 from frostmark.backbones.checkpoint import Suited, read_checkpoint
+from frostmark.backbones.load import TorchvisionBackbone
+from frostmark.backbones.network import Network
 from frostmark.errors import DataError
 
 MINE = {"conv.weight": torch.arange(8.0).view(2, 4), "fc.weight": torch.ones(3, 2), "fc.bias": torch.zeros(3)}
@@ -232,3 +235,23 @@ def test_classes_of_the_program_that_saved_it_are_named(tmp_path: Path, monkeypa
         run_fix(told.value.fix, tmp_path)
         found = read_checkpoint(tmp_path / "last-weights.pth").states[""]
         assert found.keys() == (MINE.keys() if isinstance(content, dict) else {"weight", "bias"})
+
+
+@pytest.mark.parametrize(
+    "key", ["ema_model_state_dict", "teacher_state_dict", "state_dict_swa", "averaged_model", "model_ema_state_dict"]
+)
+def test_averaged_weights_are_found_under_keys_of_these_words(key: str, tmp_path: Path) -> None:
+    raw = resnet18().state_dict()
+    averaged = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in raw.items()}
+    torch.save({"model_state_dict": raw, key: averaged, "epoch": 3}, tmp_path / "best.pth")
+    network = Network.loaded(TorchvisionBackbone("resnet18", str(tmp_path / "best.pth")), seed=0)
+    assert torch.equal(network.model.state_dict()["conv1.weight"], averaged["conv1.weight"])
+    assert network.reading.words == f"chose '{key}' (averaged weights) over 'model_state_dict'"
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float64])
+def test_a_file_cast_as_a_whole_is_read(kind: torch.dtype, tmp_path: Path) -> None:
+    """Also what counts batches, of which the cast has made something else."""
+    torch.save({name: tensor.to(kind) for name, tensor in resnet18().state_dict().items()}, tmp_path / "cast.pth")
+    network = Network.loaded(TorchvisionBackbone("resnet18", str(tmp_path / "cast.pth")), seed=0)
+    assert {tensor.dtype for tensor in network.model.state_dict().values()} == {torch.float32, torch.int64}

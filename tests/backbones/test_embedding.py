@@ -491,3 +491,31 @@ def test_a_network_of_torchvision_is_read_alike_by_name_and_as_a_module() -> Non
     mine, theirs = ModuleBackbone(module).survey(), TorchvisionBackbone("swin_t").survey()
     assert mine.taps == theirs.taps
     assert mine.readings == theirs.readings
+
+
+class OneEncoder(nn.Module):
+    """A transformer of torch's own encoder, which is one operation: its blocks are not seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 64, 16, 16)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(64, 4, batch_first=True), 2)
+        self.norm = nn.LayerNorm(64)
+        self.head = nn.Linear(64, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.encoder(self.patches(x).flatten(2).transpose(1, 2))).mean(1))
+
+
+def test_the_patches_of_a_transformer_are_no_last_convolution() -> None:
+    survey = ModuleBackbone(OneEncoder(), name="mine", size=64).survey()
+    assert not {"stage1", "last_conv"} & set(survey.taps)
+    with pytest.raises(ConfigError) as told:
+        survey.tap("last_conv")
+    assert "layer=embedding" in told.value.fix
+
+
+@pytest.mark.parametrize(("word", "idle_there"), [("tokens", True), ("embedding", True), ("block12", False)])
+def test_a_norm_that_changes_no_row_is_said_to_do_nothing(word: str, idle_there: bool) -> None:
+    survey = TorchvisionBackbone("vit_b_16", "untrained").survey()
+    assert bool(idle(survey, word, None, "none")) == idle_there

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from frostmark.comparison.gate import FAILS, HOLDS, UNSURE, Gate, gate_of
+from frostmark.comparison.groups import comparable
 from frostmark.comparison.runs import Run
 from frostmark.errors import ConfigError
 from support.simulated_runs import run_of
@@ -50,6 +51,18 @@ def test_checkpoints_of_one_name_are_told_by_their_digest() -> None:
     first, second = (replace(run, tags={**run.tags, "weights": "last.ckpt"}) for run in runs(5, 5))
     names = gate_of(first, second, 0.01).names
     assert names == ("resnet18 new.pt · last_conv", "resnet18 old.pt · last_conv")
+
+
+def test_layers_of_one_file_of_rows_are_one_network() -> None:
+    """Each layer has its own digest."""
+    first, second = (
+        replace(
+            run, tags={**run.tags, "weights": "rows of f.npz", "rows_kind": "float32", "layer": layer, "node": layer}
+        )
+        for run, layer in zip(runs(5, 5), ("a", "b"), strict=True)
+    )
+    (group,) = comparable([first, second])
+    assert group.titles == ("resnet18 · a", "resnet18 · b")
 
 
 def test_one_run_is_not_its_own_baseline() -> None:

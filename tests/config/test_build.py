@@ -139,7 +139,9 @@ CHOICES = [
 @pytest.mark.parametrize(("group", "word"), CHOICES)
 def test_every_choice_of_ours_keeps_its_contract(group: str, word: str) -> None:
     named = ["backbone.name=resnet18"]
-    needed = {"timm": named, "torchvision": named, "folder": ["dataset.root=."]}
+    needed = {"timm": named, "torchvision": named, "folder": ["dataset.root=."], "table": ["dataset.file=x.csv"]}
+    needed |= {"hf": ["dataset.name=x"]} if group == "dataset" else {}
+    needed |= {"torchvision": ["dataset.name=SVHN"]} if group == "dataset" else {}
     config = compose(conf_dir(), [f"{group}={f'[{word}]' if group == 'metrics' else word}", *needed.get(word, [])])
     nodes = config.metrics if group == "metrics" else {word: getattr(config, group)}
     for node in nodes.values():

@@ -11,24 +11,24 @@ from PIL import Image
 
 from frostmark.data.files import ImageFiles
 from frostmark.data.inspection import inspected
-from frostmark.data.paths import Paths
+from frostmark.data.paths import PathList
 
 FOLDER = Path("/pictures")
 GIVEN = [FOLDER / "a" / "1.png", FOLDER / "b" / "c" / "2 .png", FOLDER / "\udce9.png"]
 
 
 def test_what_comes_out_is_what_went_in() -> None:
-    paths = Paths.below(FOLDER, GIVEN)
+    paths = PathList.below(FOLDER, GIVEN)
     assert list(paths) == GIVEN
     assert paths[-1] == GIVEN[-1]
     assert list(paths[1:]) == GIVEN[1:]
-    assert isinstance(paths[1:], Paths)
+    assert isinstance(paths[1:], PathList)
     assert list(paths.at([2, 0])) == [GIVEN[2], GIVEN[0]]
-    assert paths[:2] == Paths.below(FOLDER, GIVEN[:2])
+    assert paths[:2] == PathList.below(FOLDER, GIVEN[:2])
     with pytest.raises(IndexError):
         paths[3]
     with pytest.raises(ValueError, match="elsewhere"):
-        Paths.below(FOLDER, [Path("/elsewhere/x.png")])
+        PathList.below(FOLDER, [Path("/elsewhere/x.png")])
 
 
 MANY = 5_000
@@ -43,9 +43,9 @@ def test_files_are_listed_in_little_memory_however_many_they_are(tmp_path: Path)
     names = [f"{i:07}.png" for i in range(MANY)]
     for name in names[1:]:
         (tmp_path / name).hardlink_to(tmp_path / names[0])
-    inspected({"train": ImageFiles(Paths(tmp_path, names[:9]), torch.zeros(9), tmp_path)}, tmp_path, None, str)
+    inspected({"train": ImageFiles(PathList(tmp_path, names[:9]), torch.zeros(9), tmp_path)}, tmp_path, None, str)
     tracemalloc.start()
-    files = ImageFiles(Paths(tmp_path, names), torch.zeros(MANY, dtype=torch.long), tmp_path)
+    files = ImageFiles(PathList(tmp_path, names), torch.zeros(MANY, dtype=torch.long), tmp_path)
     read = inspected({"train": files}, tmp_path / "known", None, lambda told: None)["train"]
     assert len(read.content()) == MANY
     _, peak = tracemalloc.get_traced_memory()
@@ -56,7 +56,7 @@ def test_files_are_listed_in_little_memory_however_many_they_are(tmp_path: Path)
 def test_a_set_keeps_of_its_paths_the_names(tmp_path: Path) -> None:
     given = [tmp_path / "a" / f"{i}.png" for i in range(4)]
     files = ImageFiles(given, torch.arange(4), tmp_path)
-    assert files.paths == Paths(tmp_path, tuple(f"a/{i}.png" for i in range(4)))
+    assert files.paths == PathList(tmp_path, tuple(f"a/{i}.png" for i in range(4)))
     assert files.files == [f"a/{i}.png" for i in range(4)]
     assert list(files.without({1: "damaged"}).paths) == [given[0], *given[2:]]
     assert list(files.take(2).paths) == given[:2]

@@ -26,7 +26,18 @@ ACTIVATION_MODULES = tuple(
 
 _ACTIVATING = frozenset(
     {"relu", "relu6", "gelu", "silu", "hardswish", "leaky_relu", "elu", "celu", "mish", "selu", "prelu", "rrelu"}
-    | {"sigmoid", "hardsigmoid", "logsigmoid", "tanh", "hardtanh", "tanhshrink", "softplus", "softsign", "softshrink"}
+    | {
+        "sigmoid",
+        "hardsigmoid",
+        "logsigmoid",
+        "log_sigmoid",
+        "tanh",
+        "hardtanh",
+        "tanhshrink",
+        "softplus",
+        "softsign",
+        "softshrink",
+    }
     | {"hardshrink", "threshold"}
 )
 _BENDING = frozenset(

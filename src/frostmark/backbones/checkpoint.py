@@ -40,6 +40,9 @@ MAX_DEPTH = 4
 """Levels of such keys."""
 
 _AVERAGED = frozenset({"ema", "teacher", "swa", "averaged"})
+_WORDS = frozenset(word for place in PLACES for word in place.split("_")) | _AVERAGED | {"best", "online"}
+"""Of such words other keys below which weights lie are made: ``ema_model_state_dict``, ``model_best``."""
+
 _SECOND = frozenset({"k", "momentum", "target", "current"})
 """Words of sets that stand behind their like: MoCo evaluates ``encoder_q``; Lightning keeps the averaged weights in
 ``state_dict`` and the others in ``current_model_state``."""
@@ -255,12 +258,20 @@ def _states(content: object) -> dict[str, State]:
 
 def _candidates(place: str, content: object, depth: int) -> Iterator[tuple[str, object]]:
     """What may be a set of weights: whatever holds none of :data:`PLACES` below it."""
-    inside = [key for key in PLACES if isinstance(content, Mapping) and isinstance(content.get(key), Mapping)]
+    inside = _places(content)
     if not inside or not depth or not isinstance(content, Mapping):
         yield place, content
         return
     for key in inside:
         yield from _candidates(f"{place}.{key}".lstrip("."), content[key], depth - 1)
+
+
+def _places(content: object) -> list[str]:
+    """The keys of a mapping below which weights may lie, those of :data:`PLACES` first."""
+    if not isinstance(content, Mapping):
+        return []
+    others = (k for k in content if isinstance(k, str) and k not in PLACES and {*k.lower().split("_")} <= _WORDS)
+    return [key for key in (*PLACES, *others) if isinstance(content.get(key), Mapping)]
 
 
 def _strange(state: object) -> str:

@@ -59,7 +59,7 @@ class Forward:
         if node.op not in ("call_function", "call_method"):
             return ""
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-        return _INPLACE.get(name, name.rstrip("_"))
+        return _INPLACE.get(name, name.strip("_"))
 
     def users(self, node: fx.Node) -> list[fx.Node]:
         """What computes with the numbers of a tensor."""

@@ -87,7 +87,9 @@ def load_weights(model: nn.Module, suited: Suited, origin: str, body: Callable[[
         DataError: naming the first missing, unexpected and mis-shaped tensors.
     """
     expected = model.state_dict()
-    state = _modern(suited.state, expected)
+    modern = _modern(suited.state, expected)
+    kept = {k: v.long() if _counts(k) and v.is_floating_point() else v for k, v in modern.items()}
+    state = with_versions(kept, getattr(modern, "_metadata", None))
     misfits = [k for k in expected if k in state and not _fits(state[k], expected[k])]
     # What is not asked for is left as it is: a few bytes may claim to be a tensor of any size.
     known = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k in expected.keys() - misfits}
@@ -157,6 +159,11 @@ def noted(model: nn.Module, reading: WeightsRead) -> nn.Module:
     """The same network, which knows from now on how its weights were read."""
     setattr(model, _READING, reading)
     return model
+
+
+def _counts(name: str) -> bool:
+    """Whether a tensor counts batches: no layer needs it, and casting a whole file has made a broken number of it."""
+    return name.rpartition(".")[2] == "num_batches_tracked"
 
 
 def _fits(tensor: Tensor, expected: Tensor) -> bool:

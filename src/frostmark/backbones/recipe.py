@@ -52,7 +52,7 @@ def idle(survey: Survey, word: str, pool: str | None, norm: str) -> list[str]:
     is_vector = word in survey.readings or survey.resolve(word).kind == "vector"
     if pool is not None and is_vector:
         told.append(f"layer.pool={pool} does nothing: layer={word} is one vector per image without it")
-    if norm != FINAL and not survey.is_of_blocks(word):
+    if norm != FINAL and survey.tap(word, norm=norm) == survey.tap(word):
         told.append(f"layer.norm={norm} does nothing: it is for block1 … blockN of a transformer, not for layer={word}")
     return told
 

@@ -153,8 +153,10 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
     blocks = _blocks(model, nodes, aliases)
     ending = Ending.of(forward, nodes)
     stages = stages_of(forward, nodes, aliases, ending, opened=not blocks)
-    # A plain transformer is spatial once, in its patch embedding; that is no stage.
+    # A plain transformer is spatial once, in its patch embedding; that is no stage, be its blocks found or not.
     plain = bool(blocks) and len(stages) <= 1
+    if not blocks and len(stages) == 1 and _turns_to_tokens(stages, nodes, aliases):
+        stages = {}
     taps = blocks if plain else _with_last_conv(stages)
     last = aliases.get(path := list(blocks.values())[-1], path) if plain else None
     norm = final_norm(forward, nodes, last) if last is not None else None
@@ -174,6 +176,13 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
         norm,
         {word: reading for word, reading in readings.items() if reading is not None},
     )
+
+
+def _turns_to_tokens(stages: Mapping[str, str], nodes: dict[str, Node], aliases: dict[str, str]) -> bool:
+    """Whether tokens follow the only map, so that what comes of them is the network (``TransformerEncoder``)."""
+    (path,) = stages.values()
+    names = list(nodes)
+    return any(nodes[name].kind == "tokens" for name in names[names.index(aliases.get(path, path)) + 1 :])
 
 
 def _of_tokens(last_block: str, norm: Norm | None, aliases: dict[str, str]) -> str:

@@ -144,13 +144,19 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _with_digests(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
     """Names that several networks share, with the beginning of their weights' digest: two checkpoints ``last.ckpt``."""
-    digests: dict[str, set[str]] = {}
+    digests: dict[tuple[str, str], set[str]] = {}
     for name, run in zip(names, runs, strict=True):
-        digests.setdefault(name, set()).add(run.tags.get("weights_digest", ""))
+        digests.setdefault((name, _part(run)), set()).add(run.tags.get("weights_digest", ""))
+    several = {name for (name, _), of in digests.items() if len(of) > 1}
     return tuple(
-        f"{name} {run.tags.get('weights_digest', '')[:6]}".rstrip() if len(digests[name]) > 1 else name
+        f"{name} {run.tags.get('weights_digest', '')[:6]}".rstrip() if name in several else name
         for name, run in zip(names, runs, strict=True)
     )
+
+
+def _part(run: Run) -> str:
+    """What a digest of weights is of: of rows made elsewhere each layer has its own."""
+    return run.tags.get("node", "") if "rows_kind" in run.tags else ""
 
 
 def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from frostmark.data.decode import WHOLE, Decoding, Held, decode, listed
-from frostmark.data.paths import Paths
+from frostmark.data.paths import PathList
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
 from frostmark.errors import ConfigError
@@ -56,7 +56,7 @@ class ImageFiles:
     def __post_init__(self) -> None:
         files = [path for path in self.paths if isinstance(path, Path)] if isinstance(self.paths, list) else []
         if files and len(files) == len(self.paths):
-            self.paths = Paths.below(self.root, files)
+            self.paths = PathList.below(self.root, files)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -99,7 +99,7 @@ class ImageFiles:
 
     @property
     def _names(self) -> Sequence[str]:
-        return self.paths.names if isinstance(self.paths, Paths) else [self.name(path) for path in self.paths]
+        return self.paths.names if isinstance(self.paths, PathList) else [self.name(path) for path in self.paths]
 
     def name(self, path: Path | Held) -> str:
         """How a file is called in the data set."""
@@ -110,7 +110,7 @@ class ImageFiles:
         kept = [i for i in range(len(self)) if i not in bad]
         return replace(
             self,
-            paths=self.paths.at(kept) if isinstance(self.paths, Paths) else [self.paths[i] for i in kept],
+            paths=self.paths.at(kept) if isinstance(self.paths, PathList) else [self.paths[i] for i in kept],
             labels=self.labels[kept],
             skipped=tuple(self.name(self.paths[i]) for i in sorted(bad)),
             digests=None if self.digests is None else [self.digests[i] for i in kept],

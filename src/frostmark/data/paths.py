@@ -1,6 +1,6 @@
 """Many paths below one folder, kept as their names: a million take a tenth of the memory of as many ``Path`` objects.
 
-paths = Paths.below(Path("flowers"), [Path("flowers/rose/1.jpg"), Path("flowers/rose/2.jpg")])
+paths = PathList.below(Path("flowers"), [Path("flowers/rose/1.jpg"), Path("flowers/rose/2.jpg")])
 paths[1]                                # Path("flowers/rose/2.jpg")
 paths.names                             # ("rose/1.jpg", "rose/2.jpg")
 """
@@ -14,7 +14,7 @@ from typing import overload
 
 
 @dataclass(frozen=True)
-class Paths(Sequence[Path]):
+class PathList(Sequence[Path]):
     """Paths in an order.
 
     Attributes:
@@ -26,7 +26,7 @@ class Paths(Sequence[Path]):
     names: Sequence[str]
 
     @classmethod
-    def below(cls, folder: Path, paths: Iterable[Path]) -> Paths:
+    def below(cls, folder: Path, paths: Iterable[Path]) -> PathList:
         """Of paths that are there.
 
         Raises:
@@ -40,12 +40,12 @@ class Paths(Sequence[Path]):
     @overload
     def __getitem__(self, position: int) -> Path: ...
     @overload
-    def __getitem__(self, position: slice) -> Paths: ...
-    def __getitem__(self, position: int | slice) -> Path | Paths:
+    def __getitem__(self, position: slice) -> PathList: ...
+    def __getitem__(self, position: int | slice) -> Path | PathList:
         if isinstance(position, slice):
-            return Paths(self.folder, self.names[position])
+            return PathList(self.folder, self.names[position])
         return Path(self.folder, self.names[position])
 
-    def at(self, positions: Iterable[int]) -> Paths:
+    def at(self, positions: Iterable[int]) -> PathList:
         """Those at some positions."""
-        return Paths(self.folder, tuple(self.names[i] for i in positions))
+        return PathList(self.folder, tuple(self.names[i] for i in positions))

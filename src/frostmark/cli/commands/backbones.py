@@ -39,7 +39,7 @@ from frostmark.results.terminal import cell
 BY_NAME = ("torchvision", "timm", "open_clip", "rows")
 """Words that take the name of a network, or none."""
 
-MAX_BUILT = 16
+MAX_BUILT = 20
 """Networks that are built for one answer: each takes up to a second."""
 
 
