@@ -125,9 +125,9 @@ def test_without_semaphores_this_process_reads(folder: dict[str, ImageSet], monk
         if name == "reading.semaphore":
             raise OSError(38, "Function not implemented")
 
-    assert processes_can_talk()
+    assert processes_can_talk(2)
     monkeypatch.setattr(faults, "armed", absent)
-    assert not processes_can_talk()
+    assert not processes_can_talk(2)
     (train, _) = parts(folder, in_fours(folder), 2)
     assert train.reader.workers == 0
     assert sum(len(batch.indices) for batch in train) == len(folder["train"])
@@ -153,7 +153,9 @@ def private_mounts() -> bool:
 
 
 @pytest.mark.skipif(not private_mounts(), reason="this machine lets nobody mount a small /dev/shm of his own")
-@pytest.mark.parametrize(("options", "workers"), [("size=64k", 2), ("size=4k,nr_inodes=1", 0), ("ro", 0)])
+@pytest.mark.parametrize(
+    ("options", "workers"), [("size=64k", 2), ("size=20k", 0), ("size=4k,nr_inodes=1", 0), ("ro", 0)]
+)
 def test_a_small_or_full_shm_stops_nobody(
     options: str, workers: int, folder: dict[str, ImageSet], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.benchmark.subject import Subject
+from frostmark.data.decode import digest_of
 from frostmark.data.files import ImageFiles, Observe, decoding_of
 from frostmark.data.pixels import EDGE, PACKED_WIDTH, a_pixel, packed, reduced, small_picture, unpacked_rows
 from frostmark.data.pixels import pixel_rows as pixel_rows_of
@@ -35,6 +36,10 @@ from frostmark.stats.copies import SKETCH_WIDTH
 
 PIXELS = "pixels"
 """The word of ``controls=`` that asks for them."""
+
+
+MAX_BESIDE = 64
+"""Large pictures, such as those of the images most alike, that are kept beside the sketches for a replay to show."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,15 @@ def pixels_seen(subject: Subject, store: FeatureStore) -> Seen | None:
 
 def thumbnails_seen(subject: Subject, store: FeatureStore) -> Seen | None:
     """The images as the network sees them, in small; None where they are not kept."""
+    edge = min(PAGE_EDGE, subject.pipeline.size)
+    how = f"{_geometry(subject)} to {edge}"
+    return _seen(subject, store, "thumbnails", how, partial(small_picture, edge=edge), 3 * edge * edge, "uint8")
+
+
+def _geometry(subject: Subject) -> str:
+    """What decides how an image looks to the network, beside its normalisation."""
     pipeline = subject.pipeline
-    edge = min(PAGE_EDGE, pipeline.size)
-    geometry = f"{pipeline.resize_to} {pipeline.crop} {pipeline.interpolation} {pipeline.rounded} to {edge}"
-    return _seen(subject, store, "thumbnails", geometry, partial(small_picture, edge=edge), 3 * edge * edge, "uint8")
+    return f"{pipeline.resize_to} {pipeline.crop} {pipeline.interpolation} {pipeline.rounded}"
 
 
 def _seen(
@@ -158,16 +168,22 @@ def _look(subject: Subject, seen: Seen, progress: Callable[[str], None]) -> None
 
 def pictures(subject: Subject, store: FeatureStore) -> Thumbnails:
     """The images as pictures for a person: out of the store where they are kept, else decoded."""
-    seen = thumbnails_seen(subject, store)
+    seen, beside = thumbnails_seen(subject, store), sketches_seen(subject, store)
     kept: dict[str, Entry] = {}
 
     def shown(split: str, positions: Sequence[int], edge: int | None) -> NDArray[np.uint8]:
         entry = None if seen is None or edge is None or edge > PAGE_EDGE else seen.entries[split]
-        if entry is None or not (split in kept or entry.intact()):
+        if entry is not None and (split in kept or entry.intact()):
+            kept[split] = entry
+            ascending, places = np.unique(np.asarray(positions, np.int64), return_inverse=True)
+            side = min(PAGE_EDGE, subject.pipeline.size)
+            return reduced(entry.rows(ascending)[places].reshape(-1, side, side, 3), edge)
+        if beside is None or len(positions) > MAX_BESIDE:
             return subject.thumbnails(split, positions, edge)
-        kept[split] = entry
-        ascending, places = np.unique(np.asarray(positions, np.int64), return_inverse=True)
-        side = min(PAGE_EDGE, subject.pipeline.size)
-        return reduced(entry.rows(ascending)[places].reshape(-1, side, side, 3), edge)
+        name = digest_of(f"{_geometry(subject)} {edge} {list(positions)}".encode()).hex()
+        large = beside.entries[split].derived(
+            f"pictures-{name}", lambda: {"pictures": subject.thumbnails(split, positions, edge)}
+        )
+        return np.asarray(large["pictures"], np.uint8)
 
     return shown

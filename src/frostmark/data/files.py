@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from frostmark.data.decode import WHOLE, Decoding, Held, decode, listed
+from frostmark.data.paths import Paths
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
 from frostmark.errors import ConfigError
@@ -29,7 +30,7 @@ class ImageFiles:
     """Images decoded when they are asked for.
 
     Attributes:
-        paths: in the order of the split.
+        paths: in the order of the split; of files, kept as their names alone.
         labels: (N,) int64.
         root: the folder of the data set, which the paths are named from.
         decoding: how much of them is decoded.
@@ -51,6 +52,11 @@ class ImageFiles:
     groups: Sequence[Hashable] | None = None
     decoding: Decoding = WHOLE
     observe: tuple[Observe, ...] = ()
+
+    def __post_init__(self) -> None:
+        files = [path for path in self.paths if isinstance(path, Path)] if isinstance(self.paths, list) else []
+        if files and len(files) == len(self.paths):
+            self.paths = Paths.below(self.root, files)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -80,7 +86,7 @@ class ImageFiles:
     def content(self) -> Sequence[bytes]:
         """Relative path and digest of every file, and the names of those that were skipped."""
         digests = self.digests or [listed(path)[0] for path in self.paths]
-        names = [self.name(path) for path in self.paths]
+        names = self._names
         left_out = [b"skipped\0" + name.encode("utf-8", "surrogateescape") for name in self.skipped]
         return [
             n.encode("utf-8", "surrogateescape") + b"\0" + d for n, d in zip(names, digests, strict=True)
@@ -89,7 +95,11 @@ class ImageFiles:
     @property
     def files(self) -> list[str]:
         """The name of every file, from the folder of the data set."""
-        return [storable(self.name(path)) for path in self.paths]
+        return [storable(name) for name in self._names]
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return self.paths.names if isinstance(self.paths, Paths) else [self.name(path) for path in self.paths]
 
     def name(self, path: Path | Held) -> str:
         """How a file is called in the data set."""
@@ -100,7 +110,7 @@ class ImageFiles:
         kept = [i for i in range(len(self)) if i not in bad]
         return replace(
             self,
-            paths=[self.paths[i] for i in kept],
+            paths=self.paths.at(kept) if isinstance(self.paths, Paths) else [self.paths[i] for i in kept],
             labels=self.labels[kept],
             skipped=tuple(self.name(self.paths[i]) for i in sorted(bad)),
             digests=None if self.digests is None else [self.digests[i] for i in kept],

@@ -24,6 +24,9 @@ from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import DataError, FrostmarkError
 from frostmark.faults import point
 
+SEMAPHORES, MORE_SEMAPHORES = 3, 5
+"""Of every queue, of which each process has one and this one another; of the event that ends them."""
+
 
 class _Wanted(NamedTuple):
     split: str
@@ -42,7 +45,7 @@ def parts(splits: Mapping[str, ImageSet], batches: Mapping[str, Sequence[range]]
         workers: processes that read; 0 for threads of this one.
     """
     wanted = [_Wanted(split, positions) for split in splits for positions in batches[split]]
-    reader = _Reader(_Images(splits), wanted, workers if processes_can_talk() else 0)
+    reader = _Reader(_Images(splits), wanted, workers if processes_can_talk(workers) else 0)
     made, start = [], 0
     for split in splits:
         made.append(Part(reader, start, len(batches[split])))
@@ -50,11 +53,11 @@ def parts(splits: Mapping[str, ImageSet], batches: Mapping[str, Sequence[range]]
     return made
 
 
-def processes_can_talk() -> bool:
-    """Whether this machine has what processes need to pass batches on: semaphores, a few bytes in /dev/shm."""
+def processes_can_talk(workers: int) -> bool:
+    """Whether this machine has what so many processes need to pass batches on: semaphores, a page each in /dev/shm."""
     try:
         point("reading.semaphore")
-        multiprocessing.Lock()
+        _ = [multiprocessing.Lock() for _ in range(SEMAPHORES * (workers + 1) + MORE_SEMAPHORES)]  # all at once
     except (OSError, ImportError):  # no /dev/shm, or it is full
         return False
     return True

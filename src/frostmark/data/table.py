@@ -22,6 +22,7 @@ from frostmark.data.decode import Decoding
 from frostmark.data.entries import Columns, Entries, TablePart
 from frostmark.data.files import ImageFiles, check_reading
 from frostmark.data.lines import read_lines
+from frostmark.data.paths import Paths
 from frostmark.data.source import Limits, SplitName
 from frostmark.data.split_names import is_split
 from frostmark.data.splitting import HashSplit, parted
@@ -80,7 +81,7 @@ class ImageTable:
         content, chosen = self._content, self._content.positions[split]
         groups = content.groups
         return ImageFiles(
-            [Path(self._root, content.names[i]) for i in chosen],
+            Paths(self._root, tuple(content.names[i] for i in chosen)),
             torch.tensor([content.labels[i] for i in chosen], dtype=torch.long),
             self._root,
             skip_bad=self.on_bad_image == "skip",
