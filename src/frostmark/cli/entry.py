@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import hydra
@@ -105,8 +106,7 @@ def _of_rows(arguments: list[str]) -> list[str]:
 
 def _own_folder(arguments: list[str]) -> Path | None:
     """What ``--config-dir`` names."""
-    following = zip(arguments, [*arguments[1:], ""], strict=True)
-    named = [after for word, after in following if word in OWN_FOLDER and after]
+    named = [after for word, after in pairwise(arguments) if word in OWN_FOLDER]
     named += [word.partition("=")[2] for word in arguments if word.startswith(f"{OWN_FOLDER[1]}=")]
     return Path(named[-1]) if named else None
 
