@@ -1,11 +1,16 @@
 """How the program begins and ends without work that nobody asked for.
 
-start()                 # imports are not searched for garbage
+start()                 # imports are not searched for garbage, and threads that wait for each other sleep
 imported()              # what is there by now stays, and is not searched later either
 leave(0)                # everything open is closed; modules are not taken apart one by one
 
 Python looks for garbage again and again while some thousand modules are imported, and takes all of them apart at the
 end: of a run that only replays stored rows that was a third of the time.
+
+The threads of a forward pass meet after every operation, and by default the first spins for milliseconds until the
+others come. Beside another program, or in a container with a share of the processors, that is most of the time:
+MobileNetV3-small took 5 to 37 ms an image instead of 2, ResNet18 38 instead of 17. Where nothing else ran, spinning
+for microseconds took 0.93 ms instead of 0.84, and 9.6 in both ways.
 """
 
 from __future__ import annotations
@@ -18,10 +23,15 @@ import threading
 from contextlib import suppress
 from typing import NoReturn
 
+SPINS = "1000"
+"""Looks at whether the others have come before a thread sleeps; 300,000 by default."""
+
 
 def start() -> None:
-    """Before anything large is imported."""
+    """Before anything large is imported: OpenMP reads its environment when it is loaded."""
     gc.disable()
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def imported() -> None:
