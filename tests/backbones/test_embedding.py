@@ -494,7 +494,7 @@ def test_a_network_of_torchvision_is_read_alike_by_name_and_as_a_module() -> Non
 
 
 class OneEncoder(nn.Module):
-    """A transformer of torch's own encoder, which is one operation: its blocks are not seen."""
+    """A transformer of torch's own encoder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -505,6 +505,20 @@ class OneEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.norm(self.encoder(self.patches(x).flatten(2).transpose(1, 2))).mean(1))
+
+
+def test_blocks_of_torchs_own_encoder_are_those_of_a_transformer() -> None:
+    module = lived_in(OneEncoder()).eval()
+    survey = ModuleBackbone(module, name="mine", size=64).survey()
+    assert list(survey.taps) == ["block1", "block2", "tokens", "embedding", "penultimate", "logits"]
+    seen = images(64)
+    with torch.inference_mode():
+        tokens = module.patches(seen).flatten(2).transpose(1, 2)
+        first = module.norm(module.encoder.layers[0](tokens)).mean(1)
+        last = module.norm(module.encoder(tokens)).mean(1)
+        rows = Extractor(module, [survey.tap("block1", "mean"), survey.tap("tokens"), survey.tap("embedding")])(seen)
+    for found, expected in zip(rows, (first, last, last), strict=True):
+        assert distance(found, expected) < 1e-5
 
 
 def test_the_patches_of_a_transformer_are_no_last_convolution() -> None:

@@ -46,6 +46,30 @@ class _Tracer(NodePathTracer):  # type: ignore[misc]  # torchvision has no types
         images = list(inspect.signature(root_fn).parameters)[1]
         return root_fn, [self.root, self.create_proxy("placeholder", images, (), {})]
 
+    def is_leaf_module(self, m: nn.Module, module_qualname: str) -> bool:
+        leaf: bool = super().is_leaf_module(m, module_qualname)
+        return leaf and type(m) is not nn.TransformerEncoder
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> object:
+        """Of torch's own transformer every layer is a node, as of any other: its blocks can be tapped."""
+        return super().call_module(m, _layer_by_layer(m) if type(m) is nn.TransformerEncoder else forward, args, kwargs)
+
+
+def _layer_by_layer(encoder: nn.TransformerEncoder) -> Callable[..., object]:
+    """What its forward computes, without the branches that only choose a faster way."""
+
+    def forward(
+        src: object, mask: object = None, src_key_padding_mask: object = None, is_causal: bool | None = None
+    ) -> object:
+        for layer in encoder.layers:
+            masks = {"src_mask": mask, "src_key_padding_mask": src_key_padding_mask, "is_causal": bool(is_causal)}
+            src = layer(src, **masks)
+        return src if encoder.norm is None else encoder.norm(src)
+
+    return forward
+
 
 def without_inplace(model: nn.Module) -> nn.Module:
     """``model`` with every module's in-place activation switched off: it would change a tap after it was read."""
