@@ -287,3 +287,14 @@ def test_what_is_written_is_read_and_never_half_there(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["out.safetensors"]
     with pytest.raises(DataError, match="no folder"):
         write_safetensors(tmp_path / "no" / "out.safetensors", tensors, {})
+
+
+def test_a_shuffled_frame_of_pandas_is_read(tmp_path: Path) -> None:
+    """Pandas keeps the numbers of the lines as a column of its own."""
+    pandas = pytest.importorskip("pandas")
+    rows = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    frame = pandas.DataFrame({"split": ["train", "test"] * 4, "label": ["a", "a", "b", "b"] * 2, "fc": list(rows)})
+    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "rows.parquet")
+    given = read_rows(tmp_path / "rows.parquet")
+    assert given.layers == ("fc",)
+    assert given.layer("fc").rows["train"].shape == (4, 3)

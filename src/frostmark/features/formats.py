@@ -12,6 +12,7 @@ column of lists per layer. Nothing in a file is run: pickled objects are refused
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import uuid
 import zlib
@@ -200,13 +201,18 @@ def write_safetensors(path: Path, tensors: Mapping[str, Array], texts: Mapping[s
 # ---------------------------------------------------------------- parquet
 
 
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls the numbers of the lines of a frame that was filtered or shuffled."""
+
+
 def _parquet(path: Path) -> Contents:
     from pyarrow import ArrowException, parquet
 
     try:
         schema = parquet.read_schema(path)
         texts = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-        columns = {name: _is_layer(schema.field(name).type, name) for name in schema.names if name != "split"}
+        told = [name for name in schema.names if name != "split" and not _PANDAS_INDEX.fullmatch(name)]
+        columns = {name: _is_layer(schema.field(name).type, name) for name in told}
         splits = _splits(path, schema.names)
     except ArrowException as problem:
         raise ValueError(str(problem)) from problem
