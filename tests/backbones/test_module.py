@@ -168,6 +168,10 @@ def test_a_module_that_cannot_be_copied_is_refused() -> None:
         (nn.Identity(), {"mean": [0.5, 0.5]}),
         (nn.Identity(), {"std": [0]}),
         (nn.Identity(), {"size": 0}),
+        (nn.Identity(), {"size": "96"}),
+        (nn.Identity(), {"size": 96.0}),
+        (nn.Identity(), {"mean": 0.5}),
+        (nn.Identity(), {"mean": "0.5"}),
     ],
 )
 def test_arguments_that_mean_nothing_are_refused(module: nn.Module, arguments: dict[str, object]) -> None:

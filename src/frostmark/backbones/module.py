@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Self
 
 import torch
@@ -66,17 +67,18 @@ class ModuleBackbone:
             raise ConfigError(
                 f"a {type(module).__name__} is not a torch module", fix="ModuleBackbone(<torch.nn.Module>)"
             )
-        if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0 or (size is not None and size < 1):
+        means, stds = _of_channels(mean), _of_channels(std)
+        if not (means and stds and min(stds) > 0 and _is_size(size)):
             raise ConfigError(
-                f"mean={list(mean)}, std={list(std)}, size={size} describe no images of three channels",
-                fix="mean and std of 1 or 3 numbers, std above 0, size above 0",
+                f"mean={mean!r}, std={std!r}, size={size!r} do not describe images of three channels",
+                fix="mean and std: lists of 1 or 3 numbers, std above 0; size: a whole number above 0",
             )
         self.name = name or type(module).__name__
         self.family = type(module).__name__
         self._size = size
         self._module = module
         self._factory = factory
-        self._mean, self._std = ([*numbers] * (3 // len(numbers)) for numbers in (mean, std))
+        self._mean, self._std = (numbers * (3 // len(numbers)) for numbers in (means, stds))
 
     @cached_property
     def size(self) -> int:
@@ -233,3 +235,16 @@ def _loose_tensors(model: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
         for name, value in list(vars(module).items()):
             if isinstance(value, Tensor):
                 yield module, name, value
+
+
+def _of_channels(given: Iterable[float]) -> list[float]:
+    """The numbers that a user gave, one for each channel or one for all; none of what is not numbers."""
+    try:
+        numbers = [float(number) for number in given]
+    except (TypeError, ValueError):
+        return []
+    return numbers if len(numbers) in (1, 3) else []
+
+
+def _is_size(size: object) -> bool:
+    return size is None or (isinstance(size, Integral) and int(size) > 0)
