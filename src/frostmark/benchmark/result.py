@@ -80,7 +80,7 @@ class Result:
         classes: names in the order of their labels.
         rows: split → (N, D) float32, the features of every image; read from the store when they are asked for.
         labels: split → (N,) int64.
-        files: split → (N,) the name of every image's file; empty where images are no files.
+        files: split → (N,) the name of every image's file; empty where images are not files.
         groups: split → (N,) the group of every image as a number; empty of independent images.
         outcomes: ``<split>/<name>`` → (N,) one value per image, such as whether it was classified correctly.
     """

@@ -147,7 +147,7 @@ class Subject:
 
     @cached_property
     def files(self) -> dict[str, NDArray[np.str_]]:
-        """By split, the name of every image's file; empty where the images are no files."""
+        """By split, the name of every image's file; empty where the images are not files."""
         names = {split: files_of(images) for split, images in self.splits.items()}
         return {split: np.array(of, dtype=str) for split, of in names.items() if of is not None}
 

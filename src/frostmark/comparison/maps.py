@@ -78,7 +78,7 @@ class AlignedMaps:
 
 
 def _files(run: Run, index: Mapping[str, Array]) -> dict[str, list[str]]:
-    """The names of the files of the images that are shown; empty of images that are no files."""
+    """The names of the files of the images that are shown; empty of images that are not files."""
     return {split: run.files[split][of].tolist() for split, of in index.items() if split in run.files}
 
 

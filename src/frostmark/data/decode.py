@@ -172,7 +172,7 @@ def _read(path: Path) -> bytes:
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no file")
+            raise OSError("it is not a file")
         _refuse_bytes(status.st_size)
         return file.read()
 

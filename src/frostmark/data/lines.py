@@ -211,7 +211,7 @@ def text_of(value: object) -> str | None:
     """A value as text, None for an empty one.
 
     Raises:
-        ValueError: if it is no name: a list, bytes, a number that is not whole.
+        ValueError: if it is not a name: a list, bytes, a number that is not whole.
     """
     if value is None:
         return None

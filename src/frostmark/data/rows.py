@@ -22,7 +22,7 @@ from frostmark.data.source import Batch, Limits, SplitName
 from frostmark.errors import DataError
 
 GREY = 128
-"""Of the picture of a file that is no image."""
+"""Of the picture of a file that is not an image."""
 
 
 @dataclass

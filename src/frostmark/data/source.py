@@ -102,7 +102,7 @@ class TensorImages:
         images: (N, C, H, W) uint8 with C of 1 or 3.
         labels: (N,) int64.
         groups: N ids; None where no groups are known.
-        files: N names; None where the images are no files.
+        files: N names; None where the images are not files.
     """
 
     images: Tensor
@@ -135,7 +135,7 @@ def groups_of(images: ImageSet) -> Sequence[Hashable] | None:
 
 
 def files_of(images: ImageSet) -> Sequence[str] | None:
-    """The name of every image's file; None where the images are no files."""
+    """The name of every image's file; None where the images are not files."""
     files: Sequence[str] | None = getattr(images, "files", None)
     return files
 

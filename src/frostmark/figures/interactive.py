@@ -60,7 +60,7 @@ class InteractiveView:
         neighbours_split: the view in which the neighbours are.
         kept: (N,) 0 … 1, the share of a point's neighbourhood that the map keeps; None if not known. NaN is allowed.
         thumbnails: (N, h, w, 3) uint8, or None: then no images are shown. Sixty-four pixels a side are enough.
-        files: (N,) names of the images' files; None of images that are no files.
+        files: (N,) names of the images' files; None of images that are not files.
     """
 
     split: str

@@ -85,7 +85,7 @@ class LinkedImages:
         labels: split → (N,) class numbers.
         index: split → (N,) numbers of the images in the data set.
         thumbnails: split → (N, h, w, 3) uint8, or None: then no images are shown.
-        files: split → (N,) names of the images' files; empty of images that are no files.
+        files: split → (N,) names of the images' files; empty of images that are not files.
     """
 
     labels: Mapping[str, Labels]

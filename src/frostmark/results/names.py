@@ -19,7 +19,7 @@ def with_files(table: Mapping[str, Sequence[object]], files: Mapping[str, Array]
     """A table with a ``split`` column, and the file of every image that it numbers.
 
     Args:
-        files: split → (N,) names; empty where the images are no files.
+        files: split → (N,) names; empty where the images are not files.
     """
     if not files or "split" not in table:
         return {name: list(column) for name, column in table.items()}
