@@ -154,7 +154,8 @@ def _opened(path: Path | Held, content: bytes) -> Iterator[Image.Image]:
                 _refuse_size(*image.size)
                 yield image
     except UnidentifiedImageError as problem:
-        raise _unreadable(path, f"its bytes are none of {', '.join(FORMATS)}") from problem
+        what = f"its bytes are none of {', '.join(FORMATS)}" if content else "it is empty"
+        raise _unreadable(path, what) from problem
     except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
         raise _unreadable(path, str(problem).splitlines()[0] if str(problem) else type(problem).__name__) from problem
 
