@@ -33,7 +33,10 @@ from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
 NUMBERS = "metrics.json"
-"""Everything that a comparison asks of a run but for arrays."""
+"""Everything that a comparison asks of a run but for arrays; metrics.schema.json beside this file is its schema."""
+
+SCHEMA = 1
+"""Version of that file: a reader of one version reads the version before, and refuses a later one."""
 
 
 @dataclass
@@ -206,6 +209,7 @@ class Record:
         for name, table in sorted(self.tables.items()):
             self.tracker.log_file(write_csv(self.folder / f"{name}.csv", table))
         numbers = {
+            "schema": SCHEMA,
             "title": self.title,
             "classes": self.classes,
             "run_id": self.tracker.run_id,
