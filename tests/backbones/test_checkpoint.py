@@ -135,6 +135,24 @@ def test_a_name_with_a_million_dots_takes_no_time(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- refused
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_cut_file_is_told_as_one_wherever_it_was_cut(zipped: bool, tmp_path: Path) -> None:
+    """Never by what torch trips over: EOFError, "pop from empty list", "Invalid argument"."""
+    whole = saved(tmp_path / "whole.pth", MINE, _use_new_zipfile_serialization=zipped).read_bytes()
+    for end in range(16, len(whole) - 1, 37):
+        (tmp_path / "w.pth").write_bytes(whole[:end])
+        with pytest.raises(DataError, match="was cut off"):
+            read_checkpoint(tmp_path / "w.pth")
+
+
+def test_a_file_by_the_ending_of_another_kind_is_told_with_the_command_that_renames_it(tmp_path: Path) -> None:
+    saved(tmp_path / "my weights.safetensors", MINE)
+    with pytest.raises(DataError, match=r"it is a file of torch\.save") as told:
+        read_checkpoint(tmp_path / "my weights.safetensors")
+    subprocess.run(told.value.fix.partition("new file: ")[2], shell=True, check=True)
+    assert read_checkpoint(tmp_path / "my weights.pth").states[""].keys() == MINE.keys()
+
+
 class Bomb:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch executed",)

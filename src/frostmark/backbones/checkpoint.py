@@ -17,15 +17,17 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from frostmark.backbones.pickled import refusal
+from frostmark.backbones.pickled import NotWeightsError, command_of, refusal
 from frostmark.errors import DataError
 from frostmark.names import visible
+from frostmark.signatures import LFS_POINTER, WEB_PAGE, kind_of
 
 State = Mapping[str, Tensor]
 
@@ -214,12 +216,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             never run); the message says how to save the tensors alone.
     """
     if not path.is_file():
-        raise DataError(f"there is no weights file {path}", fix="backbone.weights=<an existing file>")
-    with path.open("rb") as file:
-        start = file.read(64)
-    if start.lstrip()[:1] == b"<" or start.startswith(b"version https://git-lfs"):
-        what = "a Git LFS pointer" if start.startswith(b"version") else "a web page"
-        raise DataError(f"{path} is {what}, not weights", fix="download the weights file itself and name that one")
+        told = f"{path} is a folder" if path.is_dir() else f"there is no weights file {path}"
+        raise DataError(told, fix="backbone.weights=<an existing file>")
+    kind = kind_of(path)
+    if kind.words in (WEB_PAGE, LFS_POINTER):
+        raise DataError(
+            f"{path} is {kind.words}, not weights", fix="download the weights file itself and name that one"
+        )
     try:
         return Checkpoint(path, _states(_read(path)))
     except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
@@ -252,7 +255,7 @@ def _states(content: object) -> dict[str, State]:
             states[place] = state
         problems.append(problem)
     if not states:
-        raise ValueError(problems[0])
+        raise NotWeightsError(problems[0])
     return states
 
 
@@ -277,18 +280,37 @@ def _places(content: object) -> list[str]:
 def _strange(state: object) -> str:
     """What makes it no set of weights; nothing is computed with it before that is known."""
     if not isinstance(state, Mapping) or not state:
-        return f"it holds a {type(state).__name__}, not a dictionary of tensors"
+        what = "nothing" if state is None or isinstance(state, Mapping) else _named(state)
+        return f"it holds {what}, not a dictionary of tensors"
     for key, value in state.items():
         if problem := _strange_entry(key, value):
             return f"entry {key!r} is {problem}"
     return ""
 
 
+_KINDS = {
+    str: "a text",
+    list: "a list",
+    tuple: "a tuple",
+    dict: "a dictionary",
+    Tensor: "one tensor",
+    bool: "a truth value",
+}
+
+
+def _named(value: object) -> str:
+    """What a value is, for a person."""
+    if value is None:
+        return "nothing"
+    of_kind = (words for kind, words in _KINDS.items() if isinstance(value, kind))
+    return next(of_kind, "a number" if isinstance(value, Number) else f"an object of {type(value).__name__}")
+
+
 def _strange_entry(key: object, value: object) -> str:
     if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}, not a tensor"
+        return f"{_named(value)}, not a tensor"
     if not isinstance(key, str):
-        return "not called by a name"
+        return "called by something else than a text"
     if value.is_complex() or value.is_quantized or value.layout != torch.strided or value.is_meta:
         return f"a tensor of {value.dtype}, {value.layout} on {value.device}; weights are plain numbers"
     return ""
