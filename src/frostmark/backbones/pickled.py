@@ -13,7 +13,6 @@ import pickle
 import pickletools
 import re
 import shlex
-import struct
 import sys
 from pathlib import Path
 
@@ -109,8 +108,8 @@ def _told(path: Path, problem: BaseException) -> str:
     return "it is damaged: its parts do not fit together"
 
 
-_OLD_PARTS = 5
-"""Pickles in a row at the beginning of a file of torch before 1.6; behind them stand the values."""
+_OLD_MAGIC, _OLD_PARTS = pickle.dumps(0x1950A86A20F9469CFC6C, 2), 5
+"""How a file of torch before 1.6 begins, and the pickles in a row that it holds; behind them stand the values."""
 
 
 def _ends_early(path: Path, problem: BaseException) -> bool:
@@ -119,16 +118,14 @@ def _ends_early(path: Path, problem: BaseException) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            for _ in range(_OLD_PARTS if isinstance(problem, _OF_A_CUT_FILE) else 1):
+            parts = _OLD_PARTS if file.read(len(_OLD_MAGIC)) == _OLD_MAGIC else 1
+            file.seek(0)
+            for _ in range(parts):
                 for _ in pickletools.genops(file):
                     pass
     except ValueError as cut:
         return re.search("exhausted|not enough data|only .* remain|newline", str(cut)) is not None
     return False
-
-
-_OF_A_CUT_FILE = (EOFError, IndexError, struct.error)
-"""What torch raises between two pickles of which the second is missing."""
 
 
 def _intact(path: Path) -> str:
