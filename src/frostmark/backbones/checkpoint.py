@@ -24,7 +24,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from frostmark.backbones.pickled import NotWeightsError, command_of, refusal
+from frostmark.backbones.pickled import NotWeightsError, command_of, loading_code, refusal
+from frostmark.backbones.places import by_place
 from frostmark.errors import DataError
 from frostmark.names import visible
 from frostmark.signatures import LFS_POINTER, WEB_PAGE, kind_of
@@ -49,6 +50,7 @@ _SECOND = frozenset({"k", "momentum", "target", "current"})
 """Words of sets that stand behind their like: MoCo evaluates ``encoder_q``; Lightning keeps the averaged weights in
 ``state_dict`` and the others in ``current_model_state``."""
 
+_COUNTER = "num_batches_tracked"
 _DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
 
@@ -87,6 +89,10 @@ class _Choice(NamedTuple):
         behind = 0 if words & _AVERAGED else 2 if words & _SECOND else 1
         return -self.fitting, -len(self.names), self.surplus, behind
 
+    def is_most_of(self, expected: State) -> bool:
+        """Whether it has over half of the network's tensors."""
+        return 2 * len(self.names) > sum(not name.endswith(_COUNTER) for name in expected)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -111,8 +117,14 @@ class Checkpoint:
         """
         choices = [c for place in self.states for c in _choices(place, self._named(place), expected)]
         chosen, *others = sorted(choices, key=lambda choice: (*choice.rank, len(choice.prefix)))
-        self._refuse_equals(chosen, others)
         state = self._named(chosen.place)
+        if chosen.is_most_of(expected):
+            self._refuse_equals(chosen, others)
+        else:
+            self._refuse_places(expected)
+            below = sum(key.startswith(chosen.prefix) for key in state)
+            if 2 * below < len(state):  # names that a part of it happens to share
+                chosen = _Choice(chosen.place, _shared_wrappers(state))
         mine = {key.removeprefix(chosen.prefix): v for key, v in state.items() if key.startswith(chosen.prefix)}
         versions = {
             key.removeprefix(chosen.prefix) if key.startswith(chosen.prefix) else "": version
@@ -131,15 +143,23 @@ class Checkpoint:
         if not chosen.names or not equal:
             return
         names = ", ".join(_quoted(f"{c.place}: {c.prefix}" if c.place else c.prefix) for c in [chosen, *equal][:4])
-        place = f"[{chosen.place!r}]" if chosen.place else ""
-        code = (
-            f"import torch; s = torch.load({str(self.path)!r}, map_location='cpu', weights_only=True){place}; "
-            f"torch.save({{k: v for k, v in s.items() if k.startswith({chosen.prefix!r})}}, 'weights.pth')"
-        )
+        code = f"torch.save({{k: v for k, v in s.items() if k.startswith({chosen.prefix!r})}}, 'weights.pth')"
         raise DataError(
             f"{self.path} holds several sets of weights that fit the network: {names}",
-            fix=f'save the one that you mean and name that file: python -c "{code}"',
+            fix="save the one that you mean and name that file: "
+            f"{command_of(f'import torch; s = {loading_code(self.path, chosen.place)}; {code}')}",
         )
+
+    def _refuse_places(self, expected: State) -> None:
+        for place in self.states:
+            if found := by_place(self._named(place), expected):
+                code = f"import torch; s = {loading_code(self.path, place)}; {found.code}"
+                raise DataError(
+                    f"{self.path}: its tensors are called by their places ({found.shown}), as "
+                    "nn.Sequential(*network.children()) calls them, and not by the network's names",
+                    fix=f"if the parts stand in the order of the network, give them its names and name the new file: "
+                    f"{command_of(code)}",
+                )
 
     def _told(self, chosen: _Choice, mine: State, state: State) -> Iterator[str]:
         """What a person should know of the choice."""
@@ -171,9 +191,7 @@ def _choices(place: str, state: State, expected: State) -> list[_Choice]:
 
 
 def _choice(place: str, prefix: str, keys: list[str], state: State, expected: State) -> _Choice:
-    names = {
-        key.removeprefix(prefix): key for key in keys if not key.endswith("num_batches_tracked")
-    }  # torch has those
+    names = {key.removeprefix(prefix): key for key in keys if not key.endswith(_COUNTER)}  # torch has those
     fitting = sum(state[key].shape == expected[name].shape for name, key in names.items())
     surplus = sum(key.startswith(prefix) for key in state) - len(keys)
     return _Choice(place, prefix, frozenset(names), fitting, surplus)

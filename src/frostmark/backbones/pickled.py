@@ -200,6 +200,14 @@ def _beside(path: Path) -> str:
     return str(path.with_name(f"{path.name.partition('.')[0]}-weights.pth"))
 
 
+def loading_code(path: Path, place: str) -> str:
+    """An expression for the tensors of a file, below a place such as ``state.model``; nothing of the file is run."""
+    if path.suffix.lower() == ".safetensors":
+        return f"__import__('safetensors.torch').torch.load_file({str(path)!r})"
+    keys = "".join(f"[{key!r}]" for key in place.split(".") if key)
+    return f"torch.load({str(path)!r}, map_location='cpu', weights_only=True){keys}"
+
+
 def command_of(code: str) -> str:
     """A program of one line as it is pasted into a shell."""
     plain = not set('"$`\\!') & set(code)

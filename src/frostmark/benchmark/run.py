@@ -197,7 +197,7 @@ def _result(
         _rows(subject, extraction),
         record.labels,
         record.files,
-        record.groups,
+        subject.group_names,
         record.outcomes,
     )
 
