@@ -200,6 +200,15 @@ def _beside(path: Path) -> str:
     return str(path.with_name(f"{path.name.partition('.')[0]}-weights.pth"))
 
 
+def converting(path: Path, safe: Path) -> str:
+    """A command that writes the tensors of a pickle into a file of safetensors; it stops at anything but tensors."""
+    copied = "{k: v.contiguous().clone() for k, v in c.items()}"
+    return command_of(
+        f"import torch; from safetensors.torch import save_file; c = {loading_code(path, '')}; c = {_part()}; "
+        f"save_file({copied}, {str(safe)!r})"
+    )
+
+
 def loading_code(path: Path, place: str) -> str:
     """An expression for the tensors of a file, below a place such as ``state.model``; nothing of the file is run."""
     if path.suffix.lower() == ".safetensors":

@@ -42,7 +42,7 @@ class ByPlace:
 
 
 def by_place(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> ByPlace | None:
-    """How places become names, if most of the network is found by that and nothing below the prefix is anything else."""
+    """How places become names, if that finds most of the network and leaves nothing below the prefix."""
     for prefix in _prefixes(state):
         below = [key.removeprefix(prefix) for key in state if key.startswith(prefix)]
         places, parts = (list(dict.fromkeys(_first(key) for key in keys)) for keys in (below, expected))

@@ -53,6 +53,27 @@ class ImageFiles:
     decoding: Decoding = WHOLE
     observe: tuple[Observe, ...] = ()
 
+    @classmethod
+    def chosen(
+        cls,
+        positions: Sequence[int],
+        paths: Sequence[Path],
+        labels: Sequence[int],
+        groups: Sequence[Hashable] | None,
+        root: Path,
+        on_bad_image: str,
+        bits: int | None,
+    ) -> ImageFiles:
+        """The images at some positions of a data set, in that order; how they are read see :func:`check_reading`."""
+        return cls(
+            paths.at(positions) if isinstance(paths, PathList) else [paths[i] for i in positions],
+            torch.tensor([labels[i] for i in positions], dtype=torch.long),
+            root,
+            skip_bad=on_bad_image == "skip",
+            groups=None if groups is None else [groups[i] for i in positions],
+            decoding=Decoding(bits=bits),
+        )
+
     def __post_init__(self) -> None:
         files = [path for path in self.paths if isinstance(path, Path)] if isinstance(self.paths, list) else []
         if files and len(files) == len(self.paths):
