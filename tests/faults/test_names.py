@@ -64,8 +64,9 @@ from frostmark.figures.maps import MapView, draw_maps
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
+from frostmark.results.findings import Findings
 from frostmark.results.progress import ProgressLine
-from frostmark.results.summary import Findings, summarise
+from frostmark.results.summary import summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
 from frostmark.tracking.mlflow import MlflowStore
 from support.map_page import chromium

@@ -16,6 +16,7 @@ from pathlib import Path
 from frostmark.data.files import ImageFiles, check_reading
 from frostmark.data.grouping import PathGroups
 from frostmark.data.layout import Layout, class_remarks, layout_of
+from frostmark.data.paths import PathList
 from frostmark.data.source import Limits, SplitName
 from frostmark.data.split_names import split_name
 from frostmark.data.splitting import HashSplit
@@ -85,11 +86,11 @@ class ImageFolder:
 
     def split(self, split: SplitName) -> ImageFiles:
         layout = self._layout
-        paths, labels = layout.images(split)
-        names = [str(path.relative_to(self._root)) for path in paths]
+        names, labels = layout.images(split, self._root)
         groups = None if self.group is None else PathGroups(self.group).of(names)
         hashed = HashSplit(self.test_share, self.split_seed)
         chosen = hashed.order(names) if layout.separated else hashed.parted(names, groups)[split]
+        paths = PathList(self._root, names)
         return ImageFiles.chosen(chosen, paths, labels, groups, self._root, self.on_bad_image, self.bits)
 
     @property
