@@ -23,7 +23,7 @@ from frostmark.comparison.compared import Compared
 from frostmark.comparison.tables import ranking_table
 from frostmark.config.schema import Config
 from frostmark.names import visible
-from frostmark.results.outcome import Outcome, standing, time_left
+from frostmark.results.outcome import Outcome, new_remarks, standing, time_left
 from frostmark.results.short_table import short_table
 from frostmark.results.tables import metric_lines, metrics_table, notes, sweep_table
 from frostmark.results.terminal import cell
@@ -61,13 +61,20 @@ def print_result(result: Result, config: Config, with_link: bool = True) -> None
         print(how_to_open(result.link, config.tracking.uri, config.paths.root))
 
 
-def print_job(result: Result, config: Config, sweep: Path) -> None:
-    """A job of a sweep that ended well: one line, or all of it where that is asked for."""
+def print_job(result: Result, config: Config, sweep: Path, job: str) -> None:
+    """A job of a sweep that ended well: one line and what no other job has said, or all of it where that is asked for.
+
+    Args:
+        sweep: its folder.
+        job: the overrides of the job.
+    """
     if config.output == "full":
         print_result(result, config, with_link=False)
         return
     parts = [f"{standing(sweep)} {result.title}", result.sentence, time_left(sweep)]
     print(visible(" · ".join(part for part in parts if part)), flush=True)
+    if remarks := new_remarks(sweep, job):
+        console().print(_listed(remarks))
 
 
 def _listed(notes: Sequence[str]) -> Table:

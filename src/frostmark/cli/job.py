@@ -83,11 +83,11 @@ def work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
     assert result is not None, "a job runs in one process"
     # Before anything is printed: whoever reads may have gone, and the result is not lost with them.
     _outcome(choices, result, folder).write(folder)
-    print_job(result, checked, folder.parent)
+    print_job(result, checked, folder.parent, choices)
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:
-    done = Outcome(choices, result.title, 0, "", result.run_id, folder=str(folder))
+    done = Outcome(choices, result.title, 0, "", result.run_id, folder=str(folder), remarks=tuple(result.remarks))
     if result.decides is None:
         return done
     key, kind = result.decides

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from frostmark.results.progress import span
+from frostmark.names import span
 
 _OUTCOME = "outcome.json"
 _RECORD = "sweep.json"
@@ -35,6 +35,7 @@ class Outcome:
         metric: that metric, for a person.
         folder: where its files are, if it ended well.
         pid: of the process that works on it.
+        remarks: what was said beside its metrics.
     """
 
     job: str
@@ -46,6 +47,7 @@ class Outcome:
     folder: str | None = None
     pid: int | None = None
     metric: str = ""
+    remarks: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Leave the outcome in the job's own folder; whoever reads meanwhile sees the one before it whole."""
@@ -80,6 +82,13 @@ def time_left(sweep: Path) -> str:
         return ""
     taken = time.time() - (sweep / _RECORD).stat().st_mtime
     return f"{span(taken / done * (record.jobs - done))} left"
+
+
+def new_remarks(sweep: Path, job: str) -> list[str]:
+    """What the job of these overrides has to say that none of the others has said."""
+    ended = outcomes(sweep)
+    known = {remark for o in ended if o.job != job for remark in o.remarks}
+    return [remark for o in ended if o.job == job for remark in o.remarks if remark not in known]
 
 
 def has_ended(folder: Path) -> bool:

@@ -21,12 +21,6 @@ EVERY_S = 5.0
 """Seconds between lines where there is no terminal."""
 
 
-def span(seconds: float) -> str:
-    """A time as a person says it: ``1 min 38 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
 class ProgressLine:
     """Call it with a few words as often as you like."""
 

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 
 from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
-from frostmark.results.progress import span
+from frostmark.names import span
 
 WARM_UP_BATCHES = 2
 
