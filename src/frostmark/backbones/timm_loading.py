@@ -94,7 +94,8 @@ def _in_its_layout(build: Build, state: State, body: Callable[[], Set[str]]) -> 
             beside = {*told.unexpected, *strange}
             if given.keys() <= state.keys():  # nothing was renamed: what is in neither was dropped
                 beside |= {name for name in state.keys() - expected.keys() if name.partition(".")[0] in HEADS}
-            return {**given, **{name: state.get(name, torch.empty(0)) for name in sorted(beside)}}
+            ordered = [*(name for name in state if name in beside), *(beside - state.keys())]
+            return {**given, **{name: state.get(name, torch.empty(0)) for name in ordered}}
         if not (more := (told.mismatched & state.keys()) - strange):
             return None
         strange |= more
