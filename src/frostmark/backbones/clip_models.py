@@ -23,10 +23,12 @@ from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weight
 from frostmark.backbones.checkpoint import Suited, read_checkpoint
 from frostmark.backbones.clip_described import ClipModel, tags_of
 from frostmark.backbones.clip_towers import build_tower, projection_of, resize_tower, resized_positions
+from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.loading import body_tensors, load_weights
 from frostmark.backbones.taps import Survey, survey_at
+from frostmark.backbones.unknown import unknown_name
 from frostmark.download import UnreachableError
-from frostmark.errors import ConfigError, DataError, nearest
+from frostmark.errors import ConfigError, DataError
 
 PUBLISHED = "DEFAULT"
 """The word for the weights of the tag."""
@@ -60,10 +62,7 @@ class OpenClipBackbone:
         import open_clip
 
         if self.name not in (known := open_clip.list_models()):
-            close = nearest(self.name, known)
-            raise ConfigError(
-                f"open_clip has no model '{self.name}'. Nearest: {close}", fix=f"backbone.name={close.split(',')[0]}"
-            )
+            raise unknown_name(f"open_clip has no model '{self.name}'", self.name, known)
         tags = tags_of(self.name)
         asked = self.tag or (PUBLISHED if self.weights == PUBLISHED and not tags else "")
         if asked and asked not in tags:
@@ -144,12 +143,7 @@ class OpenClipBackbone:
 
     def architecture(self) -> nn.Module:
         """The tower on the meta device: shapes without memory."""
-        try:
-            with torch.device("meta"):
-                return self._sized(self._build())
-        except (NotImplementedError, RuntimeError):  # some compute with tensors while they are built
-            with torch.random.fork_rng(devices=[]):
-                return self._sized(self._build()).to("meta")
+        return on_meta(lambda: self._sized(self._build()))
 
     def _build(self) -> nn.Module:
         return build_tower(self.name, self._model.quick_gelu, self._other_size)
