@@ -11,11 +11,12 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from frostmark.backbones.activations import followed
+from frostmark.backbones.activations import Activations
 from frostmark.backbones.extractor import Extractor, Tap
 from frostmark.backbones.forward import Forward
 from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.module import ModuleBackbone
+from frostmark.backbones.nodes import measured
 from support.taps import early, lived_in
 
 SIZE = 32
@@ -108,15 +109,28 @@ def test_the_last_layer_is_behind_its_activation(spelling: str, pools_first: boo
     assert survey.resolve("last_conv").name != before.name
 
 
-@pytest.mark.parametrize(
-    "after",
-    [
-        lambda x: x.clamp(min=1e-6).pow(3),  # the beginning of generalised-mean pooling
-        lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),  # a gate that sees the whole map
-        lambda x: torch.softmax(x, 1),
-    ],
-    ids=["GeM", "gate", "softmax"],
-)
+def written_out_softmax(x: Tensor) -> Tensor:
+    powers = torch.exp(x)
+    return powers / powers.sum(1, keepdim=True)
+
+
+NOT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "generalised-mean pooling": lambda x: x.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3),
+    "a root mean square": lambda x: torch.sqrt((x * x).mean((2, 3))),
+    "log-sum-exp pooling": lambda x: torch.log(torch.exp(x).flatten(2).sum(2)),
+    "a gate that sees the whole map": lambda x: (x * torch.sigmoid(x.mean((2, 3), keepdim=True))).mean((2, 3)),
+    "a gate that sees the channels": lambda x: (x * torch.sigmoid(x.mean(1, keepdim=True))).mean((2, 3)),
+    "softmax": lambda x: torch.softmax(x, 1).mean((2, 3)),
+    "softmax, written out": lambda x: written_out_softmax(x).mean((2, 3)),
+    "a norm of the channels": lambda x: F.normalize(x, dim=1).mean((2, 3)),
+    "RMS norm, written out": lambda x: (x * torch.rsqrt((x**2).mean(1, keepdim=True) + 1e-6)).mean((2, 3)),
+    "a scale": lambda x: (0.1 * x + 2).mean((2, 3)),
+    "a residual sum": lambda x: (x + F.max_pool2d(x, 3, 1, 1)).mean((2, 3)),
+    "a sum of activations of two tensors": lambda x: (x * torch.sigmoid(x.roll(1, 1))).mean((2, 3)),
+}
+
+
+@pytest.mark.parametrize("after", NOT_ACTIVATIONS.values(), ids=NOT_ACTIVATIONS)
 def test_what_is_no_activation_is_not_followed(after: Callable[[Tensor], Tensor]) -> None:
     class Body(nn.Module):
         def __init__(self) -> None:
@@ -125,10 +139,11 @@ def test_what_is_no_activation_is_not_followed(after: Callable[[Tensor], Tensor]
             self.fc = nn.Linear(4, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.fc(after(self.conv(x)).mean((2, 3)))
+            return self.fc(after(self.conv(x)))
 
-    forward = Forward.of(Body())
-    assert followed(forward.by_name["conv"], forward) is forward.by_name["conv"]
+    forward = Forward.of(Body().to("meta"))
+    activations = Activations(forward, measured(forward, SIZE).steps)
+    assert activations.followed(forward.by_name["conv"]) is forward.by_name["conv"]
 
 
 def test_a_residual_stream_is_read_where_it_is_pooled() -> None:

@@ -16,8 +16,12 @@ from frostmark.backbones.tracing import trace
 
 _INPLACE = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "truediv"}
 
-_ASKING = frozenset({"size", "dim", "ndimension", "numel", "is_floating_point", "type", "dim_order"})
-"""Methods that tell of a tensor, and do not compute with its numbers."""
+_ASKING = frozenset(
+    {"size", "dim", "ndimension", "numel", "is_floating_point", "dim_order"}
+    | {f"{value}_like" for value in ("zeros", "ones", "full", "empty")}
+    | {f"new_{value}" for value in ("zeros", "ones", "full", "empty", "tensor")}
+)
+"""What tells of a tensor, or makes another of its shape, and does not compute with its numbers."""
 
 
 @dataclass(frozen=True)
@@ -82,4 +86,6 @@ class Forward:
 
     def _asks(self, node: fx.Node) -> bool:
         name = self.called(node)
-        return name in _ASKING or (name == "getattr" and node.args[1] not in ("T", "mT", "data"))
+        names_its_type = name == "type" and len(node.args) + len(node.kwargs) == 1
+        is_property = name == "getattr" and node.args[1] not in ("T", "mT", "data")
+        return name in _ASKING or names_its_type or is_property

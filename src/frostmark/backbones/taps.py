@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from frostmark.backbones.activations import Activations
 from frostmark.backbones.embedding import Reading, Readings
 from frostmark.backbones.ending import Ending
 from frostmark.backbones.extractor import Tap
@@ -148,11 +149,12 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
         ConfigError: if the network cannot take images of that size.
     """
     forward = Forward.of(model)
-    nodes = with_prefixes(measured(model, forward.graph, forward.names, size), model)
+    measures = measured(forward, size)
+    nodes = with_prefixes(measures.nodes, model)
     aliases = module_outputs(model, nodes)
     blocks = _blocks(model, nodes, aliases)
     ending = Ending.of(forward, nodes)
-    stages = stages_of(forward, nodes, aliases, ending, opened=not blocks)
+    stages = stages_of(Activations(forward, measures.steps), nodes, aliases, ending, opened=not blocks)
     # A plain transformer is spatial once, in its patch embedding; that is no stage, be its blocks found or not.
     plain = bool(blocks) and len(stages) <= 1
     if not blocks and len(stages) == 1 and _turns_to_tokens(stages, nodes, aliases):
