@@ -153,8 +153,7 @@ class Activations:
             module = self.forward.module(node)
             has_own = module is None or any(True for _ in (*module.parameters(), *module.buffers()))
             what = self.forward.called(node) or str(node.target if has_own else module)
-            options = {name: value for name, value in node.kwargs.items() if name != "inplace"}
-            args = fx.map_arg((node.args, options), first.__getitem__)
+            args = fx.map_arg((node.args, node.kwargs), first.__getitem__)
             first[node] = known.setdefault((node.op, what, repr(args)), node)
         return first
 

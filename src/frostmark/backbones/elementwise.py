@@ -1,8 +1,8 @@
 """What an operation does to every number by itself, told by what torch computes for it: its spelling does not matter.
 
-    with Watch([x]) as watch:
+    with Operators([x]) as ran:
         y = torch.where(x > 0, x, 0)
-    watch.step(y)       # Step(linear=False, …); None of a convolution, a mean or a softmax
+    ran.step(y)       # Step(linear=False, …); None of a convolution, a mean or a softmax
 
 Functions, methods and modules are made of torch's operators, and torch marks those that compute number by number.
 """
@@ -70,7 +70,7 @@ class _Operator:
     @property
     def name(self) -> str:
         """``relu`` of ``aten::relu_`` as well."""
-        return self.func.overloadpacket.__name__.rstrip("_")
+        return str(self.func.overloadpacket.__name__).rstrip("_")
 
     @property
     def keeps(self) -> bool:
@@ -99,7 +99,7 @@ class _Operator:
         return self.args[at] if len(self.args) > at else self.kwargs.get(word)
 
 
-class Watch(TorchDispatchMode):
+class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has none here
     """Writes down the operators that compute with tensors.
 
     Args:
@@ -107,7 +107,7 @@ class Watch(TorchDispatchMode):
     """
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._tensors = list(tensors)
         self._watched = list(self._tensors)
         self._operators: list[_Operator] = []
@@ -119,7 +119,7 @@ class Watch(TorchDispatchMode):
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        """Runs an operator as without a watch."""
+        """Runs an operator, and writes it down."""
         run: Callable[..., object] = func
         result = run(*args, **(kwargs or {}))
         taken = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]

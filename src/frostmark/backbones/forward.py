@@ -1,7 +1,7 @@
 """The recorded forward pass of a network, and what each of its operations is.
 
 forward = Forward.of(model)             # model on the meta device
-forward.called(node)                    # 'relu' of F.relu(x), x.relu_(), torch.relu(x); '' of a module
+forward.called(node)                    # 'relu' of F.relu(x), x.relu(), torch.relu(x); '' of a module
 forward.users(node)                     # what computes with the tensor
 """
 
@@ -13,8 +13,6 @@ from functools import cached_property
 from torch import fx, nn
 
 from frostmark.backbones.tracing import trace
-
-_INPLACE = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "truediv"}
 
 _ASKING = frozenset(
     {"size", "dim", "ndimension", "numel", "is_floating_point", "dim_order"}
@@ -59,11 +57,11 @@ class Forward:
         return self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
 
     def called(self, node: fx.Node) -> str:
-        """The name of the function or method that an operation calls, of those in place without their mark."""
+        """The name of the function or method that an operation calls."""
         if node.op not in ("call_function", "call_method"):
             return ""
-        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-        return _INPLACE.get(name, name.strip("_"))
+        name: str = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        return name.strip("_")
 
     def users(self, node: fx.Node) -> list[fx.Node]:
         """What computes with the numbers of a tensor."""

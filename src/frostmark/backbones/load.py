@@ -21,8 +21,8 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
 from frostmark.backbones.checkpoint import Checkpoint
 from frostmark.backbones.loading import load_file, load_weights
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at
-from frostmark.backbones.tracing import without_inplace
 from frostmark.backbones.weights import describe, fetch_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 

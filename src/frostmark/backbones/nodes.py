@@ -18,7 +18,7 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from frostmark.backbones.elementwise import Step, Watch
+from frostmark.backbones.elementwise import Operators, Step
 from frostmark.backbones.forward import Forward
 from frostmark.errors import ConfigError
 
@@ -95,7 +95,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Traced:
     """What one traced pass tells.
 
     Attributes:
@@ -107,7 +107,7 @@ class Measured:
     steps: dict[fx.Node, Step]
 
 
-def measured(forward: Forward, size: int) -> Measured:
+def measured(forward: Forward, size: int) -> Traced:
     """Run a network on the meta device once: shapes, what each operation is, and the operations spent so far.
 
     Args:
@@ -118,14 +118,14 @@ def measured(forward: Forward, size: int) -> Measured:
     """
     meter = _Meter(forward)
     try:
-        with torch.no_grad(), meter.counter:
+        with torch.no_grad(), torch.device("meta"), meter.counter:
             meter.run(torch.empty(PROBE_BATCH, 3, size, size, device="meta"))
     except (AssertionError, RuntimeError) as problem:
         raise ImageSizeError(
             f"this backbone cannot take images of {size} pixels: {str(problem).splitlines()[0]}",
             fix="preprocess.size=<pixels that the network takes>",
         ) from problem
-    return Measured(meter.nodes, meter.steps)
+    return Traced(meter.nodes, meter.steps)
 
 
 def takes(forward: Forward, size: int) -> bool:
@@ -150,6 +150,8 @@ class _Meter(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> object:
         result = self._watched(n)
+        if n.op == "get_attr" and isinstance(result, torch.Tensor):
+            return result.to("meta")  # a constant that the forward makes
         if n.op in ("placeholder", "output", "get_attr") or not isinstance(result, torch.Tensor):
             return result
         if result.ndim in (2, 3, 4) and result.shape[0] == PROBE_BATCH and result.is_floating_point():
@@ -165,9 +167,9 @@ class _Meter(fx.Interpreter):
         inputs = [self.env[source] for source in self._forward.inputs(n)]
         if n.op == "output" or not inputs or not all(isinstance(x, torch.Tensor) for x in inputs):
             return super().run_node(n)
-        with Watch(inputs) as watch:
+        with Operators(inputs) as operators:
             result = super().run_node(n)
-        if (step := watch.step(result)) is not None:
+        if (step := operators.step(result)) is not None:
             self.steps[n] = step
         return result
 

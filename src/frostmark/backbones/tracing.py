@@ -1,6 +1,6 @@
 """The forward pass of a network as a graph, every operation under the name of the module that it stands in.
 
-graph, names = trace(without_inplace(model))
+graph, names = trace(model)
 [names[node] for node in graph.nodes]        # ['x', 'conv1', 'bn1', 'relu', …, 'layer4.1.relu_1', …]
 """
 
@@ -15,11 +15,12 @@ from torch import fx, nn
 from torchvision import ops
 from torchvision.models.feature_extraction import NodePathTracer
 
+from frostmark.backbones.overwriting import without_overwriting
 from frostmark.errors import ConfigError
 
 
 def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
-    """The graph of ``model.eval()`` and the qualified name of each of its nodes.
+    """The graph of ``model.eval()`` and the qualified name of each of its nodes; none overwrites what it reads.
 
     Raises:
         ConfigError: if the forward cannot be recorded, because it branches on what only an image decides.
@@ -34,6 +35,7 @@ def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
             f"the layers of {type(model).__name__} cannot be told apart: its forward pass cannot be traced ({told})",
             fix="choose another network, or rewrite its forward without branches on tensors (see torch.fx)",
         ) from problem
+    without_overwriting(graph, model)
     return graph, dict(tracer.node_to_qualname)
 
 
@@ -69,14 +71,6 @@ def _layer_by_layer(encoder: nn.TransformerEncoder) -> Callable[..., object]:
         return src if encoder.norm is None else encoder.norm(src)
 
     return forward
-
-
-def without_inplace(model: nn.Module) -> nn.Module:
-    """``model`` with every module's in-place activation switched off: it would change a tap after it was read."""
-    for module in model.modules():
-        if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010 (no attribute that nn.Module declares)
-    return model
 
 
 def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., object], ...]]:
