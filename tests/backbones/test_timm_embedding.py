@@ -46,6 +46,7 @@ KINDS = {
     "repvit_m0_9": 64,
     "volo_d1_224": 64,
     "hiera_tiny_224": 64,
+    "naflexvit_base_patch16_gap": 64,
 }
 """Network → size of the images. Some pool a token, some the patches, before the norm or behind it, or by attention."""
 

@@ -18,6 +18,9 @@ from torchvision.models.feature_extraction import NodePathTracer
 from frostmark.backbones.overwriting import without_overwriting
 from frostmark.errors import ConfigError
 
+_OF_A_MASK = ("global_pool_naflex",)
+"""Functions of timm's that only a mask lets branch, and images come without one: what they compute can be recorded."""
+
 
 def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
     """The graph of ``model.eval()`` and the qualified name of each of its nodes; none overwrites what it reads.
@@ -82,4 +85,5 @@ def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., object], ...]]
     modules = [m for m in vars(ops).values() if isinstance(m, type) and issubclass(m, nn.Module)]
     timm = sys.modules.get("timm.models")
     declared = timm.get_notrace_modules() if timm else []
-    return [*modules, nn.Linear, nn.Conv2d, *declared], tuple(timm.get_notrace_functions()) if timm else ()
+    functions = [f for f in timm.get_notrace_functions() if f.__name__ not in _OF_A_MASK] if timm else []
+    return [*modules, nn.Linear, nn.Conv2d, *declared], tuple(functions)
