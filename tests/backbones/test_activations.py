@@ -338,6 +338,30 @@ def test_a_class_convolution_of_any_name_is_no_stage() -> None:
     }
 
 
+def test_lists_in_lists_are_opened() -> None:
+    class Nested(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            first, second, third = (nn.Conv2d(a, b, 3, stride=2) for a, b in ((3, 4), (4, 5), (5, 6)))
+            pair = nn.ModuleList([nn.ModuleList([second]), nn.ModuleList([third])])
+            self.lists = nn.ModuleList([nn.ModuleList([nn.ModuleList([first])]), pair])
+            self.fc = nn.Linear(6, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            for outer in self.lists:
+                for inner in outer:
+                    for layer in inner:
+                        x = torch.where((x := layer(x)) > 0, x, 0)
+            return self.fc(x.mean((2, 3)))
+
+    taps = ModuleBackbone(Nested(), size=64).survey().taps
+    assert {tap: node for tap, node in taps.items() if tap.startswith("stage")} == {
+        "stage1": "where",
+        "stage2": "where_1",
+        "stage3": "where_2",
+    }
+
+
 # ---------------------------------------------------------------- every network of torchvision
 
 NOT_POOLED_LAST = ("alexnet", "vgg", "convnext", "maxvit", "mobilenet_v3", "vit")

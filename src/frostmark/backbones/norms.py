@@ -149,21 +149,28 @@ def _is_of_keys(end: fx.Node, scope: str, source: fx.Node, forward: Forward) -> 
     within = scope.rpartition(".")[0]
     if not within or forward.names[source].startswith(f"{within}."):
         return False
-    waiting, seen = [end], {end}
-    found = False
+    asked = [
+        n for n, name in forward.names.items() if name.rpartition(".")[0] == within and _asks_by_queries(n, forward)
+    ]
+    answers = _behind(asked, set(), forward)
+    return bool(asked) and all(
+        node in answers or (node is not forward.output and forward.names[node].startswith(f"{within}."))
+        for node in _behind([end], answers, forward)
+    )
+
+
+def _behind(starts: list[fx.Node], stops: set[fx.Node], forward: Forward) -> set[fx.Node]:
+    """What is computed from some operations, and these; of what is computed from ``stops`` nothing."""
+    found, waiting = set(starts), list(starts)
     while waiting:
-        for user in forward.users(waiting.pop()):
-            if user is forward.output or not forward.names[user].startswith(f"{within}."):
-                return False
-            if _pools_by_queries(user, forward):
-                found |= forward.names[user].rpartition(".")[0] == within
-            elif user not in seen:
-                seen.add(user)
-                waiting.append(user)
+        node = waiting.pop()
+        new = [user for user in forward.users(node) if user not in found] if node not in stops else []
+        found.update(new)
+        waiting += new
     return found
 
 
-def _pools_by_queries(node: fx.Node, forward: Forward) -> bool:
+def _asks_by_queries(node: fx.Node, forward: Forward) -> bool:
     """Whether an operation compares tokens with queries that do not depend on the images."""
     first, *others = node.all_input_nodes or [node]
     attends = isinstance(forward.module(node), nn.MultiheadAttention) or forward.called(node) in _COMPARING

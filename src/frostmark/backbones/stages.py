@@ -80,11 +80,24 @@ def _candidates(
     candidates: list[tuple[str, Node]] = []
     order = {name: position for position, name in enumerate(nodes)}
     pooled = len(order)
+
+    def several(parts: list[tuple[str, nn.Module]]) -> bool:
+        return len({n.resolution for p, _ in parts if (n := output(p)) is not None and n.kind == "map"}) > 1
+
+    def opened(path: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
+        """A list in a list is no block either, if its parts differ in resolution."""
+        parts = _parts_of(path, module)
+        if not isinstance(module, nn.ModuleList) or not several(parts):
+            return [(path, module)]
+        return [inner for part in parts for inner in opened(*part)]
+
     for name, module in top:
-        parts = [(f"{name}.{k}", child) for k, child in module.named_children()]
-        resolutions = {n.resolution for p, _ in parts if (n := output(p)) is not None and n.kind == "map"}
-        opened = isinstance(module, nn.ModuleList) or (isinstance(module, nn.Sequential) and len(resolutions) > 1)
-        for path, child in parts if opened else [(name, module)]:
+        parts = _parts_of(name, module)
+        if isinstance(module, nn.ModuleList):
+            parts = [inner for part in parts for inner in opened(*part)]
+        elif not (isinstance(module, nn.Sequential) and several(parts)):
+            parts = [(name, module)]
+        for path, child in parts:
             node = output(path)
             if node is not None and node.is_image and not _reshapes(child):
                 candidates.append((path, node))
@@ -109,8 +122,12 @@ def _top(model: nn.Module, nodes: dict[str, Node]) -> list[tuple[str, nn.Module]
 
 
 def _parts(model: nn.Module, path: str) -> list[tuple[str, nn.Module]]:
+    return _parts_of(path, model.get_submodule(path))
+
+
+def _parts_of(path: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
     prefix = f"{path}." if path else ""
-    return [(f"{prefix}{name}", module) for name, module in model.get_submodule(path).named_children()]
+    return [(f"{prefix}{name}", child) for name, child in module.named_children()]
 
 
 def _is_container(model: nn.Module, path: str) -> bool:
