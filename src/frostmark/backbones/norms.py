@@ -4,7 +4,8 @@
     module = norm_module(forward, norm)                 # the same operations, for the tokens of any block
 
 It is the first LayerNorm-like operation that the tokens of the last block reach without being changed, all that is made
-of them being behind it. Most networks norm the tokens and pool then; BEiT and EVA-02 norm what was pooled.
+of them being behind it; the norm of the keys in an attention pool is a part of the pool (CoCa). Most networks norm the
+tokens and pool then; BEiT and EVA-02 norm what was pooled.
 """
 
 from __future__ import annotations
