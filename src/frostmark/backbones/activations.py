@@ -113,7 +113,7 @@ class Activations:
         for end, before in self._ends(source):
             between = {self._first[node] for node in before | {end}} - begun
             bends = any(not self.steps[node].linear for node in between)
-            whole = self.is_activation(end) or len(between) > 1 or bool(self._own_module(end, source))
+            whole = self.is_activation(end) or len(between) > 1 or self._in_own_module(end, source)
             scales = len(between) == 1 and not bends and self.steps[end].by_numbers
             yield _Link(end, bends, bends and whole, scales)
             begun |= between
@@ -194,11 +194,11 @@ class Activations:
     def _is_peak(self, node: fx.Node) -> bool:
         return self.forward.called(node) in _PEAKS or isinstance(self.forward.module(node), _PEAK_MODULES)
 
-    def _own_module(self, node: fx.Node, source: fx.Node) -> str:
-        """The module, of elementwise operations alone, in which ``node`` is computed and ``source`` is not."""
+    def _in_own_module(self, node: fx.Node, source: fx.Node) -> bool:
+        """Whether ``node`` is computed in a module of elementwise operations alone, and ``source`` outside of it."""
         names = self.forward.names
         path = names[node].rpartition(".")[0]
         if node.op == "call_module" or not path or f"{names[source]}.".startswith(f"{path}."):
-            return ""
+            return False
         inside = [n for n, name in names.items() if name.startswith(f"{path}.") and self.forward.inputs(n)]
-        return path if all(n in self.steps for n in inside) else ""
+        return all(n in self.steps for n in inside)

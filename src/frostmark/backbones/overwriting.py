@@ -70,8 +70,9 @@ def _function(target: object) -> Callable[..., object] | None:
     if isinstance(target, torch._ops.OpOverload):
         other = _without_mark(target.overloadpacket.__name__, torch.ops.aten)
         return getattr(other, target._overloadname, None)
+    name = getattr(target, "__name__", "")
     places = (torch.ops.aten,) if isinstance(target, torch._ops.OpOverloadPacket) else (torch, F)
-    found = [_without_mark(getattr(target, "__name__", ""), place) for place in places]
+    found = [_without_mark(name, place) for place in places if getattr(place, name, None) is target]
     return next((other for other in found if other is not None), None)
 
 
