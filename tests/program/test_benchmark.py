@@ -52,11 +52,15 @@ def test_quickstart_tells_progress_a_table_and_how_to_open_it(quickstart: tuple[
     for word in (
         "resnet18 · last_conv · digits",
         "weights untrained · 1,297 train, 500 test",
-        "neighbours/knn_accuracy",
-        "separability/fisher_ratio",
+        "Linear read-out of resnet18 · last_conv: ",
+        "Weakest class: ",
+        "k-NN accuracy",
+        "Variance within / between classes",
         "train",
     ):
         assert word in done.stdout
+    assert len(done.stdout.splitlines()) <= 40
+    assert "…" not in done.stdout
     last = done.stdout.strip().splitlines()[-1]
     assert "python run.py ui" in last
     assert Tracked(root).only().info.run_id in last

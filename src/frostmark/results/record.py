@@ -24,10 +24,10 @@ from frostmark.metrics.deciding import USUAL, Rule, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined, Value
+from frostmark.results.findings import Findings
 from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
 from frostmark.results.names import with_files
 from frostmark.results.pictures import NO_IMAGES, Picture, Thumbnails, metric_pictures
-from frostmark.results.summary import Findings
 from frostmark.results.tables import write_arrays, write_csv, write_parquet
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
