@@ -22,8 +22,8 @@ from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weight
 from frostmark.backbones.checkpoint import Checkpoint
 from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.loading import load_file, load_weights
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at
-from frostmark.backbones.tracing import without_inplace
 from frostmark.backbones.unknown import unknown_name
 from frostmark.backbones.weights import describe, fetch_weights, where_cached
 from frostmark.errors import ConfigError, nearest

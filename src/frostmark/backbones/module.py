@@ -26,8 +26,9 @@ from frostmark.backbones.backbone import UNTRAINED, Preset
 from frostmark.backbones.drawing import drawing
 from frostmark.backbones.forward import Forward
 from frostmark.backbones.nodes import ImageSizeError, takes
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at, survey_backbone
-from frostmark.backbones.tracing import trace, without_inplace
+from frostmark.backbones.tracing import trace
 from frostmark.errors import ConfigError, defined_as, foreign
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -26,10 +26,10 @@ from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weight
 from frostmark.backbones.checkpoint import read_checkpoint
 from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.hub import FILES, address
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.timm_described import IN_FOLDER, ON_HUB, Described, check_name, described
 from frostmark.backbones.timm_loading import loaded_network
-from frostmark.backbones.tracing import without_inplace
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError
 
