@@ -183,11 +183,10 @@ class TrainSamples:
             seen = rows() if self.subject.project is None else self.subject.project(rows())
             hits = left_out.of(seen)
             halves = hits if last or hits is None else left_out.of_halves(seen)
-            none = np.empty(0, bool)
-            return {"hits": none, "halves": none} if hits is None or halves is None else {"hits": hits, "halves": halves}
+            return {} if hits is None or halves is None else {"hits": hits, "halves": halves}
 
         kept = entry.derived(f"{SCHEMA}-{_digest(left_out, sample, last)}", found)
-        return (kept["hits"], kept["halves"]) if len(kept["hits"]) else None
+        return (kept["hits"], kept["halves"]) if kept else None
 
     def complete(self, plan: Plan) -> None:
         """See that all rows of train are in the store as a benchmark looks for them; what is missing is forwarded."""

@@ -1,7 +1,7 @@
 """Who enters a race: the candidates of a list whose weights are on this machine, or can be fetched.
 
-    entrants, absent = enter(read_candidates("base"), ["dataset=digits"], None, progress)
-    entrants[0].title, absent[0].why
+entrants, absent = enter(read_candidates("base"), ["dataset=digits"], None, progress)
+entrants[0].title, absent[0].why
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Race:
 
     @property
     def full_minutes(self) -> float | None:
-        """What the passes of the full grid would have taken, by the speed of each candidate; None if it is not known."""
+        """What the passes of the full grid would have taken, by each candidate's speed; None if one is not known."""
         images = len(self.plan.labels) + self.plan.test
         costs = [entrant.samples.cost for entrant in self.entrants]
         if not all(cost.forwarded for cost in costs):
@@ -141,7 +141,7 @@ def run_race(
         problems = list[FrostmarkError]()
         for place, entrant in enumerate(left, 1):
             if clock.over:
-                return Race(entrants, plan, rounds, left, failed, stopped=True)
+                return Race(entrants, plan, rounds, _best_first(left, rounds), failed, stopped=True)
             progress(f"race: {images:,} images, candidate {place} of {len(left)}: {entrant.title}")
             try:
                 looks[entrant.title].append(_look(entrant, plan, number))
@@ -160,8 +160,7 @@ def run_race(
         told(rounds[-1])
         if len(left) == 1:
             break
-    place = {standing.title: n for n, standing in enumerate(rounds[-1].standings)}
-    return Race(entrants, plan, rounds, sorted(left, key=lambda e: place[e.title]), failed, stopped=False)
+    return Race(entrants, plan, rounds, _best_first(left, rounds), failed, stopped=False)
 
 
 def _look(entrant: Entrant, plan: Plan, number: int) -> Look | None:
@@ -184,6 +183,12 @@ def _out(looks: Sequence[Sequence[Look | None]], left: int, rounds: int) -> list
             columns = (np.concatenate([look.score for look in known], 1), np.concatenate([k.gain for k in known], 1))
             together.append(Look(*columns, known[0].freedom))
     return [bool(drops) for drops in behind(together, left, LEVEL / rounds)]
+
+
+def _best_first(left: Sequence[Entrant], rounds: Sequence[Round]) -> list[Entrant]:
+    """In the order of the last round that was finished; before there is one, as they are listed."""
+    place = {standing.title: n for n, standing in enumerate(rounds[-1].standings)} if rounds else {}
+    return sorted(left, key=lambda entrant: place.get(entrant.title, 0))
 
 
 def _accuracy(look: Look | None) -> float:

@@ -1,7 +1,7 @@
 """A race in words: its sentence, the table of its rounds, and what it cost.
 
-    sentence(race), spending(race, minutes), markdown(race, absent, minutes)
-    rounds_csv(race)
+sentence(race), spending(race, minutes), markdown(race, absent, minutes)
+rounds_csv(race)
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def spending(race: Race, minutes: float) -> str:
     known = f"; the rows of {stored:,} were already stored" if stored > 0 else ""
     full = race.full_minutes
     grid = "" if full is None else f" The passes of the full grid would have taken about {_minutes(full)}."
-    return f"Spent: {share}{known}, in {_minutes(minutes)}.{grid}"
+    of_race = race.rounds[-1].minutes if race.rounds and not race.stopped else minutes
+    rest = "" if race.stopped else f", {_minutes(minutes - of_race)} for the rest"
+    took = f"{_minutes(of_race)} for the race{rest}"
+    return f"Spent: {share}{known}; {took}.{grid}"
 
 
 def lines(rounds: Sequence[Round]) -> list[tuple[str, ...]]:
@@ -112,4 +115,6 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _minutes(minutes: float) -> str:
-    return f"{60 * minutes:.0f} s" if minutes < 2 else f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+    if minutes < 2:
+        return f"{60 * minutes:.0f} s"
+    return f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from omegaconf import DictConfig
 from rich import box
 from rich.table import Table
 
@@ -29,7 +28,6 @@ from frostmark.cli.sweep import finish, parent_of
 from frostmark.cli.under_way import Sweep, announce
 from frostmark.config.candidates import read_candidates
 from frostmark.config.compose import composed
-from frostmark.config.schema import Config
 from frostmark.config.words import conf_dir
 from frostmark.errors import DataError
 from frostmark.names import visible

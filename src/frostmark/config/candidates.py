@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.plugins import plugins
 from frostmark.config.words import conf_dir
@@ -92,9 +91,7 @@ def read_candidates(word: str, own: Path | None = None) -> list[Candidate]:
     titles = [candidate.title for candidate in candidates]
     twice = next((title for title in titles if titles.count(title) > 1), None)
     if twice is not None:
-        raise ConfigError(
-            f"candidates={word} names {twice} twice", fix="leave one of the two out"
-        )
+        raise ConfigError(f"candidates={word} names {twice} twice", fix="leave one of the two out")
     return candidates
 
 

@@ -8,7 +8,6 @@ What identifies them is their content, in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,45 +25,38 @@ def picked(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
     return PickedImages(images, positions)
 
 
-@dataclass
 class PickedImages:
     """Some images of a set that are not files.
 
-    Attributes:
+    Args:
         images: the set.
         positions: (n,) in it.
     """
 
-    images: ImageSet
-    positions: NDArray[np.int64]
-
-    @property
-    def labels(self) -> Tensor:
-        return self.images.labels[torch.from_numpy(self.positions)]
-
-    @property
-    def uniform(self) -> bool:
-        return self.images.uniform
+    def __init__(self, images: ImageSet, positions: NDArray[np.int64]) -> None:
+        self.labels = images.labels[torch.from_numpy(positions)]
+        self.uniform = images.uniform
+        self._images, self._positions = images, positions
 
     @property
     def geometry(self) -> Callable[[Tensor], Tensor] | None:
-        return self.images.geometry
+        return self._images.geometry
 
     @geometry.setter
     def geometry(self, geometry: Callable[[Tensor], Tensor] | None) -> None:
-        self.images.geometry = geometry
+        self._images.geometry = geometry
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self._positions)
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         index = torch.as_tensor(indices)
-        batch = self.images.__getitems__(self.positions[index.numpy()].tolist())
+        batch = self._images.__getitems__(self._positions[index.numpy()].tolist())
         return Batch(index, batch.images, batch.labels, batch.seen)
 
     def take(self, count: int) -> PickedImages:
-        return PickedImages(self.images, self.positions[:count])
+        return PickedImages(self._images, self._positions[:count])
 
     def content(self) -> Sequence[bytes | memoryview]:
         """That of the whole set, and which of its images these are."""
-        return [*self.images.content(), np.ascontiguousarray(self.positions, "<i8").tobytes()]
+        return [*self._images.content(), np.ascontiguousarray(self._positions, "<i8").tobytes()]

@@ -59,9 +59,7 @@ class Look:
     freedom: float = np.inf
 
     @classmethod
-    def of(
-        cls, hits: Hits, halves: Hits, labels: NDArray[np.int64] | None = None, groups: Codes | None = None
-    ) -> Look:
+    def of(cls, hits: Hits, halves: Hits, labels: NDArray[np.int64] | None = None, groups: Codes | None = None) -> Look:
         """The look at a sample.
 
         Args:
