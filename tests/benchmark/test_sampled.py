@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from frostmark.benchmark.result import Result
 from frostmark.benchmark.run import run_benchmark
@@ -136,3 +138,36 @@ def test_a_shared_source_is_read_once(tmp_path: Path) -> None:
 def test_rows_too_large_to_be_kept_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="too large to be kept"):
         _ = samples(tmp_path, "features.max_bytes=1000").subject
+
+
+def test_image_files_race_as_they_are_benchmarked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 10)):
+        for label, name in enumerate(("cat", "dog")):
+            (tmp_path / "pets" / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 128, (20 + number % 5, 24, 3), dtype=np.uint8) + 100 * label
+                image = Image.fromarray(pixels.astype(np.uint8))
+                image.save(tmp_path / "pets" / split / name / f"p{number // 4}_{number}.png")
+    own = ("dataset=folder", f"dataset.root={tmp_path / 'pets'}", "dataset.group='/(p[0-9]+)_'")
+    small = [word for word in WORDS if not word.startswith("dataset")]
+
+    def made(root: Path) -> Config:
+        config = compose(conf_dir(), [*small, "layer=last_conv", *own])
+        config.paths.root = str(root)
+        return config
+
+    of = TrainSamples(made(tmp_path / "race"), Given(), lambda _: None)
+    plan = Plan.of(of.subject)
+    assert len(plan.pieces) == 1  # 80 images: no half of them is a sample
+    assert of.look(plan, 0) is not None
+    halves = replace(plan, pieces=[plan.pieces[0][:37], plan.pieces[0][37:]])
+    assert of.look(halves, 0) is not None
+    of.complete(halves)
+    rows = []
+    for name in ("race", "plain"):
+        (tmp_path / name / "run").mkdir(parents=True)
+        result = run_benchmark(made(tmp_path / name), tmp_path / name / "run")
+        assert result is not None
+        rows.append(result.rows["train"])
+    assert np.array_equal(*rows)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from conftest import Program
+from frostmark.config.candidates import read_candidates
 from support.runs import TINY, Tracked
 
 WORDS = (
@@ -126,3 +129,44 @@ def test_wrong_words_are_refused(words: tuple[str, ...], told: str, program: Pro
     assert told in done.stderr
     assert "Fix:" in done.stderr
     assert not (root / "mlruns" / "_hydra").exists()
+
+
+REAL = """
+- {{backbone: squeezenet1_0, weights: {weights}/squeezenet1_0-imagenet.pth}}
+- {{backbone: timm, name: tf_efficientnet_lite0, weights: {weights}/tf_efficientnet_lite0-imagenet.safetensors}}
+- {{backbone: resnet18, weights: untrained}}
+- {{backbone: squeezenet1_0, weights: untrained}}
+- {{backbone: mobilenet_v2, weights: untrained}}
+- {{backbone: alexnet, weights: untrained}}
+- {{backbone: efficientnet_b0, weights: untrained}}
+- {{backbone: timm, name: convnext_atto, weights: untrained}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_real_networks_have_the_winner_of_the_full_grid_for_fewer_forward_passes(
+    program: Program, tmp_path: Path, shared_data: Path, shared_weights: Path
+) -> None:
+    pytest.importorskip("timm", reason="pip install 'frostmark[timm]'")
+    (tmp_path / "eight.yaml").write_text(REAL.format(weights=shared_weights.parent))
+    words = (
+        "dataset=fashion_mnist", f"dataset.root={shared_data}", "dataset.download=false", "dataset.limit.train=4000",
+        "dataset.limit.test=1000", "metrics=[linear]", "reducer=none", "uncertainty.permutations=0", "tracking=none",
+        "preprocess.size=224",
+    )  # fmt: skip
+    done = program("choose", "candidates=eight.yaml", *words, cwd=tmp_path, timeout=3600)
+    assert done.returncode == 0, done.stderr
+    share = re.search(r"forward passes \(([\d.]+)% of the 40,000", done.stdout)
+    assert share is not None
+    assert float(share[1]) <= 40
+    last = rounds(next(tmp_path.glob("mlruns/_hydra/sweeps/*")))
+    winner = next(line["candidate"] for line in last if line["images"] == last[-1]["images"])
+
+    accuracies = {}
+    for candidate in read_candidates(str(tmp_path / "eight.yaml")):
+        alone = program(*candidate.words, *words, cwd=tmp_path, timeout=3600)
+        assert alone.returncode == 0, alone.stderr
+        newest = max(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))
+        accuracies[candidate.title] = json.loads(newest.read_text())["values"]["test/linear/accuracy"]
+    assert max(accuracies, key=lambda title: accuracies[title]) == winner

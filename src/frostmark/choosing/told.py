@@ -1,6 +1,6 @@
 """A race in words: its sentence, the table of its rounds, and what it cost.
 
-sentence(race), spending(race, minutes), markdown(race, absent, minutes)
+sentence(race), spending(race, minutes), markdown(race, absent, fetch, minutes)
 rounds_csv(race)
 """
 

@@ -1,6 +1,6 @@
 """A choice from its first to its last word: a race, the reports of those that are left, and the run that holds both.
 
-choose(Asked("base", ["dataset=digits"], None, minutes=30))         # the exit code
+choose(ChoiceAsked("base", ["dataset=digits"], None, minutes=30))         # the exit code
 
 The run of the choice is the parent of the reports, as that of a sweep is of its jobs; the same command goes on with it.
 """
@@ -41,7 +41,7 @@ PAGE, ROUNDS = "choice.md", "rounds.csv"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChoiceAsked:
     """What was typed.
 
     Attributes:
@@ -67,7 +67,7 @@ class Asked:
         return " ".join([program(), *self.typed, "--fetch"])
 
 
-def fetch(asked: Asked) -> int:
+def fetch(asked: ChoiceAsked) -> int:
     """Download the weights that are not here; exit code 3 if some cannot be had."""
     with ProgressLine() as progress:
         entrants, absent = _entered(asked, progress)
@@ -77,7 +77,7 @@ def fetch(asked: Asked) -> int:
     return DataError.code if absent else 0
 
 
-def choose(asked: Asked) -> int:
+def choose(asked: ChoiceAsked) -> int:
     """Race, report and print; the exit code.
 
     Raises:
@@ -100,11 +100,11 @@ def choose(asked: Asked) -> int:
     return _ended(sweep, race, absent, asked, clock)
 
 
-def _entered(asked: Asked, progress: ProgressLine) -> tuple[list[Entrant], list[Absent]]:
+def _entered(asked: ChoiceAsked, progress: ProgressLine) -> tuple[list[Entrant], list[Absent]]:
     return enter(read_candidates(asked.candidates, asked.own), asked.words, asked.own, progress)
 
 
-def _opened(asked: Asked, entrants: Sequence[Entrant]) -> Sweep:
+def _opened(asked: ChoiceAsked, entrants: Sequence[Entrant]) -> Sweep:
     """The folder, the record and the parent run; those of the same choice that did not end go on."""
     config = entrants[0].samples.config
     folder = config.mlruns / "_hydra" / "sweeps" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
@@ -133,7 +133,7 @@ def _raced(entrants: Sequence[Entrant], clock: Clock) -> Race:
         return run_race(entrants, plan, clock, progress, tell)
 
 
-def _report(race: Race, asked: Asked, sweep: Sweep) -> None:
+def _report(race: Race, asked: ChoiceAsked, sweep: Sweep) -> None:
     """Every candidate that is left reads the test images: an ordinary benchmark, a child of the choice."""
     record = SweepRecord.read(sweep.folder)
     assert record is not None, "it was just written"
@@ -148,7 +148,7 @@ def _report(race: Race, asked: Asked, sweep: Sweep) -> None:
         job_at(config, sweep.folder / str(number), " ".join(map(without_secrets, entrant.words)))
 
 
-def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: Asked, clock: Clock) -> int:
+def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAsked, clock: Clock) -> int:
     """Print and keep what came out."""
     finished = finish(sweep, None)
     if finished.outcomes:

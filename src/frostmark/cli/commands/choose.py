@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from frostmark.cli.choice import Asked, choose, fetch
+from frostmark.cli.choice import ChoiceAsked, choose, fetch
 from frostmark.cli.parser import Parser
 from frostmark.config.candidates import candidate_words
 from frostmark.errors import ConfigError
@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
     return fetch(asked) if options.fetch else choose(asked)
 
 
-def asked_by(words: Sequence[str], own: Path | None) -> Asked:
+def asked_by(words: Sequence[str], own: Path | None) -> ChoiceAsked:
     """What the words ask for.
 
     Raises:
@@ -46,7 +46,7 @@ def asked_by(words: Sequence[str], own: Path | None) -> Asked:
         if group in OF_CANDIDATES:
             told = f"choose: {word}: the candidates name their own {group}"
             raise ConfigError(told, fix="leave it out, or name it in a list of your own: candidates=<file>.yaml")
-    return Asked(lists[-1], shared, own, _minutes(budgets[-1]) if budgets else None)
+    return ChoiceAsked(lists[-1], shared, own, _minutes(budgets[-1]) if budgets else None)
 
 
 def _minutes(word: str) -> float:
