@@ -34,7 +34,7 @@ class PickedImages:
     """
 
     def __init__(self, images: ImageSet, positions: NDArray[np.int64]) -> None:
-        self.labels = images.labels[torch.from_numpy(positions)]
+        self.labels = images.labels[positions.tolist()]
         self.uniform = images.uniform
         self._images, self._positions = images, positions
 
