@@ -98,7 +98,7 @@ def test_without_pandas_it_is_told_what_to_install(results: list[Result], monkey
 
 def test_its_text_is_a_line(results: list[Result]) -> None:
     assert re.fullmatch(
-        r"<Result of squeezenet1_0 · last_conv · .*: linear accuracy \d+\.\d% \(95 %: \d+\.\d%–\d+\.\d%\)>",
+        r"<Result of squeezenet1_0 · last_conv · .*: linear accuracy \d+\.\d% \(95% CI \d+\.\d–\d+\.\d\)>",
         repr(results[1]),
     )
     assert repr(results[1].rows) == "<rows train: 60 × 512, test: 45 × 512>"

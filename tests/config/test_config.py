@@ -100,6 +100,13 @@ def test_whole_numbers_are_numbers() -> None:
         (["metrics=[varianc]"], "no metrics 'varianc'", "metrics=variance"),
         (["backbone.weight=x"], "Nearest: backbone.weights", "--help"),
         (["sed=1"], "there is no key 'sed'. Nearest: seed", "--help"),
+        (
+            ["metrics=[variance]", "metrics.neighbours.k=3"],
+            "metrics.neighbours.k is a key of metrics=neighbours",
+            "neigh",
+        ),
+        (["reducer=pca", "reducer.perplexity=9"], "is a key of reducer=tsne, ", "reducer=tsne reducer.perplexity="),
+        (["dataset=digits", "dataset.root=x"], "is a key of dataset=folder, ", "dataset=folder dataset.root="),
         (["seed=x"], "seed", "--help"),
         (["trainer.batch_size=many"], "batch_size=many", "or auto"),
         (["layer=node"], "needs the name of the node", "layers"),

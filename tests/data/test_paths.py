@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 
 from frostmark.data.files import ImageFiles
+from frostmark.data.folder import ImageFolder
 from frostmark.data.inspection import inspected
 from frostmark.data.paths import PathList
+from frostmark.data.source import SPLITS
 
 FOLDER = Path("/pictures")
 GIVEN = [FOLDER / "a" / "1.png", FOLDER / "b" / "c" / "2 .png", FOLDER / "\udce9.png"]
@@ -51,6 +53,22 @@ def test_files_are_listed_in_little_memory_however_many_they_are(tmp_path: Path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < MAX_BYTES * MANY
+
+
+def test_a_folder_is_walked_and_split_in_little_memory_too(tmp_path: Path) -> None:
+    """Names are there three times for a moment: in the folder, of both splits, and of one; 130 bytes each remain."""
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / label / "0.png")
+        for i in range(1, MANY // 2):
+            (tmp_path / label / f"{i:07}.png").hardlink_to(tmp_path / label / "0.png")
+    tracemalloc.start()
+    source = ImageFolder(str(tmp_path))
+    splits = [source.split(split) for split in SPLITS]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(map(len, splits)) == MANY
+    assert peak < (MAX_BYTES + 50) * MANY
 
 
 def test_a_set_keeps_of_its_paths_the_names(tmp_path: Path) -> None:

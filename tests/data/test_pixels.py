@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode
 
+from frostmark.data.decode import Decoding, decode
 from frostmark.data.digits import Digits
 from frostmark.data.files import ImageFiles
 from frostmark.data.folder import ImageFolder
-from frostmark.data.pixels import EDGE, pixel_rows, thumbnails
+from frostmark.data.pixels import EDGE, packed, pixel_rows, thumbnails
 from frostmark.data.preprocess import Official, Resize
 from frostmark.data.source import SPLITS, ImageSet, TensorImages
 
@@ -201,3 +202,17 @@ def test_large_images_are_reduced_to_thumbnails_of_their_shape() -> None:
     mean = images.images.float().mean((2, 3))
     np.testing.assert_allclose(found.float().mean((1, 2)).numpy(), mean.numpy(), atol=3)
     assert thumbnails(images, [0], edge=96).shape == (1, 96, 48, 3)
+
+
+def test_pixels_of_a_jpeg_that_was_not_decoded_whole_are_near_those_of_all_of_it(tmp_path: Path) -> None:
+    """Resized in eight bits: within a grey level; a grey file stays one channel."""
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    photo = Image.fromarray(coarse).resize((1600, 1200), Image.Resampling.BICUBIC)
+    for name, image, channels in (("colour.jpg", photo, 3), ("grey.jpg", photo.convert("L"), 1)):
+        image.save(tmp_path / name, quality=95)
+        near, whole = (packed(decode(tmp_path / name, None, Decoding(least))) for least in (448, None))
+        assert near[0] == whole[0] == channels
+        assert near[1:3].tolist() == [600, 800]
+        difference = (near - whole)[3 : 3 + channels * EDGE * EDGE].abs()
+        assert difference.mean() < 0.5
+        assert difference.max() < 2

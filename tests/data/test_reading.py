@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from frostmark import faults
-from frostmark.data.decode import Decoding
+from frostmark.data.decode import Decoded, Decoding
 from frostmark.data.files import ImageFiles
 from frostmark.data.folder import ImageFolder
 from frostmark.data.reading import parts, processes_can_talk
@@ -33,8 +33,8 @@ def squared(image: torch.Tensor) -> torch.Tensor:
     return image[:, :SIZE, :SIZE].float()
 
 
-def brightness(image: torch.Tensor, fitted: torch.Tensor) -> torch.Tensor:
-    return image.float().mean()[None]
+def brightness(picture: Decoded, fitted: torch.Tensor) -> torch.Tensor:
+    return picture.pixels.float().mean()[None]
 
 
 @pytest.fixture
@@ -176,8 +176,9 @@ def test_of_jpegs_alone_a_batch_is_bytes_and_nobodys_values_depend_on_the_compan
         Image.fromarray(noise).save(tmp_path / name)
     paths = [tmp_path / name for name in ("a.jpg", "b.jpg", "c.png")]
 
-    def half(image: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.avg_pool2d(image.float(), 2)
+    def half(image: torch.Tensor, *, near: bool = False) -> torch.Tensor:
+        smaller = torch.nn.functional.avg_pool2d(image.float(), 2)
+        return smaller.round().to(torch.uint8) if near else smaller
 
     files = ImageFiles(paths, torch.zeros(3, dtype=torch.long), tmp_path, geometry=half, decoding=Decoding(64))
     near, mixed = files.__getitems__([0, 1]).images, files.__getitems__([0, 2]).images

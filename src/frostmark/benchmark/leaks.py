@@ -27,7 +27,7 @@ from frostmark.metrics.leaks import leak_scores
 from frostmark.metrics.metric import Arrays, Scores
 from frostmark.results.record import Record
 from frostmark.stats.copies import MIN_SIDE, OTHERS, are_small, near_copies
-from frostmark.stats.grouped import Codes
+from frostmark.stats.grouped import Codes, cut_groups
 
 EXACT, NEAR, MIRRORED, GROUP = "exact copy", "near copy", "near copy, mirrored", "same group"
 """How two images of a line of leaks.csv belong together."""
@@ -216,5 +216,6 @@ def _without(record: Record) -> str:
 def _of_shared_groups(groups: Mapping[str, Codes]) -> dict[int, int]:
     """Test image → the first train image of its group, of the groups that the split cuts."""
     known, first = np.unique(groups["train"], return_index=True)
-    of_group = dict(zip(known.tolist(), first.tolist(), strict=True))
-    return {i: of_group[code] for i, code in enumerate(groups["test"].tolist()) if code in of_group}
+    cut = cut_groups(groups)["test"]
+    places = first[np.searchsorted(known, groups["test"][cut])]
+    return dict(zip(cut.tolist(), places.tolist(), strict=True))

@@ -36,6 +36,7 @@ from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
 from frostmark.metrics.deciding import Rule
+from frostmark.results.answer import answer
 from frostmark.results.progress import ProgressLine
 from frostmark.results.record import Record
 from frostmark.results.summary import summarise
@@ -129,7 +130,7 @@ def _recording(record: Record, subject: Subject, network: Network | None, config
         tracker.log_dataset(subject.source.name, split, subject.fingerprints[split], len(images))
     try:
         yield
-        summary = summarise(record.title, setting(subject), record.findings)
+        summary = summarise(record.title, setting(subject), record.findings, answer(subject.name, record.findings))
         record.add_text("summary.md", summary)
         tracker.set_tags({"mlflow.note.content": summary})
     finally:
@@ -199,6 +200,8 @@ def _result(
         record.files,
         record.groups,
         record.outcomes,
+        answer(subject.name, record.findings),
+        record.findings,
     )
 
 

@@ -10,7 +10,7 @@ pictures(subject, store)("test", [3, 14], 64)   # (2, 64, 64, 3) uint8
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,7 +21,7 @@ from frostmark.data.decode import digest_of
 from frostmark.data.files import ImageFiles, Observe, decoding_of
 from frostmark.data.pixels import EDGE, PACKED_WIDTH, a_pixel, packed, reduced, small_picture, unpacked_rows
 from frostmark.data.pixels import pixel_rows as pixel_rows_of
-from frostmark.data.sketch import Recognised, recognised, sketch
+from frostmark.data.sketch import Recognised, recognised, sketch_of
 from frostmark.features.entry import Entry
 from frostmark.features.key import RowKey
 from frostmark.features.store import FeatureStore
@@ -76,7 +76,7 @@ def wanted(subject: Subject, store: FeatureStore) -> list[Seen]:
 
 def sketches_seen(subject: Subject, store: FeatureStore) -> Seen | None:
     """What copies of images are found by; None where it is not kept."""
-    return _seen(subject, store, "sketches", "sketch1", sketch, SKETCH_WIDTH, "uint8")
+    return _seen(subject, store, "sketches", "sketch1", sketch_of, SKETCH_WIDTH, "uint8")
 
 
 def pixels_seen(subject: Subject, store: FeatureStore) -> Seen | None:
@@ -117,9 +117,17 @@ def pixel_rows(subject: Subject, progress: Callable[[str], None]) -> dict[str, N
     store = FeatureStore(subject.config.mlruns / "features")
     seen = pixels_seen(subject, store)
     if seen is None:
-        return {split: rows.numpy() for split, rows in pixel_rows_of(subject.splits).items()}
+        made = {s: _packed_rows(i) for s, i in subject.splits.items() if isinstance(i, ImageFiles)}
+        rows_of = unpacked_rows(made) if len(made) == len(subject.splits) else pixel_rows_of(subject.splits)
+        return {split: rows.numpy() for split, rows in rows_of.items()}
     kept = {s: np.asarray(rows, np.float32) for s, rows in _kept(subject, seen, store, progress).items()}
     return {split: rows.numpy() for split, rows in unpacked_rows(kept).items()}
+
+
+def _packed_rows(images: ImageFiles) -> NDArray[np.float32]:
+    """What would be kept of image files, if it could be."""
+    looked_at = replace(images, geometry=a_pixel, observe=(packed,))
+    return np.concatenate([looked_at.__getitems__([i]).seen[0].numpy() for i in range(len(images))])
 
 
 def keeps_sketches(subject: Subject) -> bool:

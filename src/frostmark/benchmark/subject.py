@@ -99,9 +99,14 @@ class Subject:
     rows: RowsElsewhere | None = None
 
     @property
+    def name(self) -> str:
+        """Backbone · layer."""
+        return f"{self.backbone.name} · {self.word}"
+
+    @property
     def title(self) -> str:
         """Backbone · layer · data set."""
-        return f"{self.backbone.name} · {self.word} · {self.source.name}"
+        return f"{self.name} · {self.source.name}"
 
     @property
     def about(self) -> str:

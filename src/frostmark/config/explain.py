@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.guard import HELP
 from frostmark.config.shown import leaves
-from frostmark.config.words import conf_dir, known_words
+from frostmark.config.words import choices_with, conf_dir, known_words
 from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
 
 _OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
@@ -52,11 +52,25 @@ def explain_hydra(error: Exception) -> ConfigError | None:
         lines = [line.strip() for e in (error, error.__cause__) if e for line in str(e).splitlines() if line.strip()]
         unknown = re.search(r"Could not override '([^']+)'", " ".join(lines))
         if unknown is not None:
-            word = unknown.group(1)
-            return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=HELP)
+            return _explain_key(unknown.group(1))
         words = [line for line in lines if not line.startswith(_OF_NO_USE)]
         return ConfigError(" ".join(words[:3]), fix=HELP)
     return None
+
+
+def _explain_key(word: str) -> ConfigError:
+    """A key that no choice has, or that another choice of its group has."""
+    group = word.partition(".")[0]
+    having = sorted(choices_with(word), key=lambda choice: choice != "folder")  # who names a root means a folder
+    if not having:
+        return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=HELP)
+    if group == "metrics":
+        told = f"{word} is a key of metrics={having[0]}, which is not chosen"
+        return ConfigError(told, fix=f"'metrics=[{having[0]}]', or with others")
+    choices = ", ".join(f"{group}={choice}" for choice in having)
+    return ConfigError(
+        f"{word} is a key of {choices}, not of the {group} that is chosen", fix=f"{group}={having[0]} {word}=…"
+    )
 
 
 def _explain_choice(error: MissingConfigException) -> ConfigError:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from frostmark.config.plugins import plugins
 
 STAGES = 9
@@ -17,6 +19,8 @@ STAGES = 9
 
 BLOCKS = 64
 """``block1`` … ``block64``: the blocks that a transformer may have."""
+
+_ABSENT = object()
 
 
 def conf_dir() -> Path:
@@ -35,9 +39,24 @@ def layer_words() -> dict[str, dict[str, str]]:
 
 def known_words(group: str) -> list[str]:
     """Every word of ``group=``: YAMLs of ours and of plugins, and the layers that come from code."""
-    folders = [conf_dir(), *(plugin.conf for plugin in plugins() if plugin.conf is not None)]
-    words = {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
+    words = {path.stem for folder in _folders() for path in (folder / group).glob("*.yaml")}
     return sorted(words | set(layer_words() if group == "layer" else ()))
+
+
+def choices_with(word: str) -> list[str]:
+    """The words of a group whose YAML has a dotted key: ``reducer.perplexity`` → ``["tsne", "tsne_gpu", …]``."""
+    group, _, key = word.partition(".")
+    having = []
+    for choice in known_words(group) if key else []:
+        files = [folder / group / f"{choice}.yaml" for folder in _folders()]
+        content = [OmegaConf.load(file) for file in files if file.is_file()]
+        if any(OmegaConf.select(one, key, default=_ABSENT) is not _ABSENT for one in content):
+            having.append(choice)
+    return having
+
+
+def _folders() -> list[Path]:
+    return [conf_dir(), *(plugin.conf for plugin in plugins() if plugin.conf is not None)]
 
 
 def shortened(words: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from frostmark.data.depth import eight_bits
@@ -86,7 +87,7 @@ class Decoding:
     bits: int | None = None
 
     def __str__(self) -> str:
-        sizes = "every pixel decoded" if self.least is None else f"JPEG decoded to {self.least} pixels or more"
+        sizes = "every pixel decoded" if self.least is None else f"JPEG to {self.least} pixels or more, in 8 bits"
         return f"{UPRIGHT}, {sizes}" + ("" if self.bits is None else f", {self.bits} bits")
 
 
@@ -117,9 +118,12 @@ def decode(path: Path | Held, digest: bytes | None = None, decoding: Decoding = 
         size = image.size
         if least is not None:
             image.draft(None, _reduced(image.size, least))
+        if isinstance(image, ImageFile):
+            image.decodermaxblock = len(content)  # in one go: libjpeg is slower at the end of every block
         image.load()
         pixels = np.array(eight_bits(_upright(image), content, decoding.bits))
-    return Decoded(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), least is not None, size)
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)
+    return Decoded(planes if least is not None else planes.contiguous(), least is not None, size)
 
 
 def listed(path: Path | Held) -> tuple[bytes, str]:
@@ -150,7 +154,8 @@ def _opened(path: Path | Held, content: bytes) -> Iterator[Image.Image]:
                 _refuse_size(*image.size)
                 yield image
     except UnidentifiedImageError as problem:
-        raise _unreadable(path, f"its bytes are none of {', '.join(FORMATS)}") from problem
+        what = f"its bytes are none of {', '.join(FORMATS)}" if content else "it is empty"
+        raise _unreadable(path, what) from problem
     except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
         raise _unreadable(path, str(problem).splitlines()[0] if str(problem) else type(problem).__name__) from problem
 

@@ -35,7 +35,10 @@ def eight_bits(image: Image.Image, content: bytes, bits: int | None) -> Image.Im
     told = told_bits(image, content)
     if image.mode in DEEP_MODES:
         return _shallow(image, told, bits)
-    coloured = image.convert("RGB") if not image.has_transparency_data else _on_white(image)
+    if image.has_transparency_data:
+        coloured = _on_white(image)
+    else:
+        coloured = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     if told is not None and told < DEEPEST and np.asarray(coloured).max() < 2 ** (told - 8):
         raise ValueError(f"its channels hold {told} bits in 16, of which only 8 are read; save it with 8 bits")
     return coloured

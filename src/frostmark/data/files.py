@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from frostmark.data.decode import WHOLE, Decoding, Held, decode, listed
+from frostmark.data.decode import WHOLE, Decoded, Decoding, Held, decode, listed
 from frostmark.data.paths import PathList
 from frostmark.data.source import Batch, ImageSet
 from frostmark.data.threads import each
 from frostmark.errors import ConfigError
 from frostmark.names import storable
 
-Observe = Callable[[Tensor, Tensor], Tensor]
-"""An image as it was decoded, (3, H, W) uint8, and as the network gets it → (D,): what else is wanted of it."""
+Observe = Callable[[Decoded, Tensor], Tensor]
+"""An image as it was decoded, and as the network gets it → (D,): what else is wanted of it."""
 
 
 @dataclass
@@ -38,6 +38,7 @@ class ImageFiles:
         skipped: names of those that were.
         digests: of every file as it was listed; None before.
         groups: of every image; None where none are known.
+        geometry: as of any set; it takes ``near``, too: whether a picture is only near that of its file.
         observe: what else is wanted of every image.
     """
 
@@ -45,7 +46,7 @@ class ImageFiles:
     labels: Tensor
     root: Path
     uniform: bool = False
-    geometry: Callable[[Tensor], Tensor] | None = None
+    geometry: Callable[..., Tensor] | None = None
     skip_bad: bool = False
     skipped: tuple[str, ...] = ()
     digests: list[bytes] | None = None
@@ -73,10 +74,8 @@ class ImageFiles:
         assert self.geometry is not None, "the data module sets the geometry of sets that are not uniform"
         digest = None if self.digests is None else self.digests[position]
         picture = decode(self.paths[position], digest, self.decoding)
-        image = self.geometry(picture.pixels)
-        if picture.near and image.is_floating_point():  # as fine as it is known
-            image = image.clamp(0, 255).round().to(torch.uint8)
-        return image, [observe(picture.pixels, image) for observe in self.observe]
+        image = self.geometry(picture.pixels, near=True) if picture.near else self.geometry(picture.pixels)
+        return image, [observe(picture, image) for observe in self.observe]
 
     def take(self, count: int) -> ImageFiles:
         digests = None if self.digests is None else self.digests[:count]

@@ -19,6 +19,7 @@ from frostmark.data.decode import Decoding
 from frostmark.data.files import ImageFiles, check_reading
 from frostmark.data.grouping import PathGroups
 from frostmark.data.layout import Layout, class_remarks, layout_of
+from frostmark.data.paths import PathList
 from frostmark.data.source import Limits, SplitName
 from frostmark.data.split_names import split_name
 from frostmark.data.splitting import HashSplit
@@ -88,14 +89,13 @@ class ImageFolder:
 
     def split(self, split: SplitName) -> ImageFiles:
         layout = self._layout
-        paths, labels = layout.images(split)
-        names = [str(path.relative_to(self._root)) for path in paths]
+        names, labels = layout.images(split, self._root)
         groups = None if self.group is None else PathGroups(self.group).of(names)
         hashed = HashSplit(self.test_share, self.split_seed)
         chosen = hashed.order(names) if layout.separated else hashed.parted(names, groups)[split]
         return ImageFiles(
-            [paths[i] for i in chosen],
-            torch.tensor([labels[i] for i in chosen], dtype=torch.long),
+            PathList(self._root, names).at(chosen),
+            torch.tensor(labels, dtype=torch.long)[torch.tensor(chosen, dtype=torch.long)],
             self._root,
             skip_bad=self.on_bad_image == "skip",
             groups=None if groups is None else [groups[i] for i in chosen],

@@ -2,7 +2,7 @@
 
     layout = layout_of(Path("flowers"), scanned(Path("flowers")))
     layout.classes, layout.separated        # ("rose", "tulip"), True
-    layout.images("train")                  # [flowers/Train/rose/1.jpg, …], [0, …]
+    layout.images("train", root)            # ["Train/rose/1.jpg", …], [0, …]
     layout.remarks                          # ["Train is the train split, valid the test split", …]
 
 Read are ``<class>/*``; ``<train>/<class>/*`` and ``<test>/<class>/*`` under any usual name; ``<class>/<train>/*``; each
@@ -11,11 +11,13 @@ below any number of folders that are the only one with images. docs/images.md ha
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from array import array
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,14 +83,20 @@ class Layout:
         """Names of the classes that have images, in order."""
         return tuple(sorted({name for part in self.parts.values() for name in _with_images(part)}))
 
-    def images(self, split: SplitName) -> tuple[list[Path], list[int]]:
-        """The images of a split and their labels; all of them where the folder does not separate the splits."""
-        paths, labels = [], []
+    def images(self, split: SplitName, root: Path) -> tuple[list[str], array[int]]:
+        """The images of a split, named from ``root``, and their labels.
+
+        All of them where the folder does not separate the splits. Names and numbers alone: there may be a million.
+        """
+        names: list[str] = []
+        labels = array("q")
         for label, name in enumerate(self.classes):
             for place in _once(self.parts[split].classes.get(name, ())):
-                paths += [place.path / image for image in place.tree.images]
-                labels += [label] * len(place.tree.images)
-        return paths, labels
+                folder = place.path.relative_to(root)
+                below = "" if folder == Path() else f"{folder}{os.sep}"
+                names += [below + image for image in place.tree.images]
+                labels.extend(repeat(label, len(place.tree.images)))
+        return names, labels
 
     @cached_property
     def told(self) -> frozenset[Hashable]:

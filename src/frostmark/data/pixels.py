@@ -19,8 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
+from torchvision.transforms.v2 import functional as V2
 
+from frostmark.data.decode import Decoded
 from frostmark.data.source import ImageSet
 from frostmark.data.threads import each
 
@@ -43,12 +46,12 @@ def pixel_rows(splits: Mapping[str, ImageSet]) -> dict[str, Tensor]:
     return _rows({split: list(_reduced_images(images)) for split, images in splits.items()})
 
 
-def packed(image: Tensor, fitted: Tensor | None = None) -> Tensor:
-    """What :func:`pixel_rows` needs of one image (1 or 3, H, W), as (:data:`PACKED_WIDTH`,) float32, to be kept.
+def packed(picture: Decoded, fitted: Tensor | None = None) -> Tensor:
+    """What :func:`pixel_rows` needs of one picture, as (:data:`PACKED_WIDTH`,) float32, to be kept.
 
     How the network gets the image (``fitted``) changes nothing.
     """
-    small = _reduced(image)
+    small = _reduced_near(picture.pixels) if picture.near else _reduced(picture.pixels)
     row = torch.zeros(PACKED_WIDTH)
     row[:3] = torch.tensor([len(small.pixels), *small.size])
     row[3 : 3 + small.pixels.numel()] = small.pixels.flatten()
@@ -60,7 +63,7 @@ def unpacked_rows(splits: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor
     return _rows({split: [_unpacked(row) for row in torch.from_numpy(rows)] for split, rows in splits.items()})
 
 
-def a_pixel(image: Tensor) -> Tensor:
+def a_pixel(image: Tensor, *, near: bool = False) -> Tensor:
     """A corner (C, 1, 1) of an image: for whoever wants only what :func:`packed` makes of it."""
     return image[..., :1, :1]
 
@@ -127,17 +130,34 @@ def each_batch(images: ImageSet) -> Iterator[Tensor]:
     yield from each(lambda position: raw.__getitems__([position]).images, range(len(raw)))
 
 
-def _unchanged(image: Tensor) -> Tensor:
+def _unchanged(image: Tensor, *, near: bool = False) -> Tensor:
     return image
 
 
 def _reduced(image: Tensor) -> _Reduced:
     height, width = image.shape[-2:]
-    grey = len(image) == 1 or bool(
-        (image[:1] == image).all()
-    )  # a file of grey pixels is decoded to three equal channels
-    pixels = (image[:1] if grey else image).to(torch.float32)
+    pixels = _one_if_grey(image).to(torch.float32)
     return _Reduced((height, width), _resized(pixels, (EDGE, EDGE)) if max(height, width) > EDGE else pixels)
+
+
+def _reduced_near(image: Tensor) -> _Reduced:
+    """Of an image that was not decoded whole, and has more than :data:`EDGE` pixels a side."""
+    height, width = image.shape[-2:]
+    small = eight_bits_resized(image, [EDGE, EDGE])
+    return _Reduced((height, width), _one_if_grey(small).to(torch.float32))
+
+
+def _one_if_grey(image: Tensor) -> Tensor:
+    """One channel of an image of equal ones, as a file of grey pixels is decoded."""
+    return image[:1] if all(bool((channel == image[0]).all()) for channel in image[1:]) else image
+
+
+def eight_bits_resized(
+    images: Tensor, size: list[int], interpolation: InterpolationMode = InterpolationMode.BILINEAR
+) -> Tensor:
+    """(…, C, H, W) uint8, resized (antialiased) with eight bits in between, too: four times as fast as in float32."""
+    resized: Tensor = V2.resize(images, size, interpolation=interpolation, antialias=True)
+    return resized
 
 
 def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -157,7 +177,7 @@ def thumbnails(images: ImageSet, positions: Sequence[int], edge: int | None = No
     return torch.cat([_pictures(images.__getitems__(part).images, edge) for part in parts])
 
 
-def small_picture(image: Tensor, fitted: Tensor, edge: int) -> Tensor:
+def small_picture(picture: Decoded, fitted: Tensor, edge: int) -> Tensor:
     """The image as the network gets it, (3, S, S), with ``edge`` pixels a side at most, as a picture: (D,) uint8."""
     return _pictures(fitted[None], edge).flatten()
 

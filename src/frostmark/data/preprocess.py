@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
-from frostmark.data.pixels import EDGE
+from frostmark.data.pixels import EDGE, eight_bits_resized
 from frostmark.errors import ConfigError
 
 MAX_ASPECT = 16
@@ -68,12 +68,20 @@ class Pipeline:
         """Edge in pixels of the square that the network sees."""
         return self.crop or self.resize_to[0]
 
-    def geometry(self, images: Tensor) -> Tensor:
-        """(…, C, H, W) uint8 → (…, C, S, S) in 0 … 255: uint8 if rounded, else float32."""
+    def geometry(self, images: Tensor, *, near: bool = False) -> Tensor:
+        """(…, C, H, W) uint8 → (…, C, S, S) in 0 … 255: uint8 if rounded or near, else float32.
+
+        Args:
+            near: whether the images are near those of their files only, because they were not decoded whole. They are
+                resized in eight bits then, as fine as they are known, in a quarter of the time.
+        """
         if len(self.resize_to) == 1:
             images = _middle(images)
-        images = images if self.rounded else images.to(torch.float32)
-        resized: Tensor = F.resize(images, list(self.resize_to), interpolation=self.interpolation, antialias=True)
+        if near:
+            resized = eight_bits_resized(images, list(self.resize_to), self.interpolation)
+        else:
+            images = images if self.rounded else images.to(torch.float32)
+            resized = F.resize(images, list(self.resize_to), interpolation=self.interpolation, antialias=True)
         return resized if self.crop is None else F.center_crop(resized, [self.crop])
 
     def normalise(self, images: Tensor) -> Tensor:

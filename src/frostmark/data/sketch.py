@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from frostmark.data.decode import digest_of
+from frostmark.data.decode import Decoded, digest_of
 from frostmark.data.pixels import each_batch
 from frostmark.data.source import ImageSet
 
@@ -41,9 +41,14 @@ class Recognised:
     sketches: NDArray[np.uint8] | None
 
 
-def sketch(image: Tensor, fitted: Tensor | None = None) -> Tensor:
-    """The sketch of one image (1 or 3, H, W); how the network gets the image (``fitted``) changes nothing."""
+def sketch(image: Tensor) -> Tensor:
+    """The sketch of one image (1 or 3, H, W) uint8."""
     return _sketches(image[None])[0]
+
+
+def sketch_of(picture: Decoded, fitted: Tensor) -> Tensor:
+    """The same of a picture that was decoded; how the network gets it (``fitted``) changes nothing."""
+    return sketch(picture.pixels)
 
 
 def recognised(images: ImageSet) -> Recognised:
