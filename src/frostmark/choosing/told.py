@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from frostmark.choosing.entering import Absent
 from frostmark.choosing.race import Race, Round
-from frostmark.names import visible
+from frostmark.names import span, visible
 
 HEAD = ("images", "in the race", "dropped", "best so far", "accuracy")
 """Columns of the table of rounds."""
@@ -56,10 +56,10 @@ def spending(race: Race, minutes: float) -> str:
     stored = train - race.forwarded
     known = f"; the rows of {stored:,} were already stored" if stored > 0 else ""
     full = race.full_minutes
-    grid = "" if full is None else f" The passes of the full grid would have taken about {_minutes(full)}."
+    grid = "" if full is None else f" The passes of the full grid would have taken about {span(60 * full)}."
     of_race = race.rounds[-1].minutes if race.rounds and not race.stopped else minutes
-    rest = "" if race.stopped else f", {_minutes(minutes - of_race)} for the rest"
-    took = f"{_minutes(of_race)} for the race{rest}"
+    rest = "" if race.stopped else f", {span(60 * (minutes - of_race))} for the rest"
+    took = f"{span(60 * of_race)} for the race{rest}"
     return f"Spent: {share}{known}; {took}.{grid}"
 
 
@@ -112,9 +112,3 @@ def _listed(names: Sequence[str]) -> str:
         return names[0]
     shown = list(names) if len(names) <= MAX_NAMED else [*names[: MAX_NAMED - 1], f"{len(names) - MAX_NAMED + 1} more"]
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _minutes(minutes: float) -> str:
-    if minutes < 2:
-        return f"{60 * minutes:.0f} s"
-    return f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
