@@ -137,8 +137,8 @@ def test_what_was_spent_stands_beside_the_full_grid() -> None:
     race = made(["a", "b", "c", "d"], ["a"])
     assert (race.needed, race.full) == (400 + 350, 4 * 450)
     assert spending(race, 4.0) == (
-        "Spent: 750 forward passes (41.7% of the 1,800 of the full grid); 2 min 30 s for the race, 1 min 30 s for the rest. "
-        "The passes of the full grid would have taken about 1 min 48 s."
+        "Spent: 750 forward passes (41.7% of the 1,800 of the full grid); 2 min 30 s for the race, 1 min 30 s for the "
+        "rest. The passes of the full grid would have taken about 1 min 48 s."
     )
     stopped = replace(race, stopped=True)
     assert stopped.needed == 400

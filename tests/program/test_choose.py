@@ -105,6 +105,13 @@ def test_a_race_of_absent_candidates_is_refused_and_fetching_says_what_is_missin
     assert "0 of 2 candidates have their weights on this machine" in fetched.stdout
 
 
+def test_a_benchmark_sends_a_list_of_candidates_to_choose(program: Program, tmp_path: Path) -> None:
+    done = program("candidates=base", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "candidates belongs to choose" in done.stderr
+    assert "Fix: python run.py choose candidates=base" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from frostmark.cli.choice import ChoiceAsked, choose, fetch
 from frostmark.cli.parser import Parser
 from frostmark.config.candidates import candidate_words
 from frostmark.errors import ConfigError
@@ -22,14 +21,16 @@ OF_CANDIDATES = ("backbone", "layer")
 
 def run(arguments: list[str]) -> int:
     """Print the race, the report and the sentence; the exit code."""
-    parser = _parser()
-    options = parser.parse_intermixed_args(arguments)
-    asked = asked_by(options.words, options.config_dir)
+    options = _parser().parse_intermixed_args(arguments)
+    candidates, shared, minutes = sorted_out(options.words, options.config_dir)
+    from frostmark.cli.choice import ChoiceAsked, choose, fetch  # torch, which --help and wrong words do without
+
+    asked = ChoiceAsked(candidates, shared, options.config_dir, minutes)
     return fetch(asked) if options.fetch else choose(asked)
 
 
-def asked_by(words: Sequence[str], own: Path | None) -> ChoiceAsked:
-    """What the words ask for.
+def sorted_out(words: Sequence[str], own: Path | None) -> tuple[str, list[str], float | None]:
+    """The list of candidates, the words that they share, and the budget.
 
     Raises:
         ConfigError: if a word is missing, or decides what the candidates do.
@@ -46,7 +47,7 @@ def asked_by(words: Sequence[str], own: Path | None) -> ChoiceAsked:
         if group in OF_CANDIDATES:
             told = f"choose: {word}: the candidates name their own {group}"
             raise ConfigError(told, fix="leave it out, or name it in a list of your own: candidates=<file>.yaml")
-    return ChoiceAsked(lists[-1], shared, own, _minutes(budgets[-1]) if budgets else None)
+    return lists[-1], shared, _minutes(budgets[-1]) if budgets else None
 
 
 def _minutes(word: str) -> float:
