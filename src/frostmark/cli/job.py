@@ -55,15 +55,25 @@ def job_of_sweep(config: DictConfig) -> None:
     """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     choices = without_secrets(" ".join(HydraConfig.get().overrides.task))
+    apart = not str(HydraConfig.get().launcher._target_).endswith(".BasicLauncher")
+    job_at(config, folder, choices, apart=apart)
+
+
+def job_at(config: DictConfig, folder: Path, choices: str, *, apart: bool = False) -> None:
+    """A job of the sweep under way, unless it was done before; how it ended is in ``folder`` afterwards.
+
+    Args:
+        choices: its overrides, without secrets.
+        apart: whether in a process of its own: executors give up every job when one of their workers dies.
+    """
     print(f"\n▸ {visible(choices)}", file=sys.stderr, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if _done_before(config, folder, choices):
         return
-    launcher = str(HydraConfig.get().launcher._target_)
-    if launcher.endswith(".BasicLauncher"):
-        work_of_job(config, folder, choices)
-    else:
-        # Executors give up every job when one of their workers dies: the work is done in a process of its own.
+    if apart:
         run_apart(work_of_job, config, folder, choices)
+    else:
+        work_of_job(config, folder, choices)
 
 
 def work_of_job(config: DictConfig, folder: Path, choices: str) -> None:

@@ -81,7 +81,8 @@ def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
             f"Going on with the sweep in {visible(str(before.folder))}: what finished there is not done again.",
             file=sys.stderr,
         )
-    run_id = None if store is None else _parent(store, choices, before)
+    swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
+    run_id = None if store is None else parent_of(store, f"sweep · {swept}", choices, before)
     SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
     # Known from here on: whatever happens now, the parent run is closed.
     current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
@@ -89,13 +90,12 @@ def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
     announce(folder)
 
 
-def _parent(store: MlflowStore, choices: str, before: SweepRecord | None) -> str:
+def parent_of(store: MlflowStore, title: str, choices: str, before: SweepRecord | None) -> str:
     """The parent run: that of the sweep that this one goes on with, or a new one."""
     store.connect()
     if before is not None and before.run_id is not None and store.reopen(before.run_id):
         return before.run_id
-    swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
-    return store.start(f"sweep · {swept}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
+    return store.start(title[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,15 @@ def read(train: Train, folds: Labels | None) -> ReadOut:
     )
 
 
+def held_out(train: Train, folds: Labels) -> Labels:
+    """(N,) the class of each row by a fit without its fold, and nothing else of a read-out.
+
+    Args:
+        folds: (N,) of each row, of which something can be held out (:func:`can_hold_out`).
+    """
+    return train.present[_held_out(train, folds, _Search(train, folds).best())]
+
+
 def can_hold_out(labels: Labels, folds: Labels) -> bool:
     """Whether two classes at least are left without any of the folds."""
     return all(len(np.unique(labels[folds != fold])) > 1 for fold in np.unique(folds)) and bool(folds.max() > 0)
