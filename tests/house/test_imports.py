@@ -59,7 +59,7 @@ TABLE = {
     "tracking": may("filelock psutil sqlalchemy", late="mlflow"),
     "config": may("hydra omegaconf", "tracking.tracker"),
     "choosing": may("", "stats benchmark comparison config"),
-    "export": may("torch onnx", "backbones data features metrics results"),
+    "export": may("torch", "backbones data features metrics results stats.moments", late="onnxruntime"),
     "benchmark": may("", " ".join(ALL - {"cli", "choosing", "export", "api"})),
     "api": may("", "benchmark comparison config data backbones export choosing", late="pandas"),
     "cli": may("hydra omegaconf rich", " ".join(ALL)),
