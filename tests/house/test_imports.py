@@ -56,7 +56,7 @@ TABLE = {
         "pytorch_lightning lightning_fabric torch",
         "features backbones data stats.moments analysis results.record tracking.tracker",
     ),
-    "tracking": may("filelock psutil sqlalchemy", late="mlflow"),
+    "tracking": may("filelock psutil sqlalchemy", late="mlflow onnx"),
     "config": may("hydra omegaconf", "tracking.tracker"),
     "choosing": may("", "stats benchmark comparison config"),
     "export": may("torch", "backbones data features metrics results stats.moments", late="onnxruntime"),

@@ -1,6 +1,6 @@
 """The model card: what was exported, on what it was measured, how good it is, and under which licence.
 
-    card = Card(run_title, tags, values, majority, exported, pipeline, of_read_out)
+    card = Card(title, run_id, tags, values, kinds, majority, exported, pipeline, width)
     card.text                                   # Markdown
     card.metrics                                # {"cost/latency_ms_p50": 4.2, …}
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from frostmark.data.preprocess import Pipeline
-from frostmark.export.files import EXAMPLE, ONNX, PROGRAM, Exported
+from frostmark.export.files import EXAMPLE, ONNX, OPSET, PROGRAM, ExportedModel
 from frostmark.metrics.kinds import Kind
 from frostmark.metrics.lookup import headlines
 from frostmark.results.markdown import plain, table
@@ -42,7 +42,7 @@ class Card:
     values: Mapping[str, float]
     kinds: Mapping[str, Kind]
     majority: float | None
-    exported: Exported
+    exported: ExportedModel
     pipeline: Pipeline
     width: int
 
@@ -89,7 +89,8 @@ class Card:
         names = ", ".join(plain(name) for name in self.exported.classes[:20])
         more = len(self.exported.classes) - 20
         told = names + (f" and {more:,} more" if more > 0 else "")
-        return f"multinomial logistic regression of the standardised features, {len(self.exported.classes):,} classes: {told}"
+        count = f"{len(self.exported.classes):,} classes"
+        return f"multinomial logistic regression of the standardised features, {count}: {told}"
 
     def _in_and_out(self) -> Iterator[str]:
         pipeline = self.pipeline
@@ -100,12 +101,16 @@ class Card:
         yield f"- Output `row`: float32 (N, {self.width})"
         if self.exported.classes:
             yield f"- Output `probabilities`: float32 (N, {len(self.exported.classes)}), in the order of the classes"
-        yield f"- `{ONNX}` (ONNX, opset 18, the names of the classes in its metadata); `{PROGRAM}` (`torch.export.load`)"
+        yield f"- `{ONNX}`: ONNX, opset {OPSET}, the names of the classes in its metadata"
+        yield f"- `{PROGRAM}`: the same for `torch.export.load`"
         yield f"- `python {EXAMPLE} photo.jpg` needs onnxruntime, NumPy and Pillow alone"
-        yield f"- Rows of `{ONNX}` are {self.exported.error:.0e} of their norm away from the network's at most (noise images)"
+        error = f"{self.exported.error:.0e} of their norm (images of noise)"
+        yield f"- Rows of `{ONNX}` differ from the network's by {error}"
         if pipeline.rounded:
-            yield "- The resized image is rounded to 256 grey levels, as the weights' own transforms do: other runtimes may "\
-                "round a pixel in a thousand the other way"
+            yield (
+                "- The resized image is rounded to 256 grey levels, as the weights' own transforms do: of 100,000 "
+                "pixels one or two may become the next level, which changes the row of such an image by a thousandth"
+            )
 
     def _geometry(self) -> str:
         pipeline = self.pipeline
@@ -117,7 +122,8 @@ class Card:
     def _measured_on(self) -> Iterator[str]:
         tags = self.tags
         counts = ", ".join(f"{int(tags[f'{s}_images']):,} {s}" for s in ("train", "test") if f"{s}_images" in tags)
-        yield f"Measured on {plain(tags.get('dataset', ''))}: {counts} images, fingerprint {tags.get('dataset_fingerprint', '')}."
+        yield f"Measured on {plain(tags.get('dataset', ''))}: {counts} images."
+        yield f"Fingerprint of the images: {tags.get('dataset_fingerprint', '')}."
         if "groups" in tags:
             yield f"Groups: {plain(tags['groups'])}."
 
@@ -138,9 +144,9 @@ class Card:
             yield "The run did not measure the linear read-out that was exported: run it with metrics=[linear]."
 
     def _costs(self) -> Iterator[str]:
-        of, values = self.exported, self.values
+        of, values, size = self.exported, self.values, self.pipeline.size
         yield (
-            f"- One image of {self.pipeline.size} × {self.pipeline.size} pixels (batch 1, onnxruntime, {of.latency.machine}): "
+            f"- One image of {size} × {size} pixels (batch 1, onnxruntime, {of.latency.machine}): "
             f"{of.latency.p50:.1f} ms (median), {of.latency.p95:.1f} ms (95 % of {of.latency.times} times)"
         )
         yield f"- Size of `{ONNX}`: {of.size / 1e6:.1f} MB"
@@ -155,12 +161,12 @@ class Card:
         if self.exported.classes:
             yield "- Every image is given one of the classes above, also one that shows none of them."
             yield "- The probabilities are those of a regularised logistic regression; nobody has calibrated them."
-        yield "- The accuracy is that of images like those it was measured on: other cameras, places or times may be harder."
+        yield "- The accuracy is that of images like those above: other cameras, places or times may be harder."
         yield "- The example reads pictures of eight bits a channel, turns them upright and lays them on white."
         if not self.pipeline.exact_decode:
             yield (
-                "- The run decoded large JPEG files to less than their full size, the example decodes every pixel: rows "
-                "differ by some thousandths. `preprocess.exact_decode=true` removes the difference."
+                "- The run decoded JPEG files no further than it needed, and the example decodes every pixel: rows of "
+                "JPEG files differ by some hundredths. They do not after a run with `preprocess.exact_decode=true`."
             )
         precision = self.tags.get("precision", "32-true")
         if precision != "32-true":

@@ -19,12 +19,12 @@ image = np.asarray(photo).transpose(2, 0, 1)[None]  # (1, 3, height, width), uin
 {rest}
 '''
 
-_CLASS = '''row, probabilities = session.run(None, {"image": image})
+_CLASS = """row, probabilities = session.run(None, {"image": image})
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
-print(f"{classes[probabilities[0].argmax()]} {probabilities[0].max():.1%}")'''
+print(f"{classes[probabilities[0].argmax()]} {probabilities[0].max():.1%}")"""
 
-_ROW = '''(row,) = session.run(None, {"image": image})
-print(*row[0])'''
+_ROW = """(row,) = session.run(None, {"image": image})
+print(*row[0])"""
 
 
 def example(*, classifies: bool) -> str:

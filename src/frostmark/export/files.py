@@ -41,7 +41,7 @@ _EXTERNAL = 1_800_000_000
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedModel:
     """What was written.
 
     Attributes:
@@ -72,7 +72,7 @@ def require_onnx() -> None:
         raise ConfigError(f"export needs {', '.join(missing)}", fix="pip install 'frostmark[onnx]'")
 
 
-def write_models(portable: Portable, classes: Sequence[str], folder: Path) -> Exported:
+def write_models(portable: Portable, classes: Sequence[str], folder: Path) -> ExportedModel:
     """Write model.pt2, model.onnx and example.py into ``folder``.
 
     Args:
@@ -94,7 +94,7 @@ def write_models(portable: Portable, classes: Sequence[str], folder: Path) -> Ex
         made = dict(zip(names, _run(folder / ONNX, small), strict=True))
         bytes_taken = sum(path.stat().st_size for path in folder.glob(f"{ONNX}*"))
         error = _error(portable, folder / ONNX, size)
-        return Exported(folder, bytes_taken, error, latency(folder / ONNX, size), (small, made), classes)
+        return ExportedModel(folder, bytes_taken, error, latency(folder / ONNX, size), (small, made), classes)
 
 
 @contextmanager

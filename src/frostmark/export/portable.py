@@ -12,16 +12,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from frostmark.backbones.extractor import Extractor
 from frostmark.data.preprocess import MAX_ASPECT, Pipeline
 from frostmark.errors import ConfigError
+from frostmark.export.resizing import FILTERS, Size, resized
 from frostmark.metrics.read_out import Affine
 from frostmark.stats.moments import Float
-
-INTERPOLATIONS = ("bilinear", "bicubic")
-"""What both torch.export and ONNX resize by, antialiased."""
 
 
 class Portable(nn.Module):
@@ -47,7 +44,7 @@ class Portable(nn.Module):
         self.head = None if affine is None else Head(affine)
         self.register_buffer("mean", torch.tensor(pipeline.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(pipeline.std).view(1, 3, 1, 1))
-        for tensor in self.state_dict().values():
+        for tensor in (*self.parameters(), *self.buffers()):
             tensor.data = tensor.data.contiguous()  # torch.export.save takes others for parts of something larger
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -71,9 +68,10 @@ class Head(nn.Module):
     def __init__(self, affine: Affine) -> None:
         super().__init__()
         center = affine.center.astype(np.float32)
-        parts = {"center": center, "rest": affine.center - center, "weights": affine.weights}
-        for name, of in {**parts, "intercepts": affine.intercepts}.items():
-            self.register_buffer(name, _float32(of))
+        self.register_buffer("center", torch.from_numpy(center))
+        self.register_buffer("rest", _float32(affine.center - center))
+        self.register_buffer("weights", _float32(affine.weights))
+        self.register_buffer("intercepts", _float32(affine.intercepts))
 
     def forward(self, rows: Tensor) -> Tensor:
         """(N, D) float32 → (N, C)."""
@@ -86,10 +84,10 @@ def _float32(values: Float) -> Tensor:
 
 def _require_exportable(pipeline: Pipeline) -> None:
     how = pipeline.interpolation.value
-    if how not in INTERPOLATIONS:
+    if how not in FILTERS:
         raise ConfigError(
             f"images that are resized by {how} interpolation cannot be exported",
-            fix=f"run it with preprocess=resize (valid: {', '.join(INTERPOLATIONS)}), and export that",
+            fix=f"run it with preprocess=resize (valid: {', '.join(FILTERS)}), and export that",
         )
     if pipeline.crop is not None and min(pipeline.resize_to) < pipeline.crop:
         told = f"images of {min(pipeline.resize_to)} pixels that are padded to {pipeline.crop} cannot be exported"
@@ -99,20 +97,25 @@ def _require_exportable(pipeline: Pipeline) -> None:
 def fitted(image: Tensor, pipeline: Pipeline) -> Tensor:
     """(N, 3, H, W) uint8 → (N, 3, S, S) float32 in 0 … 255: the pipeline's geometry."""
     pixels = image.to(torch.float32)
-    sizes = pipeline.resize_to
-    if len(sizes) == 1:
+    if len(pipeline.resize_to) == 1:
         pixels = _middle(pixels)
-        height, width = pixels.shape[2:]
-        shorter = torch.sym_min(height, width)
-        sizes = (sizes[0] * height // shorter, sizes[0] * width // shorter)
-    how = pipeline.interpolation.value
-    pixels = interpolate(pixels, size=sizes, mode=how, antialias=True, align_corners=False)
+    height, width = _sizes(pixels, pipeline.resize_to)
+    pixels = resized(pixels, height, width, pipeline.interpolation.value)
     if pipeline.rounded:
         pixels = pixels.round().clamp(0, 255)
     if pipeline.crop is None:
         return pixels
     edge = pipeline.crop
-    return pixels.narrow(2, _begin(sizes[0] - edge), edge).narrow(3, _begin(sizes[1] - edge), edge)
+    return pixels.narrow(2, _begin(height - edge), edge).narrow(3, _begin(width - edge), edge)
+
+
+def _sizes(pixels: Tensor, wanted: tuple[int, ...]) -> tuple[Size, Size]:
+    """Height and width after the resize: both as they are wanted, or the shorter side alone."""
+    if len(wanted) == 2:
+        return wanted[0], wanted[1]
+    height, width = pixels.shape[2:]
+    shorter = torch.sym_min(height, width)
+    return wanted[0] * height // shorter, wanted[0] * width // shorter
 
 
 def _middle(pixels: Tensor) -> Tensor:
@@ -125,6 +128,6 @@ def _middle(pixels: Tensor) -> Tensor:
     return pixels
 
 
-def _begin(room: int) -> int:
+def _begin(room: Size) -> Size:
     """Where the middle begins: half of what is left over, rounded to even as torchvision does."""
     return (room + room % 4 // 3) // 2

@@ -104,7 +104,7 @@ class Linear:
         return scores
 
     def read_out(self, train: Split) -> ReadOut:
-        """The read-out of the train split, which has two classes at least; the one that was scored, where it is kept."""
+        """The read-out of the train split, which has two classes at least: the one that is kept, if one is."""
         return self._read(train, partial(Train.of, train.rows, train.labels))
 
     def _read(self, train: Split, rows: Callable[[], Train]) -> ReadOut:

@@ -34,7 +34,7 @@ OF_RUN = (
 NEEDED = ("mlflow", "onnx", "onnxruntime", "numpy")
 """What serves the model."""
 
-_NAME = str.maketrans(dict.fromkeys('/:.%"\'', "-"))
+_NAME = str.maketrans(dict.fromkeys("/:.%\"'", "-"))
 """What the name of a model may not have."""
 
 
@@ -118,8 +118,8 @@ def _signature(model: PortableModel) -> ModelSignature:
     from mlflow.types import Schema, TensorSpec
 
     of_image = TensorSpec(np.dtype(np.uint8), (-1, 3, -1, -1), "image")
-    of_outputs = [TensorSpec(of.dtype, (-1, *of.shape[1:]), name) for name, of in model.outputs.items()]
-    return ModelSignature(Schema([of_image]), Schema(of_outputs))
+    of_outputs = (TensorSpec(of.dtype, (-1, *of.shape[1:]), name) for name, of in model.outputs.items())
+    return ModelSignature(Schema([of_image]), Schema([*of_outputs]))
 
 
 def _log_metrics(store: MlflowStore, run: Run, model_id: str, measured: Mapping[str, float]) -> None:
@@ -128,7 +128,8 @@ def _log_metrics(store: MlflowStore, run: Run, model_id: str, measured: Mapping[
 
     now = int(time.time() * 1000)
     of_run = {key: run.data.metrics[key] for key in OF_RUN if key in run.data.metrics}
-    on = next((of.dataset for of in run.inputs.dataset_inputs if "test" in [tag.value for tag in of.tags]), None)
+    seen = [] if run.inputs is None else run.inputs.dataset_inputs
+    on = next((of.dataset for of in seen if "test" in [tag.value for tag in of.tags]), None)
     where = {} if on is None else {"dataset_name": on.name, "dataset_digest": on.digest}
     metrics = [Metric(key, value, now, 0, model_id=model_id, **where) for key, value in of_run.items()]
     metrics += [Metric(key, value, now, 0, model_id=model_id) for key, value in measured.items()]

@@ -24,7 +24,7 @@ from frostmark.comparison.runs import Run
 from frostmark.config.schema import Config, Paths, Tracking
 from frostmark.errors import ConfigError
 from frostmark.export.card import Card
-from frostmark.export.files import CARD, EXAMPLE, ONNX, PROGRAM, Exported, require_onnx, write_models
+from frostmark.export.files import CARD, EXAMPLE, ONNX, PROGRAM, ExportedModel, require_onnx, write_models
 from frostmark.export.portable import Portable
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
@@ -106,7 +106,7 @@ def _majority(of: Run) -> float | None:
 
 def _logged(store: MlflowStore, of: Run, card: Card, out: Path) -> str:
     assert of.run_id is not None, "a tracked run has an identifier"
-    exported: Exported = card.exported
+    exported: ExportedModel = card.exported
     image, outputs = exported.example
     told = ("backbone", "weights", "layer", "pool", "dataset", "preprocess", "image_size", "weights_license")
     params = {name: of.tags[name] for name in told if name in of.tags}
