@@ -33,6 +33,9 @@ from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.models import PortableModel, log_model
 
 HEADS = ("linear", "none")
+MAX_NAMED = 12
+"""Runs of a sweep that an error names."""
+
 KEYS = ("head", "paths.root", "tracking.uri")
 
 
@@ -82,7 +85,9 @@ def _key(word: str) -> tuple[str, str]:
 def _only(options: Namespace, runs: list[Run]) -> Run:
     if len(runs) != 1:
         told = f"{options.run} stands for {len(runs)} runs, and export takes one"
-        raise ConfigError(told, fix="the identifier or folder of one run")
+        named = [f"{run.run_id or run.folder} ({run.title})" for run in runs[:MAX_NAMED]]
+        more = f" and {len(runs) - MAX_NAMED:,} more" if len(runs) > MAX_NAMED else ""
+        raise ConfigError(told, fix=f"one of {', '.join(named)}{more}")
     return runs[0]
 
 
