@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from mlflow import MlflowClient
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
@@ -203,7 +205,9 @@ def test_mlflow_loads_the_model_with_signature_and_example(
 
 
 @pytest.mark.slow
-def test_mlflow_serves_the_model(tracked: Path, model: str) -> None:
+def test_mlflow_serves_the_model(tracked: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # MLflow starts uvicorn by name, as it finds it in an environment that is activated.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     port = free_port()
     folder = Tracked(tracked).client.get_logged_model(model).artifact_location
     command = [
@@ -297,3 +301,27 @@ def test_a_network_handed_over_is_refused(program: Program, tmp_path: Path) -> N
     done = program("export", str(result.folder), "out", cwd=tmp_path)
     assert done.returncode == 2
     assert "was handed over from Python" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_model_goes_to_the_server_of_its_run(server: str, program: Program, tmp_path: Path) -> None:
+    done = program(*TINY, "metrics=[linear]", "tracking=server", f"tracking.uri={server}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = only_run(tmp_path)
+    done = program("export", str(run.run_id), "out", f"tracking.uri={server}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (model,) = re.findall(r"models:/(m-\w+)", done.stdout)
+    client = MlflowClient(tracking_uri=server)
+    made = client.get_logged_model(model)
+    assert made.source_run_id == run.run_id
+    assert {"MLmodel", "model.onnx", "model_card.md"} <= {of.path for of in client.list_logged_model_artifacts(model)}
+
+
+def test_a_sweep_is_refused_with_its_runs(program: Program, tmp_path: Path) -> None:
+    done = program("-m", *TINY, "layer=stage1,stage2", "metrics=[linear]", "tracking=none", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (sweep,) = tmp_path.glob("mlruns/_hydra/sweeps/*")
+    done = program("export", str(sweep), "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "stands for 2 runs" in done.stderr
+    assert "squeezenet1_0 · stage1" in done.stderr
