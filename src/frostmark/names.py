@@ -1,4 +1,4 @@
-"""Names that come from folders, files and command lines, made fit for where they are shown and kept.
+"""Names that come from folders, files and command lines, made fit for where they are shown and kept; and times.
 
 visible("a\\x1b[31mb\\nc")              # 'a\\\\x1b[31mb\\\\nc': nothing in it acts on a terminal
 visible_lines("problem\\nFix: …")      # the same for texts of several lines
@@ -35,6 +35,12 @@ def storable(name: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode("ascii")
+
+
+def span(seconds: float) -> str:
+    """A time as a person says it: ``1 min 38 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def quoted(text: str) -> str:

@@ -69,6 +69,8 @@ def test_the_table_has_one_line_per_image(results: list[Result]) -> None:
     line = table[(table["split"] == "test") & (table["index"] == 4)].iloc[0]
     assert (line["label"], line["class"], line["file"]) == (1, "middle", "test/4.png")
     assert table["group"].nunique() == 21
+    assert line["group"] == "test 0"
+    assert result.groups["train"][59] == "train 11"
     of_test = table[table["split"] == "test"]
     for key, outcome in result.outcomes.items():
         if key.startswith("test/"):
@@ -98,7 +100,7 @@ def test_without_pandas_it_is_told_what_to_install(results: list[Result], monkey
 
 def test_its_text_is_a_line(results: list[Result]) -> None:
     assert re.fullmatch(
-        r"<Result of squeezenet1_0 · last_conv · .*: linear accuracy \d+\.\d% \(95 %: \d+\.\d%–\d+\.\d%\)>",
+        r"<Result of squeezenet1_0 · last_conv · .*: linear accuracy \d+\.\d% \(95% CI \d+\.\d–\d+\.\d\)>",
         repr(results[1]),
     )
     assert repr(results[1].rows) == "<rows train: 60 × 512, test: 45 × 512>"

@@ -11,6 +11,7 @@ from pyarrow import parquet, table
 
 from frostmark.comparison.runs import Run
 from frostmark.errors import DataError
+from frostmark.results.record import SCHEMA
 from support.simulated_runs import TAGS
 
 
@@ -45,6 +46,19 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
     assert np.isnan(shown["train"].kept[0])
     assert run.confusability is not None
     np.testing.assert_equal(run.confusability, [[np.nan, 0.25], [0.25, np.nan]])
+
+
+def test_runs_of_the_version_before_are_read_and_those_of_a_later_one_are_not(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    found = json.loads((folder / "metrics.json").read_text())
+    assert "schema" not in found  # as it was before there were versions
+    (folder / "metrics.json").write_text(json.dumps({**found, "schema": SCHEMA}))
+    assert Run.read(folder).values == {"x": 1.0}
+    for later in (SCHEMA + 1, "2"):
+        (folder / "metrics.json").write_text(json.dumps({**found, "schema": later}))
+        with pytest.raises(DataError, match="is of a later version of Frostmark") as told:
+            Run.read(folder)
+        assert told.value.fix == "pip install --upgrade frostmark"
 
 
 @pytest.mark.parametrize("damage", ["missing", "no JSON", "of 0.1", "draws"])

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from itertools import zip_longest
@@ -64,8 +65,9 @@ from frostmark.figures.maps import MapView, draw_maps
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
+from frostmark.results.findings import Findings
 from frostmark.results.progress import ProgressLine
-from frostmark.results.summary import Findings, summarise
+from frostmark.results.summary import summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
 from frostmark.tracking.mlflow import MlflowStore
 from support.map_page import chromium
@@ -659,8 +661,14 @@ def result_of(name: str) -> Result:
 
 
 def say_result(name: str) -> None:
-    config = SimpleNamespace(tracking=SimpleNamespace(uri=None), paths=SimpleNamespace(root="."))
+    config = SimpleNamespace(output="full", tracking=SimpleNamespace(uri=None), paths=SimpleNamespace(root="."))
     console.print_result(result_of(name), config)  # type: ignore[arg-type]
+
+
+def say_answer(name: str) -> None:
+    config = SimpleNamespace(output="short", tracking=SimpleNamespace(uri=None), paths=SimpleNamespace(root="."))
+    told = replace(result_of(name), answer=[f"k-NN on {name}"], findings=findings(name), remarks=[name])
+    console.print_result(told, config)  # type: ignore[arg-type]
 
 
 def say_comparison(name: str) -> None:
@@ -706,6 +714,7 @@ SAID = {
     "printed: progress": say_progress,
     "printed: progress on a terminal": say_progress_on_a_terminal,
     "printed: result": say_result,
+    "printed: answer": say_answer,
     "printed: comparison": say_comparison,
     "printed: sweep": say_sweep,
     "printed: error": say_error,

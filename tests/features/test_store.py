@@ -236,7 +236,7 @@ def test_every_file_is_brought_to_disk_before_its_name(tmp_path: Path, monkeypat
 
 def test_what_a_dead_process_left_half_written_goes(tmp_path: Path) -> None:
     _, entry = stored(tmp_path)
-    old, new = entry.folder / ".rows-000000.old", entry.folder / ".rows-000000.new"
+    old, new = (entry.folder / f".rows-000000-{'0' * 32}.safetensors.{mark * 32}" for mark in "ab")
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)

@@ -52,15 +52,33 @@ def test_quickstart_tells_progress_a_table_and_how_to_open_it(quickstart: tuple[
     for word in (
         "resnet18 · last_conv · digits",
         "weights untrained · 1,297 train, 500 test",
-        "neighbours/knn_accuracy",
-        "separability/fisher_ratio",
+        "Linear read-out of resnet18 · last_conv: ",
+        "Weakest class: ",
+        "k-NN accuracy",
+        "Variance within / between classes",
         "train",
     ):
         assert word in done.stdout
+    assert len(done.stdout.splitlines()) <= 40
+    assert "…" not in done.stdout
     last = done.stdout.strip().splitlines()[-1]
     assert "python run.py ui" in last
     assert Tracked(root).only().info.run_id in last
     assert "Warning" not in done.stderr
+
+
+def test_the_numbers_of_a_run_follow_their_published_schema(quickstart: tuple[Path, Any]) -> None:
+    import jsonschema
+
+    root, _ = quickstart
+    schema = json.loads((REPOSITORY / "src/frostmark/results/metrics.schema.json").read_text())
+    numbers = metrics_of(root)
+    jsonschema.Draft202012Validator(schema).validate(numbers)
+    for change in ({"schema": 2}, {"values": {"test/x": "0.5"}}, {"kinds": {"a/b": {"words": "x", "better": "most"}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate(numbers | change)
+    told = (REPOSITORY / "docs/results.md").read_text()
+    assert [part for part in schema["properties"] if f"`{part}`" not in told] == []
 
 
 def test_quickstart_holds_every_key_of_the_contract(quickstart: tuple[Path, Any]) -> None:

@@ -11,8 +11,9 @@ from pyarrow import parquet
 from rich.console import Console
 
 from frostmark.metrics.deciding import Rule
+from frostmark.results.findings import Findings
 from frostmark.results.progress import ProgressLine
-from frostmark.results.summary import MAP_CAVEAT, Findings, summarise
+from frostmark.results.summary import MAP_CAVEAT, summarise
 from frostmark.results.tables import metric_lines, metrics_table, notes, number, sweep_table, write_csv, write_parquet
 
 
@@ -145,7 +146,7 @@ def test_what_decides_comes_first_beside_its_controls_and_what_describes_says_so
     text = summarise("t", {}, Findings(values, {}, {"controls": controls}, {}))
     lines = text[text.index("## What decides") :].splitlines()[2:8]
     assert [line[:40] for line in lines] == [
-        "- Linear accuracy decides: 80.0% (75.0% to 85.0%) of the test"[:40],
+        "- Linear accuracy decides: 80.0% (75.0–85.0) of the test"[:40],
         "- Raw pixels: 90.0%. The layer less this: -10.0 points."[:40],
         "- k-NN accuracy: 60.0% of the test images have"[:40],
         "- Balanced linear accuracy: 70.0%, the mean"[:40],

@@ -19,6 +19,7 @@ from frostmark.errors import DataError
 from frostmark.features.entry import Entry
 from frostmark.metrics.kinds import Kind, split_of
 from frostmark.metrics.maps import SplitMap
+from frostmark.results.findings import Findings, interval
 from frostmark.results.notebook import notebook_html
 from frostmark.results.tables import data_frame, metric_lines
 from frostmark.stats.moments import Array
@@ -81,8 +82,10 @@ class Result:
         rows: split → (N, D) float32, the features of every image; read from the store when they are asked for.
         labels: split → (N,) int64.
         files: split → (N,) the name of every image's file; empty where images are not files.
-        groups: split → (N,) the group of every image as a number; empty of independent images.
+        groups: split → (N,) the group of every image, as a text; empty of independent images.
         outcomes: ``<split>/<name>`` → (N,) one value per image, such as whether it was classified correctly.
+        answer: two or three sentences: how good the read-out is, against what, and where it fails.
+        findings: what the answer and the tables rest on.
     """
 
     title: str
@@ -104,6 +107,8 @@ class Result:
     files: Mapping[str, Array] = field(default_factory=dict)
     groups: Mapping[str, Array] = field(default_factory=dict)
     outcomes: Mapping[str, Array] = field(default_factory=dict)
+    answer: Sequence[str] = ()
+    findings: Findings | None = None
 
     def to_pandas(self, *, features: bool = False) -> Any:
         """One line per image, as a ``pandas.DataFrame``.
@@ -160,9 +165,8 @@ class Result:
         if self.decides is None:
             return ""
         key, kind = self.decides
-        low, high = (self.values.get(f"{key}{end}") for end in ("_lo", "_hi"))
-        ends = "" if low is None or high is None else f" (95 %: {kind.shown(low)}–{kind.shown(high)})"
-        return f"{kind.words} {kind.shown(self.values[key])}{ends}"
+        ends = interval(key, self.values, kind.shown)
+        return f"{kind.words} {kind.shown(self.values[key])}" + (f" (95% CI {ends})" if ends else "")
 
     def __repr__(self) -> str:
         return f"<Result of {self.title}: {self.sentence or f'{len(self.values)} values'}>"
@@ -175,5 +179,5 @@ class Result:
             [*(of.name, of.train, of.test, of.interval, of.chance, of.p), *(of.controls[c] for c in controls)]
             for of in lines
         ]
-        told = [self.about, *([f"Decides: {self.sentence}."] if self.sentence else [])]
+        told = [self.about, *self.answer]
         return notebook_html(self.title, told, (head, cells), self.remarks)

@@ -36,6 +36,7 @@ from frostmark.lit.callbacks.maps import Maps
 from frostmark.lit.callbacks.metrics import Metrics
 from frostmark.lit.trainer import has_gpu, is_rank_zero
 from frostmark.metrics.deciding import Rule
+from frostmark.results.answer import answer
 from frostmark.results.progress import ProgressLine
 from frostmark.results.record import Record
 from frostmark.results.summary import summarise
@@ -129,7 +130,7 @@ def _recording(record: Record, subject: Subject, network: Network | None, config
         tracker.log_dataset(subject.source.name, split, subject.fingerprints[split], len(images))
     try:
         yield
-        summary = summarise(record.title, setting(subject), record.findings)
+        summary = summarise(record.title, setting(subject), record.findings, answer(subject.name, record.findings))
         record.add_text("summary.md", summary)
         tracker.set_tags({"mlflow.note.content": summary})
     finally:
@@ -197,8 +198,10 @@ def _result(
         _rows(subject, extraction),
         record.labels,
         record.files,
-        record.groups,
+        subject.group_names,
         record.outcomes,
+        answer(subject.name, record.findings),
+        record.findings,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from frostmark.benchmark.result import Result
 from frostmark.cli.program import program
@@ -22,8 +23,9 @@ from frostmark.comparison.compared import Compared
 from frostmark.comparison.tables import ranking_table
 from frostmark.config.schema import Config
 from frostmark.names import visible
-from frostmark.results.outcome import Outcome
-from frostmark.results.tables import metrics_table, notes, sweep_table
+from frostmark.results.outcome import Outcome, new_remarks, standing, time_left
+from frostmark.results.short_table import short_table
+from frostmark.results.tables import metric_lines, metrics_table, notes, sweep_table
 from frostmark.results.terminal import cell
 from frostmark.tracking.tracker import without_secrets
 
@@ -37,17 +39,55 @@ def console() -> Console:
 
 
 def print_result(result: Result, config: Config, with_link: bool = True) -> None:
-    """The metrics of one benchmark, and where its files are."""
+    """The answer of one benchmark, its metrics, and where its files are."""
     terminal = console()
     terminal.print()
-    terminal.print(cell(result.title), style="bold")
-    terminal.print(cell(result.about), soft_wrap=True)
-    terminal.print(metrics_table(result.values, result.undefined, result.chance, result.kinds))
-    for note in [*notes(result.values, result.undefined, result.kinds), *result.remarks]:
-        terminal.print(cell(note))
+    terminal.print(cell(result.title))
+    terminal.print(cell(result.about))
+    if result.answer:
+        terminal.print()
+        terminal.print(cell(" ".join(result.answer)), style="bold")
+    terminal.print()
+    if config.output == "full" or result.findings is None or not result.answer:
+        terminal.print(metrics_table(result.values, result.undefined, result.chance, result.kinds))
+        said = notes(result.values, result.undefined, result.kinds)
+    else:
+        terminal.print(short_table(result.findings, terminal.width))
+        said = [f"All {_count(result)} metrics: -v, or summary.md"]
+    terminal.print()
+    terminal.print(_listed([*result.remarks, *said]))
     print(visible(f"Files: {result.folder}"))
     if with_link:
         print(how_to_open(result.link, config.tracking.uri, config.paths.root))
+
+
+def print_job(result: Result, config: Config, sweep: Path, job: str) -> None:
+    """A job of a sweep that ended well: one line and what no other job has said, or all of it where that is asked for.
+
+    Args:
+        sweep: its folder.
+        job: the overrides of the job.
+    """
+    if config.output == "full":
+        print_result(result, config, with_link=False)
+        return
+    parts = [f"{standing(sweep)} {result.title}", result.sentence, time_left(sweep)]
+    print(visible(" · ".join(part for part in parts if part)), flush=True)
+    if remarks := new_remarks(sweep, job):
+        console().print(_listed(remarks))
+
+
+def _listed(notes: Sequence[str]) -> Table:
+    """Notes one below the other; those of several lines hang."""
+    table = Table.grid(padding=(0, 1))
+    for note in notes:
+        table.add_row("-", cell(note))
+    return table
+
+
+def _count(result: Result) -> int:
+    """Metrics of the run, with those that are undefined."""
+    return len(metric_lines(result.values, result.undefined, result.chance, result.kinds)[1])
 
 
 def how_to_open(link: str | None, uri: str | None, root: str) -> str:
@@ -61,11 +101,11 @@ def how_to_open(link: str | None, uri: str | None, root: str) -> str:
 
 
 def print_sweep(finished: Finished) -> None:
-    """How each job ended, the comparison, and where everything is."""
-    if finished.outcomes:
-        _print_jobs(finished.outcomes)
-    else:
+    """How the jobs ended, if one did not end well; the comparison, and where everything is."""
+    if not finished.outcomes:
         print("No job was started.")
+    elif any(outcome.code != 0 for outcome in finished.outcomes):
+        _print_jobs(finished.outcomes)
     if finished.compared is not None:
         print_comparison(finished.compared)
         print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))

@@ -34,6 +34,9 @@ TAKE_VALUES = {
 }  # fmt: skip
 """The only options of Hydra whose value is a word of its own."""
 
+VERBOSE = ("-v", "--verbose")
+"""The short way to say ``output=full``."""
+
 OWN_FOLDER = ("-cd", "--config-dir")
 
 MODES = {
@@ -48,6 +51,7 @@ def through_hydra(arguments: list[str]) -> int:
     Raises:
         Exception: what ended the one benchmark.
     """
+    arguments = ["output=full" if word in VERBOSE else word for word in arguments]
     _refuse_unknown_words(arguments)
     _refuse_two_modes(arguments)
     sys.argv[1:] = _options_first(with_paths(_of_rows(arguments), _own_folder(arguments)))

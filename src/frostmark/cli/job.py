@@ -21,7 +21,7 @@ from frostmark.benchmark.run import run_benchmark
 from frostmark.benchmark.subject import Given
 from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
 from frostmark.cli.apart import run_apart
-from frostmark.cli.console import print_result
+from frostmark.cli.console import print_job, print_result
 from frostmark.cli.problems import stopped_code, tell
 from frostmark.comparison.runs import Run
 from frostmark.config.compose import typed
@@ -83,11 +83,11 @@ def work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
     assert result is not None, "a job runs in one process"
     # Before anything is printed: whoever reads may have gone, and the result is not lost with them.
     _outcome(choices, result, folder).write(folder)
-    print_result(result, checked, with_link=False)
+    print_job(result, checked, folder.parent, choices)
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:
-    done = Outcome(choices, result.title, 0, "", result.run_id, folder=str(folder))
+    done = Outcome(choices, result.title, 0, "", result.run_id, folder=str(folder), remarks=tuple(result.remarks))
     if result.decides is None:
         return done
     key, kind = result.decides

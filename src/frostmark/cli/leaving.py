@@ -1,6 +1,7 @@
 """How the program begins and ends without work that nobody asked for.
 
 start()                 # imports are not searched for garbage, and threads that wait for each other sleep
+loading()               # a line that says what the first seconds are for
 imported()              # what is there by now stays, and is not searched later either
 leave(0)                # everything open is closed; modules are not taken apart one by one
 
@@ -34,8 +35,16 @@ def start() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
+def loading() -> None:
+    """Say to whoever watches what the first seconds are for."""
+    if sys.stderr.isatty():
+        print("loading torch …", end="\r", file=sys.stderr, flush=True)
+
+
 def imported() -> None:
     """Once all of it is; the jobs of a sweep come here one after the other, and the first counts."""
+    if sys.stderr.isatty() and not gc.isenabled():
+        print("\x1b[K", end="", file=sys.stderr, flush=True)  # what loading() said
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

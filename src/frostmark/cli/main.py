@@ -12,9 +12,14 @@ import warnings
 
 from frostmark import __version__
 from frostmark.cli import signals
-from frostmark.cli.leaving import imported, leave, start
+from frostmark.cli.leaving import imported, leave, loading, start
 from frostmark.cli.problems import exit_code
 from frostmark.cli.program import command, commands
+
+TELLING = {
+    "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc",
+}  # fmt: skip
+"""Options that run nothing."""
 
 # Hydra completes our launchers' YAMLs by the schemas of their plugins, and warns that a later version will not.
 # Here, so that it holds in the workers too.
@@ -32,6 +37,8 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["--version"]:
         print(f"frostmark {__version__}")
         return 0
+    if not TELLING & set(arguments):
+        loading()
     if arguments and arguments[0] in commands():
         run = command(arguments[0])
         imported()

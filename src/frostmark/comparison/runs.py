@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from frostmark.errors import DataError
 from frostmark.metrics.kinds import Kind, kinds_from_dict
 from frostmark.metrics.lookup import known_kinds
+from frostmark.results.record import NUMBERS, SCHEMA
 from frostmark.stats.moments import Array, Float
 
-FILE = "metrics.json"
+FILE = NUMBERS
 """Numbers, tags and classes of a run."""
 
 THUMBNAILS = "maps/thumbnails.npz"
@@ -98,6 +99,7 @@ class Run:
         """
         try:
             record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            _refuse_later(folder, record.get("schema", 0))
             arrays = _arrays(folder / "draws.npz")
             return cls(
                 record["title"],
@@ -158,6 +160,15 @@ class Run:
                     i, j = int(line["class_i"]), int(line["class_j"])
                     matrix[i, j] = matrix[j, i] = float(line["directional_cdnv"])
         return matrix
+
+
+def _refuse_later(folder: Path, schema: object) -> None:
+    """Runs of before there was a schema have none: they are read as they are."""
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise DataError(
+            f"the run in {folder} is of a later version of Frostmark: its {FILE} has schema {schema}, not {SCHEMA}",
+            fix="pip install --upgrade frostmark",
+        )
 
 
 def _arrays(path: Path) -> dict[str, dict[str, Array]]:

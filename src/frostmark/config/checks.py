@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from frostmark.config import schema
 from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, NORMS, POOLS, PRECISIONS, Config, Decide
 from frostmark.errors import ConfigError, nearest
 
@@ -51,6 +52,13 @@ def known_norm(config: Config) -> ConfigError | None:
     if norm in NORMS:
         return None
     return ConfigError(f"layer.norm={norm} is unknown", fix="layer.norm=final, or none")
+
+
+def known_output(config: Config) -> ConfigError | None:
+    """The terminal shows a little or all."""
+    if config.output in schema.OUTPUTS:
+        return None
+    return ConfigError(f"output={config.output} is unknown", fix="output=full, or short")
 
 
 def known_precision(config: Config) -> ConfigError | None:
@@ -163,6 +171,7 @@ RULES: tuple[Rule, ...] = (
     one_layer,
     known_pool,
     known_norm,
+    known_output,
     known_precision,
     possible_batch_size,
     named_devices,

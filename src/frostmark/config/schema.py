@@ -33,6 +33,9 @@ POOLS = ("gap", "max", "gem", "flatten", "cls", "mean", "cls_mean")
 NORMS = ("final", "none")
 """Whether the tokens of a block are brought through the network's final norm."""
 
+OUTPUTS = ("short", "full")
+"""How much of a run the terminal shows."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -124,6 +127,7 @@ class Config:
     trainer: TrainerChoice = field(default_factory=TrainerChoice)
     tracking: Tracking = field(default_factory=Tracking)
     features: Features = field(default_factory=Features)
+    output: str = "short"
 
     @property
     def mlruns(self) -> Path:

@@ -23,7 +23,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from safetensors.numpy import load, save
 
 from frostmark.errors import DataError
 from frostmark.faults import point
+from frostmark.features.files import DERIVED_NAME, place_of, problem_of, read_regular, refuse_link, shard_number
 from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.names import visible_lines
 
@@ -44,9 +45,13 @@ SHARD = 256
 """Rows of a shard: what an interrupted extraction loses at most."""
 
 MANIFEST = "manifest.json"
-_SHARD_NAME = re.compile(r"rows-([0-9]{6})-([0-9a-f]{32})\.safetensors")
-_DERIVED_NAME = re.compile(r"derived-([a-z0-9-]+)-([0-9a-f]{32})\.safetensors")
+_TEMPORARY = re.compile(r"\.(rows|derived|manifest)[-.].+\.[0-9a-f]{32}")
+"""What :meth:`Entry._write` calls a file until it is whole; nothing else that is hidden is ours to remove."""
+
 _DAMAGED = ".damaged"
+_MAX_MANIFEST = 2**26
+"""Bytes: of a hundred million rows it has 20."""
+
 _STALE = 3600.0
 """Seconds after which a temporary file has certainly been left behind by a process that is gone."""
 
@@ -78,6 +83,7 @@ class Entry:
     width: int
     tell: Callable[[str], None] = to_stderr
     dtype: str = "float32"
+    _places: dict[int, Path] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def shards(self) -> list[range]:
@@ -98,7 +104,11 @@ class Entry:
 
         A file that does not hold what its name says is set aside under a name ending in ``.damaged`` and told of;
         so is a manifest that is not what was written. A damaged entry is therefore an unfinished one.
+
+        Raises:
+            DataError: if the folder is a link.
         """
+        refuse_link(self.folder)
         self._sweep_out()
         intact = {number for number, path in self._files() if self._verified(path)}
         absent = [shard for number, shard in enumerate(self.shards) if number not in intact]
@@ -131,7 +141,7 @@ class Entry:
         if rows.shape != (len(shard), self.width) or rows.dtype != self.dtype:
             raise ValueError(f"{rows.dtype} rows of shape {rows.shape} are no shard {shard} of width {self.width}")
         number = shard.start // SHARD
-        content = save({"rows": np.ascontiguousarray(rows)}, _metadata(self.key.digest(), number))
+        content = save({"rows": np.ascontiguousarray(rows)}, place_of(self.key.digest(), number))
         self._write(f"rows-{number:06d}-{digest_of(content)}.safetensors", content)
 
     def commit(self, about: Mapping[str, object]) -> None:
@@ -163,8 +173,14 @@ class Entry:
     def read(self, shard: range) -> Array:
         """The rows of a shard, (len(shard), D) of :attr:`dtype`, as they were verified by :meth:`missing`."""
         number = shard.start // SHARD
-        path = next(path for of_shard, path in self._files() if of_shard == number)
-        rows: Array = load(path.read_bytes())["rows"]
+        if number not in self._places:  # listed once, not for every shard
+            self._places.update(self._files())
+        try:
+            rows: Array = load(read_regular(self._places[number]))["rows"]
+        except FileNotFoundError:  # written anew meanwhile, under the name of its new bytes
+            self._places.clear()
+            self._places.update(self._files())
+            rows = load(read_regular(self._places[number]))["rows"]
         return rows
 
     def rows(self, positions: NDArray[np.int64]) -> Array:
@@ -187,12 +203,12 @@ class Entry:
         if re.fullmatch("[a-z0-9-]+", name) is None:
             raise ValueError(f"{name} is no name of lower-case letters, digits and hyphens")
         for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
-            named = _DERIVED_NAME.fullmatch(path.name)
+            named = DERIVED_NAME.fullmatch(path.name)
             if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):
-                arrays: Mapping[str, Array] = load(path.read_bytes())
+                arrays: Mapping[str, Array] = load(read_regular(path))
                 return arrays
         arrays = compute()
-        content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _metadata(self.key.digest(), name))
+        content = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, place_of(self.key.digest(), name))
         try:
             self._write(f"derived-{name}-{digest_of(content)}.safetensors", content)
         except (DataError, OSError) as problem:  # nothing is lost but time
@@ -205,7 +221,7 @@ class Entry:
         return [(number, path) for number, path in numbered if number is not None]
 
     def _verified(self, path: Path, remedy: str = "its images are forwarded again") -> bool:
-        problem = problem_of(path, self.key.digest())
+        problem = problem_of(path, self.key.digest(), self.bytes_of(SHARD))
         if problem:
             self._set_aside(path, problem, remedy)
         return not problem
@@ -213,7 +229,7 @@ class Entry:
     def _sweep_out(self) -> None:
         for path in self.folder.glob(".*"):
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > _STALE:
+                if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _STALE:
                     path.unlink()
 
     def _set_aside(self, path: Path, problem: str, remedy: str) -> None:
@@ -223,6 +239,7 @@ class Entry:
         self.tell(f"The stored file {path} {problem}. It was set aside as {aside.name}; {remedy}.")
 
     def _write(self, name: str, content: bytes) -> None:
+        refuse_link(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}.{uuid.uuid4().hex}"
         kind = re.split("[-.]", name, maxsplit=1)[0]
@@ -246,41 +263,6 @@ class Entry:
             raise
 
 
-def shard_number(path: Path) -> int | None:
-    """The number of a shard by its file's name; None for other files."""
-    match = _SHARD_NAME.fullmatch(path.name)
-    return None if match is None else int(match.group(1))
-
-
-def is_derived(path: Path) -> bool:
-    """Whether a file holds what :meth:`Entry.derived` keeps."""
-    return _DERIVED_NAME.fullmatch(path.name) is not None
-
-
-def problem_of(path: Path, key: str) -> str:
-    """What is wrong with a shard or derived file of the entry ``key``, or nothing."""
-    match = _SHARD_NAME.fullmatch(path.name) or _DERIVED_NAME.fullmatch(path.name)
-    try:
-        content = path.read_bytes()
-    except OSError as problem:
-        return f"cannot be read ({problem.strerror})"
-    if match is None or digest_of(content) != match.group(2):
-        return "is damaged (its bytes are not those that were written)"
-    # Sound bytes in the wrong place: the header names the entry and the number.
-    size = int.from_bytes(content[:8], "little")
-    try:
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return "is damaged (it is no shard)"
-    place = match.group(1)
-    return "" if metadata == _metadata(key, int(place) if place.isdigit() else place) else "belongs elsewhere"
-
-
-def _metadata(key: str, number: int | str) -> dict[str, str]:
-    """Where a file belongs. One item: safetensors writes several in an order of chance, and the digest would vary."""
-    return {"place": f"{key}/{number}"}
-
-
 def _sealed(body: Mapping[str, object]) -> bytes:
     return canonical({"body": body, "digest": digest_of(canonical(body))})
 
@@ -288,11 +270,21 @@ def _sealed(body: Mapping[str, object]) -> bytes:
 def read_manifest(path: Path) -> Manifest | None:
     """The body of a manifest; None if it is not, to the byte, what was written."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MAX_MANIFEST)
         body: Manifest = json.loads(content)["body"]
-        return body if isinstance(body, dict) and _sealed(body) == content else None
+        return body if _is_manifest(body) and _sealed(body) == content else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_manifest(body: object) -> bool:
+    """Whether it has the parts of a manifest: of another version, or of whoever can write here, it need not."""
+    kinds = {"key": dict, "width": int, "shards": list, "created": float, "about": dict}
+    if not isinstance(body, dict) or not all(isinstance(body.get(part), kind) for part, kind in kinds.items()):
+        return False
+    known = {of.name: of.default is MISSING for of in fields(RowKey)}  # of before there were norms it has none
+    named = all(isinstance(name, str) for name in body["shards"])
+    return named and {name for name, needed in known.items() if needed} <= body["key"].keys() <= known.keys()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -30,16 +30,18 @@ from filelock import FileLock, Timeout
 from frostmark.faults import point
 from frostmark.features.entry import (
     MANIFEST,
+    SHARD,
     Entry,
     Manifest,
-    is_derived,
-    problem_of,
     read_manifest,
-    shard_number,
     to_stderr,
     too_full,
 )
+from frostmark.features.files import is_derived, problem_of, shard_number
 from frostmark.features.key import RowKey
+
+LARGEST_NUMBER = 4
+"""Bytes of a number in a row, at most."""
 
 _ENTRY_NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -62,7 +64,8 @@ class FeatureStore:
 
     def find(self, name: str) -> Entry | None:
         """The entry in the folder ``name``, if it is there whole."""
-        manifest = read_manifest(self.folder / name / MANIFEST) if _ENTRY_NAME.fullmatch(name) else None
+        there = _ENTRY_NAME.fullmatch(name) and not (self.folder / name).is_symlink()
+        manifest = read_manifest(self.folder / name / MANIFEST) if there else None
         if manifest is None:
             return None
         entry = Entry(self.folder / name, RowKey(**manifest["key"]), manifest["width"], self.tell)
@@ -112,7 +115,10 @@ class FeatureStore:
 
     def stored(self) -> list[Stored]:
         """What is there, by the time of its last use."""
-        folders = [f for f in self.folder.iterdir() if _ENTRY_NAME.fullmatch(f.name)] if self.folder.is_dir() else []
+        named = [f for f in self.folder.iterdir() if _ENTRY_NAME.fullmatch(f.name)] if self.folder.is_dir() else []
+        for link in filter(Path.is_symlink, named):
+            self.tell(f"{link} is a link: it is left alone")
+        folders = [f for f in named if not f.is_symlink()]
         entries = [Stored.at(folder) for folder in folders]
         return sorted((stored for stored in entries if stored is not None), key=lambda stored: stored.used)
 
@@ -142,7 +148,7 @@ class FeatureStore:
         key = stored.folder.name
         try:
             with self._lock(key, wait=False):
-                if self._in_use(key):
+                if self._in_use(key) or stored.folder.is_symlink():
                     return False
                 # The manifest goes first: what is left of a removal that was cut short is an unfinished entry.
                 (stored.folder / MANIFEST).unlink(missing_ok=True)
@@ -195,7 +201,7 @@ class Stored:
             used = folder.stat().st_mtime
             for path in folder.iterdir():
                 with contextlib.suppress(FileNotFoundError):
-                    sizes.append(path.stat().st_size)
+                    sizes.append(path.lstat().st_size)
         with contextlib.suppress(FileNotFoundError):
             used = (folder / MANIFEST).stat().st_mtime
         return None if used is None else cls(folder, sum(sizes), used, read_manifest(folder / MANIFEST))
@@ -231,13 +237,14 @@ class Stored:
         manifest_there = (self.folder / MANIFEST).exists()
         if manifest_there and self.manifest is None:
             problems.append(f"{MANIFEST} is not what was written")
+        rows = None if self.manifest is None else SHARD * int(self.manifest["width"]) * LARGEST_NUMBER
         numbers = {path.name: shard_number(path) for path in self.folder.iterdir()}
         names = {name for name, number in numbers.items() if number is not None}
         listed = set(self.manifest["shards"]) if self.manifest is not None else set()
         problems += [f"{name} is missing" for name in sorted(listed - names)]
         derived = {path.name for path in self.folder.iterdir() if is_derived(path)}
         for name in sorted(names | derived):
-            problem = problem_of(self.folder / name, self.folder.name)
+            problem = problem_of(self.folder / name, self.folder.name, rows)
             if problem:
                 problems.append(f"{name} {problem}")
         return problems

@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from frostmark.names import span
 
 _OUTCOME = "outcome.json"
 _RECORD = "sweep.json"
@@ -32,6 +35,7 @@ class Outcome:
         metric: that metric, for a person.
         folder: where its files are, if it ended well.
         pid: of the process that works on it.
+        remarks: what was said beside its metrics.
     """
 
     job: str
@@ -43,6 +47,7 @@ class Outcome:
     folder: str | None = None
     pid: int | None = None
     metric: str = ""
+    remarks: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Leave the outcome in the job's own folder; whoever reads meanwhile sees the one before it whole."""
@@ -62,6 +67,28 @@ def outcomes(folder: Path) -> list[Outcome]:
     written = sorted(folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
     lost = "how it ended cannot be read"
     return [Outcome.read(path.parent) or Outcome("", f"job {path.parent.name}", None, lost) for path in written]
+
+
+def standing(sweep: Path) -> str:
+    """How many jobs of the sweep in a folder have ended, of how many: ``3/12``."""
+    record, done = SweepRecord.read(sweep), sum(o.code is not None for o in outcomes(sweep))
+    return f"{done}/{record.jobs}" if record is not None and record.jobs else str(done)
+
+
+def time_left(sweep: Path) -> str:
+    """How long the jobs that are left will take if they are like those before; empty of the last one."""
+    record, done = SweepRecord.read(sweep), sum(o.code is not None for o in outcomes(sweep))
+    if record is None or not record.jobs or not 0 < done < record.jobs:
+        return ""
+    taken = time.time() - (sweep / _RECORD).stat().st_mtime
+    return f"{span(taken / done * (record.jobs - done))} left"
+
+
+def new_remarks(sweep: Path, job: str) -> list[str]:
+    """What the job of these overrides has to say that none of the others has said."""
+    ended = outcomes(sweep)
+    known = {remark for o in ended if o.job != job for remark in o.remarks}
+    return [remark for o in ended if o.job == job for remark in o.remarks if remark not in known]
 
 
 def has_ended(folder: Path) -> bool:

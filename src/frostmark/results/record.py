@@ -24,16 +24,19 @@ from frostmark.metrics.deciding import USUAL, Rule, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
 from frostmark.metrics.maps import MapSet, map_scores, map_variances
 from frostmark.metrics.metric import Scores, Splits, Undefined, Value
+from frostmark.results.findings import Findings
 from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
 from frostmark.results.names import with_files
 from frostmark.results.pictures import NO_IMAGES, Picture, Thumbnails, metric_pictures
-from frostmark.results.summary import Findings
 from frostmark.results.tables import write_arrays, write_csv, write_parquet
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
 NUMBERS = "metrics.json"
-"""Everything that a comparison asks of a run but for arrays."""
+"""Everything that a comparison asks of a run but for arrays; metrics.schema.json beside this file is its schema."""
+
+SCHEMA = 1
+"""Version of that file: a reader of one version reads the version before, and refuses a later one."""
 
 
 @dataclass
@@ -206,6 +209,7 @@ class Record:
         for name, table in sorted(self.tables.items()):
             self.tracker.log_file(write_csv(self.folder / f"{name}.csv", table))
         numbers = {
+            "schema": SCHEMA,
             "title": self.title,
             "classes": self.classes,
             "run_id": self.tracker.run_id,

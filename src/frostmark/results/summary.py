@@ -6,17 +6,13 @@ text = summarise(title, setting, record.findings)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from frostmark.metrics.deciding import USUAL, Rule, ranked
 from frostmark.metrics.kinds import Kind
-from frostmark.metrics.lookup import known_kinds
+from frostmark.results.findings import Columns, Findings, percent, with_interval
 from frostmark.results.markdown import plain, table
 from frostmark.results.tables import metric_lines, notes, number
-
-Columns = Mapping[str, Sequence[Any]]
 
 MAP_CAVEAT = (
     "Variances in the map compare nothing between runs: the scale of a map grows with the number of its points and "
@@ -29,47 +25,16 @@ SCALE_CAVEAT = (
 )
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What a run found.
-
-    Attributes:
-        values: metric key → value.
-        undefined: metric key → why it has no value.
-        tables: artifact name → columns.
-        skipped: artifact → why it was not made.
-        chance: metric key → what labels that mean nothing would give.
-        kinds: what the metrics are; those of this version if not given.
-        remarks: what must be said beside the metrics.
-        rule: which metric decides.
-    """
-
-    values: Mapping[str, float]
-    undefined: Mapping[str, str]
-    tables: Mapping[str, Columns]
-    skipped: Mapping[str, str]
-    chance: Mapping[str, float] = field(default_factory=dict)
-    kinds: Mapping[str, Kind] | None = None
-    remarks: Sequence[str] = ()
-    rule: Rule = USUAL
-
-    @property
-    def ranked(self) -> list[tuple[str, Kind]]:
-        """What a verdict on the run rests on, by declared name: the first decides."""
-        kinds = known_kinds() if self.kinds is None else self.kinds
-        return ranked(kinds, self.rule, lambda name: f"test/{name}" in self.values)
-
-
-def summarise(title: str, setting: Mapping[str, str], findings: Findings) -> str:
-    """``summary.md``: Markdown, also the description of the run."""
-    parts = [f"# {plain(title)}", _setting(setting)]
+def summarise(title: str, setting: Mapping[str, str], findings: Findings, answer: Sequence[str] = ()) -> str:
+    """``summary.md``: Markdown, also the description of the run; it begins with the ``answer``."""
+    parts = [f"# {plain(title)}", "\n".join(map(plain, answer)), _setting(setting)]
     spaces = findings.tables.get("class_variance", {}).get("space", [])
     for space in dict.fromkeys(spaces):
         parts.append(f"## In the {space}")
         for split in ("train", "test"):
             parts.append(_split_findings(findings, split, space))
         parts.append(f"> {MAP_CAVEAT if space == 'map' else SCALE_CAVEAT}")
-    parts.insert(2, _decisive(findings))
+    parts.insert(3, _decisive(findings))
     parts.append(_all_metrics(findings))
     parts.append(_reasons("Undefined", findings.undefined))
     parts.append(_reasons("Not made", findings.skipped))
@@ -135,8 +100,7 @@ def _decisive(findings: Findings) -> str:
     if placed:
         lines[1:1] = [*_without_leaks(findings, placed[0][1]), *_against(findings, *placed[0])]
     lines += _describing(findings.values)
-    pairs = findings.tables.get("confusable_pairs", {})
-    confused = [line for line in _lines(pairs) if line["split"] == "test"][:3]
+    confused = list(findings.lines("confusable_pairs", split="test"))[:3]
     if confused:
         lines.append(f"- Confused most: {'; '.join(_pair(line) for line in confused)}.")
     return "## What decides\n\n" + "\n".join(lines) if lines else ""
@@ -144,7 +108,7 @@ def _decisive(findings: Findings) -> str:
 
 def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> str:
     """One of the metrics of a verdict, in a sentence that says what it is."""
-    value = _with_interval(f"test/{name}", findings.values, percent)
+    value = with_interval(f"test/{name}", findings.values, percent)
     words = kind.words if kind.words.startswith("k-NN") else kind.words[0].upper() + kind.words[1:]
     said = f"{words}{' decides' if decides else ''}: "
     if kind.balanced:
@@ -161,10 +125,10 @@ _READ = {
 def _describing(values: Mapping[str, float]) -> list[str]:
     """What describes the features and decides nothing."""
     lines = []
-    fisher = _with_interval("test/separability/fisher_ratio", values, number)
+    fisher = with_interval("test/separability/fisher_ratio", values, number)
     if fisher:
         lines.append(f"- The test features vary {fisher} times as much between the classes as within (Fisher ratio).")
-    share = _with_interval("test/separability/eta_squared", values, percent)
+    share = with_interval("test/separability/eta_squared", values, percent)
     if share:
         lines.append(f"- The classes explain {share} of the variance of the test features (η²).")
     if lines:
@@ -179,10 +143,7 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
     if key in findings.chance:
         what = "balanced accuracy " if kind.balanced else ""
         lines.append(f"- Always predicting the most common class: {what}{percent(findings.chance[key])}.")
-    for line in _lines(findings.tables.get("controls", {})):
-        if line["metric"] == key:
-            lines.append(_gain(line))
-    return lines
+    return lines + [_gain(line) for line in findings.lines("controls", metric=key)]
 
 
 def _without_leaks(findings: Findings, kind: Kind) -> list[str]:
@@ -194,7 +155,7 @@ def _without_leaks(findings: Findings, kind: Kind) -> list[str]:
         return ["- No test image is a copy of a train image."]
     many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
     said = f"- Test images that are copies of train images: {many}; leaks.csv names them."
-    without = _with_interval("test/leaks/accuracy", values, percent)
+    without = with_interval("test/leaks/accuracy", values, percent)
     return [f"{said} Without them, {kind.words}: {without}." if without else said]
 
 
@@ -211,19 +172,6 @@ def _gain(line: Mapping[str, Any]) -> str:
 
 
 _CONTROLS = {"untrained": "The same network untrained", "pixels": "Raw pixels"}
-
-
-def percent(value: float) -> str:
-    """A share of one."""
-    return f"{value:.1%}"
-
-
-def _with_interval(key: str, values: Mapping[str, float], shown: Callable[[float], str]) -> str:
-    if key not in values:
-        return ""
-    low, high = values.get(f"{key}_lo"), values.get(f"{key}_hi")
-    interval = "" if low is None or high is None else f" ({shown(low)} to {shown(high)})"
-    return f"{shown(values[key])}{interval}"
 
 
 def _all_metrics(findings: Findings) -> str:
@@ -253,10 +201,6 @@ def _at(columns: Columns, split: str, space: str) -> tuple[Columns, list[int]]:
     """A table and its lines of one split and space; of many classes there are a million pairs, hence no dicts."""
     places = zip(columns["split"], columns["space"], strict=True)
     return columns, [line for line, place in enumerate(places) if place == (split, space)]
-
-
-def _lines(columns: Columns) -> Iterator[dict[str, Any]]:
-    return (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))
 
 
 def _extremes(columns: Columns, lines: list[int], column: str) -> tuple[dict[str, Any], dict[str, Any]]:

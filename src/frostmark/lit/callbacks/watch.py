@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from frostmark.lit.callbacks.each_batch import EachBatch
 from frostmark.lit.module import Rows
+from frostmark.names import span
 
 WARM_UP_BATCHES = 2
 
@@ -59,10 +60,5 @@ class Watch(EachBatch):
         left = max(0, total - self.images) / max(self.images_per_second, 1e-9)
         self._progress(
             f"extracting {name}: {self._done[name]:,} of {size:,} images · {self.images_per_second:.0f} images/s · "
-            f"{_span(left)} left"
+            f"{span(left)} left"
         )
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,93 @@
+"""The answer of one run, in two or three sentences: how good the read-out is, against what, and where it fails.
+
+answer("squeezenet1_0 · last_conv", findings)[0]
+# "Linear read-out of squeezenet1_0 · last_conv: 84.1% of 1,000 test images correct (95% CI 81.7–86.3)."
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from frostmark.metrics.kinds import Kind
+from frostmark.metrics.lookup import NOT_CHANCE
+from frostmark.results.findings import Findings, interval, percent
+
+
+class _ReadOut(NamedTuple):
+    """How a family classifies: its name for a person, in ``class_recall`` and in the tables of confusions."""
+
+    words: str
+    recall: str
+    confusion: str
+
+
+_READ_OUTS = {
+    "linear": _ReadOut("Linear read-out of", "linear", "linear_confusion"),
+    "neighbours": _ReadOut("k-NN on", "k-NN", "knn_confusion"),
+}
+"""Family that decides → how it classifies."""
+
+CONTROLS = {"untrained": "the same network untrained", "pixels": "raw pixels"}
+"""Word of ``controls=`` → what the layer stands beside."""
+
+
+def answer(name: str, findings: Findings) -> list[str]:
+    """The sentences, the most important first; none of a run that nothing decides.
+
+    Args:
+        name: of what was benchmarked: backbone and layer.
+    """
+    placed = findings.ranked
+    if not placed:
+        return []
+    metric, kind = placed[0]
+    read_out = _READ_OUTS[metric.partition("/")[0]]
+    key = f"test/{metric}"
+    said = [_how_good(f"{read_out.words} {name}", key, kind, read_out, findings), _against(key, kind, findings)]
+    return [sentence for sentence in (*said, _weakest(read_out, findings)) if sentence]
+
+
+def _how_good(what: str, key: str, kind: Kind, read_out: _ReadOut, findings: Findings) -> str:
+    value, ends = findings.values[key], interval(key, findings.values)
+    sure = f" (95% CI {ends})" if ends else ""
+    count = sum(line["images"] for line in findings.lines("class_recall", split="test", read_out=read_out.recall))
+    if kind.balanced:
+        return f"{what}: balanced accuracy {percent(value)}{f' on {count:,} test images' if count else ''}{sure}."
+    return f"{what}: {percent(value)} of {f'{count:,}' if count else 'the'} test images correct{sure}."
+
+
+def _against(key: str, kind: Kind, findings: Findings) -> str:
+    """What the layer beats: its controls, or without any the largest class alone; or that it does not beat chance."""
+    p = findings.values.get(f"{key}_p")
+    if p is not None and p > NOT_CHANCE:
+        return f"This is not significantly better than chance (p = {p:.2g})."
+    controls = [_beside(line) for line in findings.lines("controls", metric=key)]
+    if controls:
+        said = " and ".join(controls)
+        return f"{said[0].upper()}{said[1:]}."
+    if key in findings.chance and not kind.balanced:
+        return f"Always predicting the most common class: {percent(findings.chance[key])}."
+    return ""
+
+
+def _beside(line: Mapping[str, Any]) -> str:
+    control, points = CONTROLS.get(line["control"], line["control"]), 100 * line["difference"]
+    if math.isfinite(line["lo"]) and line["lo"] <= 0 <= line["hi"]:
+        return f"no significant difference from {control} ({percent(line['of_control'])})"
+    return f"{abs(points):.1f} points {'above' if points > 0 else 'below'} {control}"
+
+
+def _weakest(read_out: _ReadOut, findings: Findings) -> str:
+    """The class that is recognised least, and what it is mostly taken for."""
+    classes = list(findings.lines("class_recall", split="test", read_out=read_out.recall))
+    if len(classes) < 2:
+        return ""
+    worst = min(classes, key=lambda line: line["recall"])
+    if worst["recall"] == 1:
+        return "Every class is recognised in all its test images."
+    taken = findings.lines(read_out.confusion, split="test", **{"class": worst["class"]})
+    wrong = max((line for line in taken if line["predicted"] != line["class"]), key=lambda line: line["images"])
+    recall = f"{percent(worst['recall'])} of {worst['images']:,} test images"
+    return f"Weakest class: {worst['name']} ({recall}), mostly taken for {wrong['predicted_name']}."
