@@ -109,7 +109,7 @@ class Card:
         if pipeline.rounded:
             yield (
                 "- The resized image is rounded to 256 grey levels, as the weights' own transforms do: of 100,000 "
-                "pixels one or two may become the next level, which changes the row of such an image by some thousandths"
+                "pixels one or two may become the next level, and the row of such an image then differs by thousandths"
             )
 
     def _geometry(self) -> str:
