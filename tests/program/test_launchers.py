@@ -102,9 +102,8 @@ def test_without_gpus_each_job_has_cores_of_its_own(tmp_path: Path) -> None:
     path = installed(tmp_path / "site", "cores_seen", {"data": SEEN}, {"dataset/seen": yaml_of_seen})
     cores = sorted(os.sched_getaffinity(0))
     at_once = min(2, len(cores))
-    words = [word for word in QUICK if not word.startswith("backbone=")]
-    words = ["dataset=seen" if word == "dataset=synthetic" else word for word in words]
-    swept = ("backbone=squeezenet1_0,squeezenet1_1", "layer=stage2,last_conv", "tracking=none")
+    words = ["dataset=seen" if word == "dataset=synthetic" else word for word in QUICK]
+    swept = ("preprocess.size=32,48", "layer=stage2,last_conv", "tracking=none")
     devices = ("hydra/launcher=gpus", f"hydra.launcher.n_jobs={at_once}")
     # No GPU is seen, and joblib alone says how many threads there are.
     surroundings = environment(PYTHONPATH=str(path), CUDA_VISIBLE_DEVICES="")
@@ -121,7 +120,7 @@ def test_without_gpus_each_job_has_cores_of_its_own(tmp_path: Path) -> None:
     assert done.stderr.count(": on cores ") == 4
     files = sorted(tmp_path.glob("mlruns/_hydra/sweeps/*/*/metrics.json"))
     forwarded = [json.loads(file.read_text())["values"]["cost/images_forwarded"] for file in files]
-    assert forwarded == [IMAGES, IMAGES, 0, 0]  # one job of each backbone began first
+    assert forwarded == [IMAGES, IMAGES, 0, 0]  # one job of each size began first
 
 
 @pytest.mark.parametrize(
