@@ -94,6 +94,150 @@ def test_what_is_wrong_is_said_with_the_way_out() -> None:
         benchmark("resnet18", {"train": ([], [])})
 
 
+class NotRunError(Exception):
+    """A benchmark would have begun."""
+
+
+@pytest.fixture
+def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(*arguments: object) -> None:
+        raise NotRunError
+
+    monkeypatch.setattr("frostmark.api.run_benchmark", begun)
+
+
+def arrays() -> dict[str, object]:
+    rng = np.random.default_rng(0)
+    return {"train": images(rng, 6), "test": images(rng, 6)}
+
+
+def given_rows() -> dict[str, object]:
+    rows = np.ones((4, 3), np.float32)
+    return {"train": rows, "test": rows, "train_labels": np.arange(4) % 2, "test_labels": np.arange(4) % 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"backbone": 5}, "5 is not a torch.nn.Module"),
+        ({"backbone": None}, "None is not a torch.nn.Module"),
+        ({"backbone": Small}, "is not a torch.nn.Module"),
+        ({"backbone": Path("w.pth")}, "is not a torch.nn.Module"),
+        ({"dataset": 5}, "dataset=5 is not a data set"),
+        ({"dataset": None}, "dataset=None is not a data set"),
+        ({"dataset": [([], []), ([], [])]}, "is not a data set"),
+        ({"layers": 3}, "layers=3 is not the name of a layer"),
+        ({"layers": [3]}, r"layers=\[3\] is not the name"),
+        ({"layers": {"stage1", "stage2"}}, "is not the name of a layer, or a list"),
+        ({"layers": {"stage1": 1}}, "is not the name of a layer, or a list"),
+        ({"layers": [None]}, "is not the name of a layer, or a list"),
+        ({"overrides": "seed=1"}, "overrides='seed=1' is not a list of texts"),
+        ({"overrides": [1]}, r"overrides=\[1\] is not a list of texts"),
+        ({"overrides": None}, "overrides=None is not a list of texts"),
+        ({"root": 5}, "root=5 is not a folder"),
+        ({"root": None}, "root=None is not a folder"),
+        ({"tracking": None}, "tracking=None is not a word"),
+        ({"tracking": "nothing"}, "nothing"),
+        ({"name": 5}, "name=5 is not a text"),
+        ({"name": ""}, "name='' is not a text"),
+        ({"rows": 5}, "rows=5 is neither a file nor a mapping"),
+        ({"rows": np.ones((3, 3))}, "is neither a file nor a mapping"),
+        ({"rows": "none.npz"}, "there is no file none.npz"),
+        ({"sise": 96}, "no argument 'sise'. Nearest: size"),
+        ({"backbone": Small(), "sise": 96}, "no argument 'sise'. Nearest: size"),
+        ({"backbone": Small(), "size": "96"}, "size='96' do not describe images"),
+        ({"backbone": Small(), "size": True}, "size=True do not describe images"),
+        ({"backbone": Small(), "mean": "123"}, "mean='123'"),
+        ({"backbone": Small(), "mean": (float("nan"),)}, "mean=.nan,.*do not describe images"),
+        ({"backbone": Small(), "factory": 3}, "factory=3 is not a function"),
+        ({"dataset": {**arrays(), "classes": "abc"}}, "classes given are not a list of names: 'abc'"),
+        ({"dataset": {**arrays(), "classes": 3}}, "classes given are not a list of names: 3"),
+        # What contradicts, and what would do nothing.
+        ({"name": "mine"}, "name='mine' would do nothing"),
+        ({"name": "mine", "dataset": Path("folder")}, "name='mine' would do nothing"),
+        ({"size": 96}, "size belong to a module"),
+        ({"layers": "stage1", "overrides": ["layer=stage2"]}, "layer=stage2 would do nothing: layers says that"),
+        ({"overrides": ["layer.node=x"]}, "layer.node=x would do nothing: layers says that"),
+        ({"overrides": ["paths.root=/tmp"]}, "would do nothing: root says that"),
+        ({"backbone": "vgg11", "overrides": ["backbone=resnet18"]}, "would do nothing: backbone says that"),
+        ({"backbone": Small(), "overrides": ["backbone.weights=x.pth"]}, "would do nothing: backbone says that"),
+        ({"dataset": arrays(), "overrides": ["dataset.limit.train=3"]}, "would do nothing: dataset says that"),
+        ({"dataset": arrays(), "overrides": ["+dataset=digits"]}, "would do nothing: dataset says that"),
+        ({"dataset": "digits", "overrides": ["dataset=synthetic"]}, "would do nothing: dataset says that"),
+        ({"dataset": Path("a"), "overrides": ["dataset.root=b"]}, "would do nothing: dataset says that"),
+        ({"rows": given_rows(), "backbone": "resnet18"}, "in the place of backbone and dataset"),
+        ({"rows": given_rows(), "dataset": "fashion_mnist"}, "in the place of backbone and dataset"),
+        ({"rows": given_rows(), "size": 96}, "in the place of backbone and dataset"),
+        ({"rows": given_rows(), "overrides": ["backbone=vgg11"]}, "would do nothing: rows says that"),
+        ({"rows": given_rows(), "overrides": ["layer=stage1"]}, "would do nothing: layers says that"),
+    ],
+)
+def test_arguments_of_another_kind_and_those_that_contradict_are_refused(
+    arguments: dict[str, object], told: str, never_run: None
+) -> None:
+    with pytest.raises((ConfigError, DataError), match=told) as refused:
+        benchmark(**arguments)  # type: ignore[arg-type]
+    assert refused.value.fix
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"overrides": ("backbone=vgg11", "dataset=digits", "tracking=none")},
+        {"backbone": "vgg11", "overrides": ["backbone.weights=untrained", "layer.pool=max"]},
+        {"dataset": "digits", "overrides": ["dataset.limit.train=9"]},
+        {"dataset": arrays(), "name": "mine", "overrides": ["preprocess.size=32"]},
+        {"dataset": {**arrays(), "classes": np.array(["a", "b", "c"])}},
+        {"rows": given_rows(), "name": "mine", "layers": ["rows"]},
+        {"backbone": Small(), "size": np.int64(96), "mean": np.array([0.5]), "layers": ("last_conv",)},
+    ],
+)
+def test_arguments_that_do_not_contradict_begin_a_benchmark(
+    arguments: dict[str, object], never_run: None, tmp_path: Path
+) -> None:
+    with pytest.raises(NotRunError):
+        benchmark(root=tmp_path, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layers", ["last_conv", ["stage1"]])
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_layer_that_rows_do_not_have_is_refused(layers: object, saved: bool, tmp_path: Path) -> None:
+    """``last_conv``, too, which stands for the only layer where nobody names one."""
+    np.savez(tmp_path / "ok.npz", **given_rows())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"has no layer '(last_conv|stage1)'\. Its layers: rows"):
+        benchmark(
+            rows=tmp_path / "ok.npz" if saved else given_rows(),  # type: ignore[arg-type]
+            layers=layers, root=tmp_path, tracking="none",  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"results": "run"}, "results='run' is not a list"),
+        ({"results": 5}, "results=5 is not a list"),
+        ({"results": []}, "nothing to compare"),
+        ({"results": [5]}, "5 is not a finished benchmark"),
+        ({"results": [{"title": "x"}]}, "is not a finished benchmark"),
+        ({"results": ["a", "b"], "root": 5}, "root=5 is not a folder"),
+        ({"results": ["a", "b"], "decide": "both"}, "both"),
+        ({"results": ["a", "b"], "decide": ""}, "decide"),
+        ({"results": ["a", "b"], "decide": 5}, "5"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(arguments: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as refused:
+        compare(**arguments)  # type: ignore[arg-type]
+    assert refused.value.fix
+
+
+def test_an_image_size_that_a_module_does_not_take_is_mended_by_the_argument() -> None:
+    fixed = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 48 * 48, 10))
+    with pytest.raises(ConfigError, match="cannot take images of 64 pixels") as refused:
+        benchmark(fixed, "digits", size=64, tracking="none")
+    assert refused.value.fix == "benchmark(network, …, size=96)"
+
+
 @pytest.mark.parametrize("shape", [(6, 5, 7), (6, 5, 7, 1), (6, 5, 7, 3), (6, 3, 5, 7), (6, 1, 5, 7)])
 def test_images_of_any_usual_shape_are_taken(shape: tuple[int, ...]) -> None:
     given = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)

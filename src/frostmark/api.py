@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from frostmark.backbones.module import ModuleBackbone
+from frostmark.benchmark.arguments import check_kinds, check_overrides, check_preset, check_results
 from frostmark.benchmark.result import Result
 from frostmark.benchmark.rows import layers_of_file, told_beside_rows
 from frostmark.benchmark.run import run_benchmark
@@ -33,13 +34,20 @@ from frostmark.data.lines import READERS
 from frostmark.errors import ConfigError
 from frostmark.names import quoted
 
+
+class _Usual(str):
+    """A word that nobody typed: the default of an argument, which the same word of a caller is not."""
+
+
+BACKBONE, DATASET = _Usual("resnet18"), _Usual("fashion_mnist")
+
 GIVEN_KEYS = ("train", "test", "classes", "groups", "files")
 """Keys of images that are handed over."""
 
 
 def benchmark(
-    backbone: Any = "resnet18",
-    dataset: str | Path | Mapping[str, Any] = "fashion_mnist",
+    backbone: Any = BACKBONE,
+    dataset: str | Path | Mapping[str, Any] = DATASET,
     layers: str | Sequence[str] | None = None,
     *,
     overrides: Sequence[str] = (),
@@ -97,9 +105,12 @@ def benchmark(
     Raises:
         FrostmarkError: if something is wrong that the caller can mend; it says how.
     """
+    check_kinds(layers, overrides, root, tracking, name)
+    check_preset(preset)
     if rows is None:
         given = _given(backbone, dataset, name, preset)
         words, usual = [*_words("backbone", backbone), *_dataset_words(dataset)], ["last_conv"]
+        check_overrides(overrides, _said(backbone, dataset))
     else:
         _refuse_beside_rows(backbone, dataset, overrides, preset)
         given, words, usual = _rows(rows, name)
@@ -124,9 +135,14 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".", d
     Raises:
         ConfigError: if no two of them may be compared; it says what they differ in.
     """
+    check_results(results, decide)
+    if unusable := [result for result in results if not isinstance(result, Result | str | Path)]:
+        told = f"{unusable[0]!r:.60} is not a finished benchmark"
+        raise ConfigError(told, fix="compare([first, second]): results of benchmark(), runs, sweeps or folders")
+    check_kinds(None, (), root, "local", None)
     names = [str(result.folder) if isinstance(result, Result) else str(result) for result in results]
     mlruns = Config(paths=Paths(str(root))).mlruns
-    problem = wrong_decision(Decide(decide or "linear"))
+    problem = wrong_decision(Decide("linear" if decide is None else decide))
     if problem is not None:
         raise problem
     opened = partial(open_existing_store, Tracking(), mlruns)
@@ -144,13 +160,33 @@ def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:
 
 def _given(backbone: Any, dataset: object, name: str | None, preset: Mapping[str, Any]) -> Given:
     network = source = None
+    if not isinstance(dataset, str | Path | Mapping):
+        fix = "a word such as 'digits', Path('folder'), or {'train': (images, labels), 'test': (images, labels)}"
+        raise ConfigError(f"dataset={dataset!r:.60} is not a data set", fix=fix)
     if not isinstance(backbone, str):
         network = ModuleBackbone(backbone, name=name, **preset)
     elif preset:
         raise ConfigError(f"{', '.join(preset)} belong to a module", fix="overrides=['preprocess.size=224', …]")
     if isinstance(dataset, Mapping):
         source = _given_images(dataset, name)
+    elif name is not None and network is None:
+        told = f"name={name!r} would do nothing: it is of a module, of images handed over or of rows"
+        raise ConfigError(told, fix="overrides=['dataset.name=…'] for a folder or a table" if isinstance(dataset, Path)
+                          else "leave it out")  # fmt: skip
     return Given(network, source)
+
+
+def _said(backbone: object, dataset: object) -> dict[str, str]:
+    """Key of the configuration, or group with all below it → the argument that says it."""
+    said = {"layer": "layers", "layer.tap": "layers", "layer.node": "layers", "paths.root": "root"}
+    if not isinstance(backbone, _Usual):
+        said["backbone" if isinstance(backbone, str) else "backbone."] = "backbone"
+    if isinstance(dataset, Mapping):
+        said["dataset."] = "dataset"
+    elif not isinstance(dataset, _Usual):
+        said |= {"dataset": "dataset"}
+        said |= dict.fromkeys(("dataset.root", "dataset.file"), "dataset") if isinstance(dataset, Path) else {}
+    return said
 
 
 def _given_images(dataset: Mapping[str, Any], name: str | None) -> GivenImages:
@@ -173,18 +209,23 @@ def _given_images(dataset: Mapping[str, Any], name: str | None) -> GivenImages:
 
 def _refuse_beside_rows(backbone: object, dataset: object, overrides: Sequence[str], preset: object) -> None:
     """Rows are network, layer, preprocessing and data set: what is named beside them would do nothing."""
-    if (backbone, dataset) != ("resnet18", "fashion_mnist") or preset:
+    if not (isinstance(backbone, _Usual) and isinstance(dataset, _Usual)) or preset:
         raise ConfigError("rows stand in the place of backbone and dataset", fix="benchmark(rows=…, name=…)")
     if named := told_beside_rows(overrides):
         raise ConfigError(f"{named[0]} does nothing beside rows: they are the data set, too", fix="leave it out")
+    said = dict.fromkeys(("layer", "layer.tap", "layer.node"), "layers") | {"backbone.": "rows", "paths.root": "root"}
+    check_overrides(overrides, said)
 
 
-def _rows(rows: str | Path | Mapping[str, object], name: str | None) -> tuple[Given, list[str], list[str]]:
+def _rows(rows: object, name: str | None) -> tuple[Given, list[str], list[str]]:
     """What is handed over, the words that say the rest, and the layers of the rows."""
     if isinstance(rows, Mapping):
         given = rows_handed_over(rows, name)
         assert given.rows is not None
         return given, ["backbone=rows"], list(given.rows.layers)
+    if not isinstance(rows, str | Path):
+        fix = "rows='features.npz', or {'train': rows, 'test': rows, 'train_labels': labels, 'test_labels': labels}"
+        raise ConfigError(f"rows={rows!r:.60} is neither a file nor a mapping of arrays", fix=fix)
     label = [] if name is None else [f"backbone.label={quoted(name)}"]
     return Given(), ["backbone=rows", f"backbone.file={quoted(str(rows))}", *label], layers_of_file(Path(rows))
 

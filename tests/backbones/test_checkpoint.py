@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from torchvision.models import resnet18
+from torchvision.models import resnet18, resnet34
 
 from frostmark.backbones.checkpoint import Suited, read_checkpoint
 from frostmark.backbones.load import TorchvisionBackbone
@@ -113,6 +113,45 @@ def test_two_sets_of_which_none_is_meant_are_refused_with_a_command_that_saves_o
     assert torch.equal(again.state["fc.weight"], MINE["fc.weight"])
 
 
+@pytest.mark.parametrize(
+    ("place", "prefix", "head"), [("", "", 0), ("model.state_dict", "", 10), ("state_dict", "module.0.", 0)]
+)
+def test_tensors_called_by_places_are_refused_with_the_command_that_names_them(
+    place: str, prefix: str, head: int, tmp_path: Path
+) -> None:
+    """nn.Sequential(*resnet.children()), as it is cut everywhere; blocks of it fit a part of the network."""
+    network = resnet18(num_classes=head or 1000)
+    parts = torch.nn.Sequential(*list(network.children())[: None if head else -1])
+    content: object = below(prefix, parts.state_dict()) | ({"other.weight": torch.ones(2)} if prefix else {})
+    for key in reversed(place.split(".") if place else []):
+        content = {key: content}
+    backbone = TorchvisionBackbone("resnet18", str(saved(tmp_path / "w.pth", content)))
+    with pytest.raises(DataError, match=rf"called by their places \(by their order '{prefix}0' is conv1") as told:
+        backbone.load(0)
+    assert "several" not in told.value.problem
+    run_fix(told.value.fix, tmp_path)
+    loaded = TorchvisionBackbone("resnet18", str(tmp_path / "weights.pth")).load(0).state_dict()
+    for name, tensor in network.state_dict().items():
+        assert name.startswith("fc.") or torch.equal(loaded[name], tensor)
+
+
+def test_tensors_called_by_places_of_another_network_are_a_misfit_by_their_own_names(tmp_path: Path) -> None:
+    parts = torch.nn.Sequential(*list(resnet34().children())[:-1])
+    file = saved(tmp_path / "w.pth", parts.state_dict())
+    with pytest.raises(DataError, match=r"missing \(first: conv1\.weight.*unexpected \(first: 0\.weight"):
+        TorchvisionBackbone("resnet18", str(file)).load(0)
+
+
+def test_two_sets_of_a_safetensors_file_and_of_a_nested_one_are_parted_by_the_command(tmp_path: Path) -> None:
+    both = below("left.", MINE) | below("right.", doubled(MINE))
+    save_file(both, tmp_path / "w.safetensors")
+    for file in (tmp_path / "w.safetensors", saved(tmp_path / "w.pth", {"model": {"state_dict": both}})):
+        with pytest.raises(DataError, match="several sets of weights") as told:
+            read_checkpoint(file).suited(MINE)
+        run_fix(told.value.fix, tmp_path)
+        assert read_checkpoint(tmp_path / "weights.pth").suited(MINE).words == ("removed the prefix 'left.'",)
+
+
 def test_what_wrappers_left_on_weights_of_another_layout_is_removed(tmp_path: Path) -> None:
     found = suited(tmp_path, {"state_dict": below("module.model.", {"other.w": torch.ones(1)})})
     assert list(found.state) == ["other.w"]
@@ -133,6 +172,24 @@ def test_a_name_with_a_million_dots_takes_no_time(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_cut_file_is_told_as_one_wherever_it_was_cut(zipped: bool, tmp_path: Path) -> None:
+    """Never by what torch trips over: EOFError, "pop from empty list", "Invalid argument"."""
+    whole = saved(tmp_path / "whole.pth", MINE, _use_new_zipfile_serialization=zipped).read_bytes()
+    for end in range(16, len(whole) - 1, 37):
+        (tmp_path / "w.pth").write_bytes(whole[:end])
+        with pytest.raises(DataError, match="was cut off"):
+            read_checkpoint(tmp_path / "w.pth")
+
+
+def test_a_file_by_the_ending_of_another_kind_is_told_with_the_command_that_renames_it(tmp_path: Path) -> None:
+    saved(tmp_path / "my weights.safetensors", MINE)
+    with pytest.raises(DataError, match=r"it is a file of torch\.save") as told:
+        read_checkpoint(tmp_path / "my weights.safetensors")
+    subprocess.run(told.value.fix.partition("new file: ")[2], shell=True, check=True)
+    assert read_checkpoint(tmp_path / "my weights.pth").states[""].keys() == MINE.keys()
 
 
 class Bomb:

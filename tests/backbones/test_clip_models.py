@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,9 @@ open_clip = pytest.importorskip("open_clip", reason="pip install 'frostmark[clip
 from conftest import Program  # noqa: E402
 from frostmark.backbones.clip_models import OpenClipBackbone  # noqa: E402
 from frostmark.backbones.clip_towers import build_tower  # noqa: E402
-from frostmark.backbones.extractor import Extractor, Tap  # noqa: E402
+from frostmark.backbones.extractor import Extractor  # noqa: E402
 from frostmark.backbones.loading import reading_of  # noqa: E402
+from frostmark.backbones.recipe import recipe  # noqa: E402
 from frostmark.backbones.weights import weights_digest  # noqa: E402
 from frostmark.errors import ConfigError, DataError  # noqa: E402
 from support import backbone_kit  # noqa: E402
@@ -69,7 +71,7 @@ def images(size: int, count: int = 2) -> Tensor:
 def rows(model: nn.Module, backbone: OpenClipBackbone, size: int, layers: list[str]) -> list[Tensor]:
     survey = backbone.survey(size)
     with torch.inference_mode():
-        found: list[Tensor] = Extractor(model, [Tap(survey.resolve(layer), "gap") for layer in layers])(images(size))
+        found: list[Tensor] = Extractor(model, [survey.tap(layer) for layer in layers])(images(size))
     return found
 
 
@@ -99,6 +101,59 @@ def test_rows_are_those_of_encode_image_before_and_after_its_projection(name: st
     with torch.inference_mode():
         assert close(after, model.encode_image(images(size), normalize=False))  # type: ignore[operator]
         assert close(projected(model, before), after)
+
+
+WORDS = {
+    "ViT-B-32": (
+        "the class token after the final norm (ln_post)",
+        "what the projection makes of the embedding (matmul)",
+    ),
+    "ViT-B-16-SigLIP": ("the output of the network (trunk), pooled by the network itself (trunk.attn_pool)",) * 2,
+    "coca_ViT-B-32": ("the class token of ln_post", "what the projection makes of the embedding (matmul)"),
+    "RN50": (
+        "what the projection reads (attnpool.flatten_1), pooled by the network itself (attnpool)",
+        "what the projection makes of the embedding (attnpool)",
+    ),
+    "EVA02-B-16": (
+        "the class token after the final norm (trunk.norm)",
+        "what the projection makes of the embedding (trunk)",
+    ),
+    SMALL: (
+        "mean over the 8 × 8 cells of trunk.final_conv",
+        "what the projection makes of the embedding (trunk)",
+    ),
+}
+"""What a row of ``embedding`` and one of ``projection`` is."""
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_a_row_is_is_said_of_every_tower(name: str) -> None:
+    survey = OpenClipBackbone(name, weights="untrained").survey()
+    words = ("embedding", "projection")
+    assert tuple(recipe(survey, word, survey.tap(word)) for word in words) == WORDS[name]
+
+
+def test_the_norm_of_the_keys_of_a_pool_is_not_the_final_norm(tmp_path: Path) -> None:
+    """CoCa pools by learned queries, whose keys it norms; no norm of its blocks' tokens is handed out."""
+    name = "coca_ViT-B-32"
+    backbone = OpenClipBackbone(name, weights=f"{tmp_path}/w.safetensors", size=64)
+    tower = theirs(name, force_image_size=64).visual
+    save_file({key: value.contiguous() for key, value in tower.state_dict().items()}, tmp_path / "w.safetensors")
+    survey = backbone.survey()
+    assert survey.norm is None
+    assert survey.taps["tokens"] == "transformer"
+    with torch.inference_mode():
+        tokens = tower.transformer(tower._embeds(images(64)))  # type: ignore[operator, union-attr]
+        pooled, _ = tower._pool(tokens)  # type: ignore[operator]
+        taps = [survey.tap("tokens", "flatten"), survey.tap("block12", "mean"), survey.tap("embedding")]
+        flat, mean, embedding = Extractor(backbone.load(0), taps)(images(64))
+    assert close(flat, tokens.flatten(1))
+    assert close(mean, tokens[:, 1:].mean(1))
+    assert close(embedding, pooled)
+
+
+def test_the_norm_before_an_attention_pool_is_the_final_norm() -> None:
+    assert str(OpenClipBackbone("ViT-B-16-SigLIP", weights="untrained").survey().norm) == "trunk.norm before pooling"
 
 
 def test_the_activation_is_the_one_that_the_weights_were_trained_with() -> None:
@@ -240,4 +295,5 @@ def test_a_benchmark_of_a_clip_model(tmp_path: Path, program: Program) -> None:
     assert done.returncode == 0, done.stderr
     assert f"{SMALL} · projection · digits" in done.stdout
     assert f"{SMALL} · last_conv · digits" in done.stdout
-    assert "weights dfndr2b" in done.stdout
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("mlruns/_hydra/sweeps/*/*/metrics.json")]
+    assert [run["tags"]["weights"] for run in runs] == ["dfndr2b"] * 2

@@ -196,6 +196,51 @@ class PostNorm(Former):
         return self.out(self.stream(x)[:, 0])
 
 
+class Raw(Former):
+    """Its output are the tokens of the last block, as they are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.stream(x)
+
+
+def by_module(queries: Tensor, keys: Tensor, attention: nn.MultiheadAttention) -> Tensor:
+    return attention(queries.expand(keys.shape[0], -1, -1), keys, keys, need_weights=False)[0]
+
+
+def by_function(queries: Tensor, keys: Tensor, attention: nn.MultiheadAttention) -> Tensor:
+    return F.scaled_dot_product_attention(queries.expand(keys.shape[0], -1, -1), keys, attention.out_proj(keys))
+
+
+def written_out(queries: Tensor, keys: Tensor, attention: nn.MultiheadAttention) -> Tensor:
+    return torch.softmax(torch.matmul(queries, keys.transpose(1, 2)), -1) @ attention.out_proj(keys)
+
+
+class Pool(nn.Module):
+    """Queries that were learned look at the tokens, which are normed for that."""
+
+    def __init__(self, attends: Callable[[Tensor, Tensor, nn.MultiheadAttention], Tensor]) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(1, 5, WIDTH))
+        self.of_queries, self.of_keys = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
+        self.attends = attends
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attends(self.of_queries(self.queries), self.of_keys(x), self.attention)
+
+
+class Coca(Former):
+    """Pools first, and norms the queries' answers."""
+
+    def __init__(self, attends: Callable[[Tensor, Tensor, nn.MultiheadAttention], Tensor]) -> None:
+        super().__init__()
+        self.pool = Pool(attends)
+        self.out = nn.Linear(WIDTH, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.last(self.pool(self.stream(x)))[:, 0])
+
+
 class Holder(nn.Module):
     """A network inside another module, with a classifier of its own."""
 
@@ -326,6 +371,28 @@ def test_a_stream_without_a_norm_is_read_as_it_is() -> None:
     for word in ("block3", "tokens"):
         assert distance(read(model, (word, "cls", "final"))[0], last) < 1e-5
     assert recipe(survey, "block3", survey.tap("block3", "cls")) == "the class token of stack.2, without a final norm"
+
+
+def test_tokens_that_are_the_output_are_read_as_they_are() -> None:
+    model = made(Raw)
+    assert isinstance(model, Raw)
+    survey = survey_of(model)
+    assert survey.norm is None
+    assert survey.tap("embedding") == survey.tap("tokens", "cls") == survey.tap("block3", "cls")
+    assert distance(read(model, ("embedding", None, "final"))[0], plain(lambda x: model.stream(x)[:, 0])) < 1e-5
+
+
+@pytest.mark.parametrize("attends", [by_module, by_function, written_out])
+def test_a_norm_of_keys_alone_is_not_the_final_norm(
+    attends: Callable[[Tensor, Tensor, nn.MultiheadAttention], Tensor],
+) -> None:
+    model = made(lambda: Coca(attends))
+    assert isinstance(model, Coca)
+    survey = survey_of(model)
+    assert survey.norm is None
+    embedding, tokens = read(model, ("embedding", None, "final"), ("tokens", "cls", "final"))
+    assert distance(embedding, plain(lambda x: model.last(model.pool(model.stream(x)))[:, 0])) < 1e-5
+    assert distance(tokens, plain(lambda x: model.stream(x)[:, 0])) < 1e-5
 
 
 def test_torchvisions_encoder() -> None:

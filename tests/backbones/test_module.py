@@ -202,7 +202,7 @@ def test_the_size_is_the_one_that_was_given_or_the_only_one_that_fits() -> None:
 def test_a_size_that_does_not_fit_is_answered_with_the_one_that_does() -> None:
     with pytest.raises(ConfigError, match="cannot take images of 64 pixels") as told:
         ModuleBackbone(Fixed(24), size=64).survey()
-    assert told.value.fix.startswith("size=96 beside the network")
+    assert told.value.fix == "benchmark(network, …, size=96)"
     with pytest.raises(ConfigError, match="cannot take images of 224 pixels") as told:
         ModuleBackbone(Fixed(24), size=96).survey(224)
     assert told.value.fix.startswith("preprocess.size=96,")

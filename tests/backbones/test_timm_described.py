@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -250,3 +252,30 @@ def test_a_benchmark_of_a_repository(tmp_path: Path, program: Program) -> None:
     assert expected.items() <= tags.items()
     left = b"".join(path.read_bytes() for path in (tmp_path / "mlruns").rglob("*") if path.is_file())
     assert b"hf_secret" not in left + done.stdout.encode() + done.stderr.encode()
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "it's last.ckpt"])
+def test_a_folder_with_a_pickle_alone_says_how_it_becomes_safe(name: str, tmp_path: Path) -> None:
+    """Not by another name: the tensors are taken out of it, and nothing of it is run."""
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    torch.save({"state_dict": weights(), "epoch": 3}, tmp_path / name)
+    backbone = TimmBackbone(f"local-dir:{tmp_path}")
+    with pytest.raises(DataError, match="is not read: pickles can hold code") as told:
+        backbone.load(0)
+    assert name in told.value.problem
+    assert "weights_only=True" in told.value.fix
+    command = told.value.fix.partition(": ")[2].replace("python", sys.executable, 1)
+    subprocess.run(command, shell=True, check=True)
+    assert torch.equal(backbone.load(0).state_dict()["cls_token"], weights()["cls_token"])
+
+
+def test_a_name_that_nothing_is_near_to_is_told_with_how_to_see_the_names() -> None:
+    """Not with the first eight of two thousand."""
+    for name, part in (("qqqqq", "resnet"), ("dino_my_own_network", "dino")):
+        with pytest.raises(ConfigError, match=r"and none of its \d,\d+ names is near") as told:
+            TimmBackbone(name)
+        assert told.value.fix.startswith(f"python run.py backbones {part}, or another part")
+        assert len(told.value.problem) < 100
+    with pytest.raises(ConfigError, match="Nearest: resnet50") as told:
+        TimmBackbone("resnt50")
+    assert told.value.fix == "backbone.name=resnet50"

@@ -46,6 +46,7 @@ KINDS = {
     "repvit_m0_9": 64,
     "volo_d1_224": 64,
     "hiera_tiny_224": 64,
+    "naflexvit_base_patch16_gap": 64,
 }
 """Network → size of the images. Some pool a token, some the patches, before the norm or behind it, or by attention."""
 
@@ -126,7 +127,7 @@ def test_the_embedding_of_a_network_taught_without_labels_is_its_class_token(nam
 
 
 TRANSFORMERS = {name: size for name, size in KINDS.items() if name.startswith(("vit_", "deit", "beit", "eva"))}
-TRANSFORMERS |= {"vit_small_patch16_dinov3": 64}
+TRANSFORMERS |= {"vit_small_patch16_dinov3": 64, "naflexvit_base_patch16_gap": 64}
 
 
 @pytest.mark.parametrize("name", some_slow(TRANSFORMERS, SLOW_BLOCKS))

@@ -69,6 +69,8 @@ def test_the_table_has_one_line_per_image(results: list[Result]) -> None:
     line = table[(table["split"] == "test") & (table["index"] == 4)].iloc[0]
     assert (line["label"], line["class"], line["file"]) == (1, "middle", "test/4.png")
     assert table["group"].nunique() == 21
+    assert line["group"] == "test 0"
+    assert result.groups["train"][59] == "train 11"
     of_test = table[table["split"] == "test"]
     for key, outcome in result.outcomes.items():
         if key.startswith("test/"):

@@ -40,15 +40,15 @@ MUTANTS = (
         "self.folder / name",
         (STORE, DAMAGE),
     ),
-    Mutant("digest of a shard", "features/entry.py", "digest_of(content) != match.group(2)", "False", (STORE, DAMAGE)),
+    Mutant("digest of a shard", "features/files.py", "digest_of(content) != match.group(2)", "False", (STORE, DAMAGE)),
     Mutant(
-        "a file's place", "features/entry.py", 'return "" if metadata == _metadata(', 'return "" if True or (', (STORE,)
+        "a file's place", "features/files.py", 'return "" if metadata == place_of(', 'return "" if True or (', (STORE,)
     ),
     Mutant(
         "digest of the manifest",
         "features/entry.py",
-        "body if isinstance(body, dict) and _sealed(body) == content else None",
-        "body",
+        "body if _is_manifest(body) and _sealed(body) == content else None",
+        "body if _is_manifest(body) else None",
         (STORE, DAMAGE),
     ),
     Mutant("count of the shards", "features/entry.py", "if len(names) != len(self.shards):", "if False:", (STORE,)),
@@ -85,7 +85,7 @@ MUTANTS = (
         "                pass\n",
         (STORE, "tests/faults/test_processes.py::test_of_several_processes_one_extracts"),
     ),
-    Mutant("mark of an entry in use", "features/store.py", "if self._in_use(key):", "if False:", (STORE,)),
+    Mutant("mark of an entry in use", "features/store.py", "if self._in_use(key) or ", "if ", (STORE,)),
     Mutant(
         "weights in the key",
         "features/key.py",

@@ -11,7 +11,7 @@ import pytest
 
 from house.source import File, Import, files, module_names
 
-FOUNDATIONS = {"errors", "names", "faults", "download", "__init__"}
+FOUNDATIONS = {"errors", "names", "faults", "download", "signatures", "__init__"}
 """Files at the root that every room may import; they import nothing but each other."""
 
 ALL = {
@@ -56,10 +56,10 @@ TABLE = {
         "pytorch_lightning lightning_fabric torch",
         "features backbones data stats.moments analysis results.record tracking.tracker",
     ),
-    "tracking": may("filelock psutil sqlalchemy", late="mlflow"),
+    "tracking": may("filelock psutil sqlalchemy", late="mlflow onnx"),
     "config": may("hydra omegaconf", "tracking.tracker"),
     "choosing": may("", "stats benchmark comparison config"),
-    "export": may("torch onnx", "backbones data features metrics results"),
+    "export": may("torch", "backbones data features metrics results stats.moments", late="onnxruntime"),
     "benchmark": may("", " ".join(ALL - {"cli", "choosing", "export", "api"})),
     "api": may("", "benchmark comparison config data backbones export choosing", late="pandas"),
     "cli": may("hydra omegaconf rich", " ".join(ALL)),

@@ -18,6 +18,7 @@ from frostmark.stats.grouped import (
     drawn_groups,
     effective_images,
     group_codes,
+    group_names,
     is_constant,
     largest_share,
     smallest_p,
@@ -35,6 +36,12 @@ OF_GROUP = (np.arange(10) % 3)[GROUPS]  # labels that are one a group
 
 
 # Which groups there are
+
+
+def test_groups_have_the_names_that_they_were_given() -> None:
+    named = group_names({"train": ["p1", np.int64(7), torch.tensor(8)], "test": [("a", 1)]})
+    assert {split: of.tolist() for split, of in named.items()} == {"train": ["p1", "7", "8"], "test": ["('a', 1)"]}
+    assert group_names({"train": [1, "1"]})["train"].tolist() == ["1", "'1'"]  # two groups
 
 
 def test_one_id_is_one_group_in_both_splits() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from frostmark.backbones.activations import is_activation
+from frostmark.backbones.activations import Activations
 from frostmark.backbones.forward import Forward
+from frostmark.backbones.nodes import measured
 from frostmark.backbones.taps import Survey
 
 
@@ -32,9 +33,10 @@ def distance(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 def early(forward: Forward, survey: Survey) -> list[str]:
     """Taps that nothing but an activation reads."""
+    activations = Activations(forward, measured(forward, survey.size).steps)
     nodes = {tap: forward.by_name[survey.resolve(tap).name] for tap in survey.taps}
     return [
         tap
         for tap, node in nodes.items()
-        if (users := forward.users(node)) and all(is_activation(user, forward) for user in users)
+        if (users := forward.users(node)) and all(activations.is_activation(user) for user in users)
     ]

@@ -1,18 +1,25 @@
 """Where a forward applies the non-linearity of a layer, whatever its spelling.
 
-    followed(node, forward)         # the node itself where no activation has it as its only input
+    activations = Activations(forward, steps)
+    activations.followed(node)          # the node itself where no activation has it as its only input
 
-An activation is a module of torch (``nn.ReLU()``, one used several times, too), a function, a method, or an expression
-of such operations on one tensor: ``x * torch.sigmoid(x)``, written out or inside a module of one's own.
+An activation is a chain of operations that compute every number of one tensor by itself, from that number and from
+constants: a module of torch (one used several times, too), a function, a method, ``x * (x > 0)``,
+``torch.where(x > 0, x, 0.1 * x)``. Operations that go apart and meet again are one link of the chain. What only moves
+and scales is not an activation, and what mixes numbers (a gate that sees the map, a norm, a softmax) ends the chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from torch import fx, nn
 from torch.nn.modules import activation
 
+from frostmark.backbones.elementwise import Step
+from frostmark.backbones.ending import has_weights
 from frostmark.backbones.forward import Forward
 
 _OF_MANY_NUMBERS = (nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU)
@@ -24,119 +31,174 @@ ACTIVATION_MODULES = tuple(
 )
 """Modules of torch that apply a non-linearity to every number by itself."""
 
-_ACTIVATING = frozenset(
-    {"relu", "relu6", "gelu", "silu", "hardswish", "leaky_relu", "elu", "celu", "mish", "selu", "prelu", "rrelu"}
-    | {
-        "sigmoid",
-        "hardsigmoid",
-        "logsigmoid",
-        "log_sigmoid",
-        "tanh",
-        "hardtanh",
-        "tanhshrink",
-        "softplus",
-        "softsign",
-        "softshrink",
-    }
-    | {"hardshrink", "threshold"}
-)
-_BENDING = frozenset(
-    {"clamp", "clamp_min", "clamp_max", "clip", "exp", "expm1", "log1p", "erf", "pow", "square", "abs"}
-)
-"""Non-linear functions that are an activation only as a part of one: by itself ``x.clamp(1e-6)`` begins a pooling."""
-
-_SCALING = frozenset({"mul", "div", "truediv", "true_divide"})
-_LINEAR = _SCALING | {"add", "sub", "rsub", "neg"}
+_ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
+_LARGEST = frozenset({"max", "maximum", "fmax"})
 
 _POOLS = frozenset({"max_pool2d", "avg_pool2d", "lp_pool2d"})
 _POOL_MODULES = (nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d)
+_PEAKS = frozenset({"max_pool2d", "adaptive_max_pool2d"})
+_PEAK_MODULES = (nn.MaxPool2d, nn.AdaptiveMaxPool2d)
 
 
-def followed(node: fx.Node, forward: Forward) -> fx.Node:
-    """The activation that is applied to ``node``, if nothing else reads ``node``; else ``node`` itself.
+@dataclass(frozen=True)
+class _Link:
+    """A part of a chain: one operation, or several that go apart from one tensor and meet again.
 
-    Where a forward pools before it activates (``relu(max_pool2d(conv(x), 2))``), the activation of what was pooled.
+    Attributes:
+        end: its last operation.
+        bends: whether it is not linear.
+        whole: whether it is an activation wherever it stands.
+        scales: whether it only multiplies by, or adds, a single number.
     """
-    while True:
-        after = _activation(node, forward) or _shared(node, forward)
-        users = forward.users(node)
-        if after is None and len(users) == 1 and _pools(users[0], forward):
-            after = _activation(users[0], forward)
-        if after is None:
-            return node
-        node = after
+
+    end: fx.Node
+    bends: bool
+    whole: bool
+    scales: bool
 
 
-def _shared(node: fx.Node, forward: Forward) -> fx.Node | None:
-    """The first of several activations, if whatever reads ``node`` applies the same one."""
-    users = forward.users(node)
-    kinds = {forward.called(user) or str(forward.module(user)) for user in users}
-    return users[0] if len(kinds) == 1 and all(is_activation(user, forward) for user in users) else None
+@dataclass(frozen=True)
+class Activations:
+    """Finds the activations of a forward.
 
+    Attributes:
+        steps: its operations that compute every number by itself.
+    """
 
-def is_activation(node: fx.Node, forward: Forward) -> bool:
-    """Whether an operation by itself is an activation: ``x.clamp(min=0)`` is one, too."""
-    if forward.called(node) in ("clamp", "clip", "clamp_min"):
-        return 0 in (*node.args[1:2], node.kwargs.get("min"))
-    return forward.called(node) in _ACTIVATING or isinstance(forward.module(node), ACTIVATION_MODULES)
+    forward: Forward
+    steps: Mapping[fx.Node, Step]
 
+    def followed(self, node: fx.Node) -> fx.Node:
+        """The activation that is applied to ``node``, if nothing else reads ``node``; else ``node`` itself.
 
-def _non_linear(node: fx.Node, forward: Forward) -> bool:
-    return forward.called(node) in _BENDING or is_activation(node, forward)
+        Where a forward pools before it activates (``relu(max_pool2d(conv(x), 2))``), the activation of what was pooled.
+        """
+        while True:
+            after = self._activation(node)
+            users = self.forward.users(node)
+            if after is None and len(users) == 1 and self._pools(users[0]):
+                after = self._activation(users[0])
+            if after is None:
+                return node
+            node = after
 
+    def is_activation(self, node: fx.Node) -> bool:
+        """Whether an operation by itself is an activation: ``x.clamp(min=0)`` is one, too."""
+        if isinstance(self.forward.module(node), ACTIVATION_MODULES):
+            return True
+        if node not in self.steps:
+            return False
+        others = [source for source in node.all_input_nodes if source not in self.forward.of_images]
+        of_zero = any(self.forward.called(other) in _ZEROS for other in others)
+        return self.steps[node].activates or (self.forward.called(node) in _LARGEST and of_zero)
 
-def _pools(node: fx.Node, forward: Forward) -> bool:
-    return forward.called(node) in _POOLS or isinstance(forward.module(node), _POOL_MODULES)
+    def _activation(self, source: fx.Node) -> fx.Node | None:
+        """The end of the chain that everything from ``source`` goes through, as far as it belongs to an activation."""
+        links = list(self._links(source))
+        bends = [at for at, link in enumerate(links) if link.bends]
+        if bends and self._begins_formula(links[-1].end):
+            bends = [at for at in bends if links[at].whole]
+        if not bends:
+            return None
+        last = bends[-1]
+        for at in range(last + 1, len(links)):  # x * relu6(x + 3) is not complete before it is divided by 6
+            if not links[at].scales:
+                break
+            last = at if not self.steps[links[at].end].keeps else last
+        return links[last].end
 
+    def _links(self, source: fx.Node) -> Iterator[_Link]:
+        """The chain of ``source``, in order."""
+        begun: set[fx.Node] = set()
+        for end, before in self._ends(source):
+            between = {self._first[node] for node in before | {end}} - begun
+            bends = any(not self.steps[node].linear for node in between)
+            whole = self.is_activation(end) or len(between) > 1 or self._in_own_module(end, source)
+            scales = len(between) == 1 and not bends and self.steps[end].by_numbers
+            yield _Link(end, bends, bends and whole, scales)
+            begun |= between
 
-def _elementwise(node: fx.Node, forward: Forward) -> bool:
-    return forward.called(node) in _LINEAR or _non_linear(node, forward)
+    def _ends(self, source: fx.Node) -> Iterator[tuple[fx.Node, set[fx.Node]]]:
+        """In order, the operations that all uses of ``source`` lead into, and what each is computed from on the way."""
+        chain = set(self._twins[source])
+        later = source.next
+        while later.op != "root":
+            inputs = self.forward.inputs(later)
+            step = self.steps.get(later)
+            if step is not None and step.alike and inputs and chain.issuperset(inputs):
+                chain.add(later)
+                if step.real:
+                    ends = chain.intersection(self._twins[later])
+                    before = self._before(ends, chain)
+                    if all(set(self.forward.users(node)) <= before | ends for node in before):
+                        yield self._first[later], before - set(self._twins[source])
+            later = later.next
 
+    def _before(self, ends: set[fx.Node], chain: set[fx.Node]) -> set[fx.Node]:
+        """What of a chain some of its operations are computed from."""
+        found: set[fx.Node] = set()
+        waiting = list(ends)
+        while waiting:
+            new = [node for node in self.forward.inputs(waiting.pop()) if node in chain and node not in found]
+            found.update(new)
+            waiting += new
+        return found
 
-def _activation(node: fx.Node, forward: Forward) -> fx.Node | None:
-    """The end of the shortest non-linear expression of ``node`` alone that everything from ``node`` goes through."""
-    ends = list(_non_linear_ends(node, forward))
-    end = ends[0] if ends else node
-    own = _own_module(end, node, forward)
-    several = len(forward.users(node)) > 1
-    if end is node or not (own or several or is_activation(end, forward)):
-        return None
-    for more in ends[1:]:  # a module of one's own is read to its end: the square of a squared ReLU belongs to it
-        if own and forward.names[more].startswith(f"{own}."):
-            end = more
-    if several:  # x * relu6(x + 3) is not complete before it is divided by 6
-        while (scaled := _scaled(end, forward)) is not None:
-            end = scaled
-    return end
+    @cached_property
+    def _first(self) -> dict[fx.Node, fx.Node]:
+        """Operation → the first one that computes the same of the same: ``x.relu()`` in two branches is one."""
+        known: dict[tuple[str, str, str], fx.Node] = {}
+        first: dict[fx.Node, fx.Node] = {}
+        for node in self.forward.graph.nodes:
+            module = self.forward.module(node)
+            has_own = module is None or any(True for _ in (*module.parameters(), *module.buffers()))
+            what = self.forward.called(node) or str(node.target if has_own else module)
+            args = fx.map_arg((node.args, node.kwargs), first.__getitem__)
+            first[node] = known.setdefault((node.op, what, repr(args)), node)
+        return first
 
+    @cached_property
+    def _twins(self) -> dict[fx.Node, list[fx.Node]]:
+        """Operation → all that compute the same of the same, itself included."""
+        groups: dict[fx.Node, list[fx.Node]] = {}
+        for node, first in self._first.items():
+            groups.setdefault(first, []).append(node)
+        return {node: groups[first] for node, first in self._first.items()}
 
-def _non_linear_ends(node: fx.Node, forward: Forward) -> Iterator[fx.Node]:
-    """In order, the operations that depend on ``node`` alone, elementwise, and that all uses of ``node`` lead into."""
-    before: dict[fx.Node, set[fx.Node]] = {node: set()}  # operation → what it is computed from, as far as ``node``
-    bent: set[fx.Node] = set()
-    later = node.next
-    while later.op != "root":
-        inputs = forward.inputs(later)
-        if inputs and all(source in before for source in inputs) and _elementwise(later, forward):
-            before[later] = set(inputs).union(*(before[source] for source in inputs))
-            if _non_linear(later, forward) or bent & before[later]:
-                bent.add(later)
-                if all(set(forward.users(source)) <= before[later] | {later} for source in before[later]):
-                    yield later
-        later = later.next
+    def _begins_formula(self, end: fx.Node) -> bool:
+        """Whether what is averaged or summed of a tensor bends before weights see it.
 
+        So do the root of generalised-mean pooling, and the quotient of a softmax that is written out.
+        """
+        users = [user for node in self._twins[end] for user in self.forward.users(node)]
+        waiting = [user for user in users if user not in self.steps and not self._is_peak(user)]
+        seen = set(waiting)
+        while waiting:
+            node = waiting.pop()
+            if self._has_parameters(node):
+                continue
+            new = [user for user in self.forward.users(node) if user not in seen]
+            if any(not self.steps[user].linear for user in new if user in self.steps):
+                return True
+            seen.update(new)
+            waiting += new
+        return False
 
-def _own_module(node: fx.Node, source: fx.Node, forward: Forward) -> str:
-    """The module, of elementwise operations alone, in which ``node`` is computed and ``source`` is not."""
-    path = forward.names[node].rpartition(".")[0]
-    if node.op == "call_module" or not path or f"{forward.names[source]}.".startswith(f"{path}."):
-        return ""
-    inside = [n for n, name in forward.names.items() if name.startswith(f"{path}.") and n.op != "get_attr"]
-    return path if all(_elementwise(n, forward) for n in inside) else ""
+    def _has_parameters(self, node: fx.Node) -> bool:
+        module = self.forward.module(node)
+        return has_weights(node, self.forward) or (module is not None and any(True for _ in module.parameters()))
 
+    def _pools(self, node: fx.Node) -> bool:
+        return self.forward.called(node) in _POOLS or isinstance(self.forward.module(node), _POOL_MODULES)
 
-def _scaled(node: fx.Node, forward: Forward) -> fx.Node | None:
-    """What multiplies ``node`` by a number, if nothing else reads it."""
-    users = forward.users(node)
-    alone = len(users) == 1 and users[0].all_input_nodes == [node]
-    return users[0] if alone and forward.called(users[0]) in _SCALING else None
+    def _is_peak(self, node: fx.Node) -> bool:
+        return self.forward.called(node) in _PEAKS or isinstance(self.forward.module(node), _PEAK_MODULES)
+
+    def _in_own_module(self, node: fx.Node, source: fx.Node) -> bool:
+        """Whether ``node`` is computed in a module of elementwise operations alone, and ``source`` outside of it."""
+        names = self.forward.names
+        path = names[node].rpartition(".")[0]
+        if node.op == "call_module" or not path or f"{names[source]}.".startswith(f"{path}."):
+            return False
+        inside = [n for n, name in names.items() if name.startswith(f"{path}.") and self.forward.inputs(n)]
+        return all(n in self.steps for n in inside)

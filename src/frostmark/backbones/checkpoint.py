@@ -17,15 +17,18 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from frostmark.backbones.pickled import refusal
+from frostmark.backbones.pickled import NotWeightsError, command_of, loading_code, refusal
+from frostmark.backbones.places import by_place
 from frostmark.errors import DataError
 from frostmark.names import visible
+from frostmark.signatures import LFS_POINTER, WEB_PAGE, kind_of
 
 State = Mapping[str, Tensor]
 
@@ -47,6 +50,7 @@ _SECOND = frozenset({"k", "momentum", "target", "current"})
 """Words of sets that stand behind their like: MoCo evaluates ``encoder_q``; Lightning keeps the averaged weights in
 ``state_dict`` and the others in ``current_model_state``."""
 
+_COUNTER = "num_batches_tracked"
 _DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
 
@@ -85,6 +89,10 @@ class _Choice(NamedTuple):
         behind = 0 if words & _AVERAGED else 2 if words & _SECOND else 1
         return -self.fitting, -len(self.names), self.surplus, behind
 
+    def is_most_of(self, expected: State) -> bool:
+        """Whether it has over half of the network's tensors."""
+        return 2 * len(self.names) > sum(not name.endswith(_COUNTER) for name in expected)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -109,8 +117,14 @@ class Checkpoint:
         """
         choices = [c for place in self.states for c in _choices(place, self._named(place), expected)]
         chosen, *others = sorted(choices, key=lambda choice: (*choice.rank, len(choice.prefix)))
-        self._refuse_equals(chosen, others)
         state = self._named(chosen.place)
+        if chosen.is_most_of(expected):
+            self._refuse_equals(chosen, others)
+        else:
+            self._refuse_places(expected)
+            below = sum(key.startswith(chosen.prefix) for key in state)
+            if 2 * below < len(state):  # names that a part of it happens to share
+                chosen = _Choice(chosen.place, _shared_wrappers(state))
         mine = {key.removeprefix(chosen.prefix): v for key, v in state.items() if key.startswith(chosen.prefix)}
         versions = {
             key.removeprefix(chosen.prefix) if key.startswith(chosen.prefix) else "": version
@@ -129,15 +143,23 @@ class Checkpoint:
         if not chosen.names or not equal:
             return
         names = ", ".join(_quoted(f"{c.place}: {c.prefix}" if c.place else c.prefix) for c in [chosen, *equal][:4])
-        place = f"[{chosen.place!r}]" if chosen.place else ""
-        code = (
-            f"import torch; s = torch.load({str(self.path)!r}, map_location='cpu', weights_only=True){place}; "
-            f"torch.save({{k: v for k, v in s.items() if k.startswith({chosen.prefix!r})}}, 'weights.pth')"
-        )
+        code = f"torch.save({{k: v for k, v in s.items() if k.startswith({chosen.prefix!r})}}, 'weights.pth')"
         raise DataError(
             f"{self.path} holds several sets of weights that fit the network: {names}",
-            fix=f'save the one that you mean and name that file: python -c "{code}"',
+            fix="save the one that you mean and name that file: "
+            f"{command_of(f'import torch; s = {loading_code(self.path, chosen.place)}; {code}')}",
         )
+
+    def _refuse_places(self, expected: State) -> None:
+        for place in self.states:
+            if found := by_place(self._named(place), expected):
+                code = f"import torch; s = {loading_code(self.path, place)}; {found.code}"
+                raise DataError(
+                    f"{self.path}: its tensors are called by their places ({found.shown}), as "
+                    "nn.Sequential(*network.children()) calls them, and not by the network's names",
+                    fix=f"if the parts stand in the order of the network, give them its names and name the new file: "
+                    f"{command_of(code)}",
+                )
 
     def _told(self, chosen: _Choice, mine: State, state: State) -> Iterator[str]:
         """What a person should know of the choice."""
@@ -169,9 +191,7 @@ def _choices(place: str, state: State, expected: State) -> list[_Choice]:
 
 
 def _choice(place: str, prefix: str, keys: list[str], state: State, expected: State) -> _Choice:
-    names = {
-        key.removeprefix(prefix): key for key in keys if not key.endswith("num_batches_tracked")
-    }  # torch has those
+    names = {key.removeprefix(prefix): key for key in keys if not key.endswith(_COUNTER)}  # torch has those
     fitting = sum(state[key].shape == expected[name].shape for name, key in names.items())
     surplus = sum(key.startswith(prefix) for key in state) - len(keys)
     return _Choice(place, prefix, frozenset(names), fitting, surplus)
@@ -214,12 +234,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             never run); the message says how to save the tensors alone.
     """
     if not path.is_file():
-        raise DataError(f"there is no weights file {path}", fix="backbone.weights=<an existing file>")
-    with path.open("rb") as file:
-        start = file.read(64)
-    if start.lstrip()[:1] == b"<" or start.startswith(b"version https://git-lfs"):
-        what = "a Git LFS pointer" if start.startswith(b"version") else "a web page"
-        raise DataError(f"{path} is {what}, not weights", fix="download the weights file itself and name that one")
+        told = f"{path} is a folder" if path.is_dir() else f"there is no weights file {path}"
+        raise DataError(told, fix="backbone.weights=<an existing file>")
+    kind = kind_of(path)
+    if kind.words in (WEB_PAGE, LFS_POINTER):
+        raise DataError(
+            f"{path} is {kind.words}, not weights", fix="download the weights file itself and name that one"
+        )
     try:
         return Checkpoint(path, _states(_read(path)))
     except Exception as problem:  # damaged bytes may fail anywhere in whatever parses them
@@ -252,7 +273,7 @@ def _states(content: object) -> dict[str, State]:
             states[place] = state
         problems.append(problem)
     if not states:
-        raise ValueError(problems[0])
+        raise NotWeightsError(problems[0])
     return states
 
 
@@ -277,18 +298,37 @@ def _places(content: object) -> list[str]:
 def _strange(state: object) -> str:
     """What makes it no set of weights; nothing is computed with it before that is known."""
     if not isinstance(state, Mapping) or not state:
-        return f"it holds a {type(state).__name__}, not a dictionary of tensors"
+        what = "nothing" if state is None or isinstance(state, Mapping) else _named(state)
+        return f"it holds {what}, not a dictionary of tensors"
     for key, value in state.items():
         if problem := _strange_entry(key, value):
             return f"entry {key!r} is {problem}"
     return ""
 
 
+_KINDS = {
+    str: "a text",
+    list: "a list",
+    tuple: "a tuple",
+    dict: "a dictionary",
+    Tensor: "one tensor",
+    bool: "a truth value",
+}
+
+
+def _named(value: object) -> str:
+    """What a value is, for a person."""
+    if value is None:
+        return "nothing"
+    of_kind = (words for kind, words in _KINDS.items() if isinstance(value, kind))
+    return next(of_kind, "a number" if isinstance(value, Number) else f"an object of {type(value).__name__}")
+
+
 def _strange_entry(key: object, value: object) -> str:
     if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}, not a tensor"
+        return f"{_named(value)}, not a tensor"
     if not isinstance(key, str):
-        return "not called by a name"
+        return "called by something else than a text"
     if value.is_complex() or value.is_quantized or value.layout != torch.strided or value.is_meta:
         return f"a tensor of {value.dtype}, {value.layout} on {value.device}; weights are plain numbers"
     return ""

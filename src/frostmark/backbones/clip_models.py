@@ -23,15 +23,18 @@ from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weight
 from frostmark.backbones.checkpoint import Suited, read_checkpoint
 from frostmark.backbones.clip_described import ClipModel, tags_of
 from frostmark.backbones.clip_towers import build_tower, projection_of, resize_tower, resized_positions
+from frostmark.backbones.drawing import on_meta
+from frostmark.backbones.embedding import EMBEDDING, PENULTIMATE
 from frostmark.backbones.loading import body_tensors, load_weights
-from frostmark.backbones.taps import Survey, survey_at
+from frostmark.backbones.taps import LOGITS, PROJECTION, Survey, survey_at
+from frostmark.backbones.unknown import unknown_name
 from frostmark.download import UnreachableError
-from frostmark.errors import ConfigError, DataError, nearest
+from frostmark.errors import ConfigError, DataError
 
 PUBLISHED = "DEFAULT"
 """The word for the weights of the tag."""
 
-_OF_A_CLASSIFIER = ("penultimate", "logits", "embedding")
+_ENDS = (EMBEDDING, PENULTIMATE, LOGITS, PROJECTION)
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,7 @@ class OpenClipBackbone:
         import open_clip
 
         if self.name not in (known := open_clip.list_models()):
-            close = nearest(self.name, known)
-            raise ConfigError(
-                f"open_clip has no model '{self.name}'. Nearest: {close}", fix=f"backbone.name={close.split(',')[0]}"
-            )
+            raise unknown_name(f"open_clip has no model '{self.name}'", self.name, known)
         tags = tags_of(self.name)
         asked = self.tag or (PUBLISHED if self.weights == PUBLISHED and not tags else "")
         if asked and asked not in tags:
@@ -129,11 +129,12 @@ class OpenClipBackbone:
             ConfigError: if the tower cannot be traced, or cannot take images of that size.
         """
         native, native_size = replace(self, size=None).architecture(), self._model.native_size
-        survey = survey_at(native, native_size, self.architecture(), size or self.size or native_size)
         before, after = projection_of(native)
-        taps = {tap: node for tap, node in self._taps(native, survey).items() if tap not in _OF_A_CLASSIFIER}
-        readings = {word: of for word, of in survey.readings.items() if word not in _OF_A_CLASSIFIER}
-        return replace(survey, taps={**taps, "embedding": before, "projection": after}, readings=readings)
+        vectors = {EMBEDDING: before, PROJECTION: after}
+        survey = survey_at(native, native_size, self.architecture(), size or self.size or native_size, vectors)
+        ends = {word: survey.taps[word] for word in vectors}
+        taps = {tap: node for tap, node in self._taps(native, survey).items() if tap not in _ENDS}
+        return replace(survey, taps={**taps, **ends})
 
     def _taps(self, native: nn.Module, survey: Survey) -> Mapping[str, str]:
         """Those of the tower; one of timm's is a module inside it, with taps of its own."""
@@ -144,12 +145,7 @@ class OpenClipBackbone:
 
     def architecture(self) -> nn.Module:
         """The tower on the meta device: shapes without memory."""
-        try:
-            with torch.device("meta"):
-                return self._sized(self._build())
-        except (NotImplementedError, RuntimeError):  # some compute with tensors while they are built
-            with torch.random.fork_rng(devices=[]):
-                return self._sized(self._build()).to("meta")
+        return on_meta(lambda: self._sized(self._build()))
 
     def _build(self) -> nn.Module:
         return build_tower(self.name, self._model.quick_gelu, self._other_size)

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from frostmark.backbones.checkpoint import State, with_versions
-from frostmark.backbones.tracing import trace, without_inplace
+from frostmark.backbones.overwriting import without_inplace
+from frostmark.backbones.tracing import trace
 
 
 def build_tower(name: str, quick_gelu: bool, size: int | None = None) -> nn.Module:

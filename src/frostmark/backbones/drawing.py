@@ -2,16 +2,18 @@
 
 with drawing(seed=0):
     network = nn.Linear(8, 2)    # torch.nn draws from torch's global generator, other code from NumPy's or Python's
+on_meta(lambda: nn.Linear(8, 2))                # shapes without weights: nothing is drawn
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import nn
 
 
 @contextmanager
@@ -30,3 +32,13 @@ def drawing(seed: int) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)
+
+
+def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """What ``build`` makes, on the meta device: shapes without memory."""
+    try:
+        with torch.device("meta"):
+            return build()
+    except (NotImplementedError, RuntimeError):  # some compute with tensors while they are built
+        with torch.random.fork_rng(devices=[]):
+            return build().to("meta")

@@ -22,6 +22,8 @@ from frostmark.backbones.norms import Norm
 from frostmark.backbones.pooled import both_tokens, kept, passed, pooled
 from frostmark.backbones.pooling import default_pool
 
+EMBEDDING, PENULTIMATE = "embedding", "penultimate"
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -55,6 +57,11 @@ class Readings:
     norm: Norm | None
     last_block: str | None
 
+    def all(self) -> dict[str, Reading]:
+        """``embedding`` and ``penultimate``, those that the network has."""
+        found = {EMBEDDING: self.embedding(), PENULTIMATE: self.penultimate()}
+        return {word: reading for word, reading in found.items() if reading is not None}
+
     def embedding(self) -> Reading | None:
         """The feature of an image; None of a network that puts out nothing that can be tapped."""
         forward = self.forward
@@ -81,11 +88,21 @@ class Readings:
         forward, node = self.forward, self.nodes[self.forward.names[vector]]
         known = pooled(vector, forward, self.nodes) if node.kind == "vector" or node.is_cell else None
         if known is not None:
-            return Reading((known.source,), known.pool)
+            return Reading((self._cast(known.source),), known.pool)
         if node.kind != "vector":
             node = self.nodes.get(forward.names[kept(vector, forward)], node)
             return Reading((node.name,), default_pool(node))
         return self._behind_norm(vector) or Reading((node.name,), pooling=_own_pooling(vector, forward, self.nodes))
+
+    def _cast(self, name: str) -> str:
+        """The node that a module puts out, of one that it only brings to another type: open_clip's LayerNorm does."""
+        node = self.forward.by_name[name]
+        while len(users := self.forward.users(node)) == 1 and self.forward.called(users[0]) == "to":
+            within = self.forward.names[users[0]].rpartition(".")[0]
+            if not within or within != self.forward.names[node].rpartition(".")[0]:
+                break
+            (node,) = users
+        return self.forward.names[node]
 
     def _behind_norm(self, vector: fx.Node) -> Reading | None:
         """The pool of the last block's tokens that the network norms afterwards."""

@@ -6,11 +6,10 @@ rows, = extractor(images)            # (N, 3, S, S) float → (N, D) float32
 
 from __future__ import annotations
 
-import inspect
-import operator
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,8 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from frostmark.backbones.forward import Forward
 from frostmark.backbones.nodes import Node
 from frostmark.backbones.norms import Norm, norm_module
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.pooling import check_pool, pool_rows, row_width
-from frostmark.backbones.tracing import without_inplace
 from frostmark.backbones.winograd import WinogradConv2d, suits
 
 
@@ -79,13 +78,29 @@ class Extractor(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, S, S) normalised images → for every tap its rows (N, D), float32."""
+        tensors = self._padded(images) if self._padded_to else self._through(images)
+        return [self._rows(x, tap) for x, tap in zip(tensors, self.taps, strict=True)]
+
+    def _through(self, images: Tensor) -> Sequence[Tensor]:
+        tensors: Sequence[Tensor] = self.body(images.contiguous(memory_format=torch.channels_last))
+        return tensors
+
+    def _padded(self, images: Tensor) -> Sequence[Tensor]:
+        """What a compiled network makes of images, which it takes in batches of one size."""
         count = len(images)
         if count < self._padded_to:  # another size would be compiled anew
             images = torch.cat([images, images.new_zeros(self._padded_to - count, *images.shape[1:])])
-        padded_to, self._padded_to = self._padded_to, min(self._padded_to, 1)  # forgotten, should memory not suffice
-        tensors = [x[:count] for x in self.body(images.contiguous(memory_format=torch.channels_last))]
-        self._padded_to = len(images) if padded_to else 0
-        return [self._rows(x, tap) for x, tap in zip(tensors, self.taps, strict=True)]
+        self._padded_to = 1  # forgotten, should memory not suffice
+        tensors = [x[:count] for x in self._through(images)]
+        self._padded_to = len(images)
+        return tensors
+
+    def with_plain_convolutions(self) -> Self:
+        """Every convolution as it is defined, however fast another way may be: for other runtimes. In place."""
+        for name, module in list(self.body.named_modules()):
+            if isinstance(module, WinogradConv2d):
+                self.body.set_submodule(name, module.direct)
+        return self
 
     def _rows(self, tensor: Tensor, tap: Tap) -> Tensor:
         if tap.norm is None:
@@ -119,7 +134,6 @@ def _tensors_of(part: nn.Module) -> Set[str]:
 def _cut(model: nn.Module, taps: Sequence[Tap]) -> tuple[fx.GraphModule, nn.ModuleDict]:
     """What leads to the taps, and by their paths the norms that their tokens are brought through."""
     forward = Forward.of(without_inplace(model))
-    _forbid_inplace(forward.graph)
     norms = {tap.norm.module.replace(".", "/"): norm_module(forward, tap.norm) for tap in taps if tap.norm is not None}
     wanted = tuple(_source(forward, tap.node) for tap in taps)
     forward.output.args = (wanted,)
@@ -175,36 +189,3 @@ def _recompile(body: fx.GraphModule) -> None:
     body.graph.eliminate_dead_code()
     body.recompile()
     body.delete_all_unused_submodules()
-
-
-def _forbid_inplace(graph: fx.Graph) -> None:
-    """Replace operations that overwrite their input: they would change a tap after it was read.
-
-    Modules are dealt with by their ``inplace`` attribute; this is for what a forward writes itself: ``out += x``,
-    ``x.relu_()``, ``F.relu(x, inplace=True)``.
-    """
-    for node in graph.nodes:
-        if node.op == "call_function":
-            node.target = _NOT_INPLACE.get(node.target, node.target)
-            _clear_inplace_argument(node)
-        elif node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
-            node.target = node.target.rstrip("_")
-
-
-_NOT_INPLACE: dict[object, Callable[..., object]] = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-}
-
-
-def _clear_inplace_argument(node: fx.Node) -> None:
-    try:
-        signature = inspect.signature(node.target)  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # built-in functions have none
-        return
-    if "inplace" in signature.parameters:
-        bound = signature.bind(*node.args, **node.kwargs)
-        bound.arguments["inplace"] = False
-        node.args, node.kwargs = bound.args, bound.kwargs

@@ -1,7 +1,7 @@
 """The recorded forward pass of a network, and what each of its operations is.
 
 forward = Forward.of(model)             # model on the meta device
-forward.called(node)                    # 'relu' of F.relu(x), x.relu_(), torch.relu(x); '' of a module
+forward.called(node)                    # 'relu' of F.relu(x), x.relu(), torch.relu(x); '' of a module
 forward.users(node)                     # what computes with the tensor
 """
 
@@ -14,10 +14,12 @@ from torch import fx, nn
 
 from frostmark.backbones.tracing import trace
 
-_INPLACE = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "truediv"}
-
-_ASKING = frozenset({"size", "dim", "ndimension", "numel", "is_floating_point", "type", "dim_order"})
-"""Methods that tell of a tensor, and do not compute with its numbers."""
+_ASKING = frozenset(
+    {"size", "dim", "ndimension", "numel", "is_floating_point", "dim_order"}
+    | {f"{value}_like" for value in ("zeros", "ones", "full", "empty")}
+    | {f"new_{value}" for value in ("zeros", "ones", "full", "empty", "tensor")}
+)
+"""What tells of a tensor, or makes another of its shape, and does not compute with its numbers."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Forward:
         return self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
 
     def called(self, node: fx.Node) -> str:
-        """The name of the function or method that an operation calls, of those in place without their mark."""
+        """The name of the function or method that an operation calls."""
         if node.op not in ("call_function", "call_method"):
             return ""
-        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-        return _INPLACE.get(name, name.strip("_"))
+        name: str = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        return name.strip("_")
 
     def users(self, node: fx.Node) -> list[fx.Node]:
         """What computes with the numbers of a tensor."""
@@ -82,4 +84,6 @@ class Forward:
 
     def _asks(self, node: fx.Node) -> bool:
         name = self.called(node)
-        return name in _ASKING or (name == "getattr" and node.args[1] not in ("T", "mT", "data"))
+        names_its_type = name == "type" and len(node.args) + len(node.kwargs) == 1
+        is_property = name == "getattr" and node.args[1] not in ("T", "mT", "data")
+        return name in _ASKING or names_its_type or is_property

@@ -20,9 +20,11 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
 from frostmark.backbones.checkpoint import Checkpoint
+from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.loading import load_file, load_weights
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at
-from frostmark.backbones.tracing import without_inplace
+from frostmark.backbones.unknown import unknown_name
 from frostmark.backbones.weights import describe, fetch_weights, where_cached
 from frostmark.errors import ConfigError, nearest
 
@@ -54,10 +56,7 @@ class TorchvisionBackbone:
     def __post_init__(self) -> None:
         known = [n for n in list_models(module=torchvision.models) if not n.startswith("quantized_")]
         if self.name not in known:
-            raise ConfigError(
-                f"torchvision has no classification network '{self.name}'. Nearest: {nearest(self.name, known)}",
-                fix=f"backbone.name={nearest(self.name, known, most=1).split(' ')[0]}",
-            )
+            raise unknown_name(f"torchvision has no classification network '{self.name}'", self.name, known)
         if self.weights != UNTRAINED and self.file is None and self.weights not in self._enum_names():
             raise ConfigError(
                 f"{self.name} has no weights '{self.weights}'. Valid: "
@@ -137,12 +136,7 @@ class TorchvisionBackbone:
 
     def architecture(self) -> nn.Module:
         """The network on the meta device: shapes without memory."""
-        try:
-            with torch.device("meta"):
-                return self._build()
-        except NotImplementedError:  # RegNet computes its widths with tensors while it is built
-            with torch.random.fork_rng(devices=[]):
-                return self._build().to("meta")
+        return on_meta(self._build)
 
     def _build(self) -> nn.Module:
         # These two ask to be told what they do anyway, and warn otherwise.

@@ -90,17 +90,17 @@ def load_weights(model: nn.Module, suited: Suited, origin: str, body: Callable[[
     modern = _modern(suited.state, expected)
     kept = {k: v.long() if _counts(k) and v.is_floating_point() else v for k, v in modern.items()}
     state = with_versions(kept, getattr(modern, "_metadata", None))
-    misfits = [k for k in expected if k in state and not _fits(state[k], expected[k])]
+    strange = misfits(state, expected)
     # What is not asked for is left as it is: a few bytes may claim to be a tensor of any size.
-    known = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k in expected.keys() - misfits}
-    fitting = {k: known.get(k, v) for k, v in state.items() if k not in misfits}
+    known = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k in expected.keys() - strange}
+    fitting = {k: known.get(k, v) for k, v in state.items() if k not in strange}
     loaded = model.load_state_dict(with_versions(fitting, getattr(state, "_metadata", None)), strict=False, assign=True)
-    missing = [k for k in loaded.missing_keys if k not in misfits]
+    missing = [k for k in loaded.missing_keys if k not in strange]
     unexpected = list(loaded.unexpected_keys)
-    if (missing or misfits or unexpected) and not _of_the_head([*missing, *misfits], unexpected, body):
-        raise _misfit(origin, missing, unexpected, misfits)
+    if (missing or strange or unexpected) and not _of_the_head([*missing, *strange], unexpected, body):
+        raise _misfit(origin, missing, unexpected, strange)
     lacking = dict.fromkeys(missing, "is not in it")
-    lacking |= {k: f"is {tuple(state[k].shape)} in it, {tuple(expected[k].shape)} in the network" for k in misfits}
+    lacking |= {k: f"is {tuple(state[k].shape)} in it, {tuple(expected[k].shape)} in the network" for k in strange}
     for name in lacking:
         _empty(model, name)
     noted(model, WeightsRead(origin, [*suited.words, *_clauses(lacking, unexpected)], lacking))
@@ -119,13 +119,13 @@ def _of_the_head(lacking: Sequence[str], unexpected: Sequence[str], body: Callab
     return not lacking or body().isdisjoint(lacking)
 
 
-def _misfit(origin: str, missing: Sequence[str], unexpected: Sequence[str], misfits: Sequence[str]) -> DataError:
+def _misfit(origin: str, missing: Sequence[str], unexpected: Sequence[str], strange: Sequence[str]) -> DataError:
     problems = [
         f"{len(keys)} {word} (first: {', '.join(keys[:3])})"
         for word, keys in (
             ("missing", missing),
             ("unexpected", unexpected),
-            ("of another shape or kind", misfits),
+            ("of another shape or kind", strange),
         )
         if keys
     ]
@@ -140,7 +140,9 @@ def _clauses(lacking: Mapping[str, str], unexpected: Sequence[str]) -> list[str]
     if lacking:
         name, why = next(iter(lacking.items()))
         more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-        clauses.append(f"without its head: {visible(name)} {why}{more}")
+        norms = [".".join(key.split(".")[:-1]).endswith("norm") for key in lacking]
+        what = "head" if not any(norms) else "final norm" if all(norms) else "final norm and head"
+        clauses.append(f"without its {what}: {visible(name)} {why}{more}")
     return clauses
 
 
@@ -164,6 +166,11 @@ def noted(model: nn.Module, reading: WeightsRead) -> nn.Module:
 def _counts(name: str) -> bool:
     """Whether a tensor counts batches: no layer needs it, and casting a whole file has made a broken number of it."""
     return name.rpartition(".")[2] == "num_batches_tracked"
+
+
+def misfits(state: State, expected: State) -> list[str]:
+    """The tensors of a network that a file has in another shape or kind, in the network's order."""
+    return [name for name in expected if name in state and not _fits(state[name], expected[name])]
 
 
 def _fits(tensor: Tensor, expected: Tensor) -> bool:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from numbers import Integral
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +26,9 @@ from frostmark.backbones.backbone import UNTRAINED, Preset
 from frostmark.backbones.drawing import drawing
 from frostmark.backbones.forward import Forward
 from frostmark.backbones.nodes import ImageSizeError, takes
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at, survey_backbone
-from frostmark.backbones.tracing import trace, without_inplace
+from frostmark.backbones.tracing import trace
 from frostmark.errors import ConfigError, defined_as, foreign
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -46,6 +48,7 @@ class ModuleBackbone:
         size: edge in pixels of the images that it was trained with: images are resized to it unless ``preprocess.size``
             is typed, and taps are derived at it. None for 224, or for the one size that the network takes.
         factory: builds the network anew, with initial weights: what ``controls=[untrained]`` needs.
+        sized_by: what a caller writes to say the size, for messages.
 
     Raises:
         ConfigError: if these are no module and no such numbers; later, if the module cannot be copied or traced.
@@ -62,10 +65,12 @@ class ModuleBackbone:
         std: Sequence[float] = IMAGENET_STD,
         size: int | None = None,
         factory: Callable[[], nn.Module] | None = None,
+        sized_by: str = "benchmark(network, …, size={})",
     ) -> None:
         if not isinstance(module, nn.Module):
             raise ConfigError(
-                f"a {type(module).__name__} is not a torch module", fix="ModuleBackbone(<torch.nn.Module>)"
+                f"{module!r:.60} is not a torch.nn.Module",
+                fix="a network, such as torchvision.models.resnet18(), or a word: benchmark('resnet18')",
             )
         means, stds = _of_channels(mean), _of_channels(std)
         if not (means and stds and min(stds) > 0 and _is_size(size)):
@@ -73,9 +78,13 @@ class ModuleBackbone:
                 f"mean={mean!r}, std={std!r}, size={size!r} do not describe images of three channels",
                 fix="mean and std: lists of 1 or 3 numbers, std above 0; size: a whole number above 0",
             )
+        if not callable(factory or type(self)):
+            told = f"factory={factory!r:.60} is not a function"
+            raise ConfigError(told, fix="factory=<function that builds the network with initial weights>")
         self.name = name or type(module).__name__
         self.family = type(module).__name__
         self._size = size
+        self._sized_by = sized_by
         self._module = module
         self._factory = factory
         self._mean, self._std = (numbers * (3 // len(numbers)) for numbers in (means, stds))
@@ -127,9 +136,7 @@ class ModuleBackbone:
             survey = survey_backbone(network, self.size)
         except ImageSizeError as problem:
             fitting = self._fitting_size() or "<pixels that it was trained with>"
-            raise ImageSizeError(
-                problem.problem, fix=f"size={fitting} beside the network; backbone.size={fitting} on the command line"
-            ) from problem
+            raise ImageSizeError(problem.problem, fix=self._sized_by.format(fitting)) from problem
         return survey if size in (None, self.size) else survey_at(network, self.size, network, size or self.size)
 
     def architecture(self) -> nn.Module:
@@ -237,14 +244,14 @@ def _loose_tensors(model: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
                 yield module, name, value
 
 
-def _of_channels(given: Iterable[float]) -> list[float]:
+def _of_channels(given: object) -> list[float]:
     """The numbers that a user gave, one for each channel or one for all; none of what is not numbers."""
     try:
-        numbers = [float(number) for number in given]
+        numbers = [] if isinstance(given, str) or not isinstance(given, Iterable) else [float(of) for of in given]
     except (TypeError, ValueError):
         return []
-    return numbers if len(numbers) in (1, 3) else []
+    return numbers if len(numbers) in (1, 3) and all(map(math.isfinite, numbers)) else []
 
 
 def _is_size(size: object) -> bool:
-    return size is None or (isinstance(size, Integral) and int(size) > 0)
+    return size is None or (isinstance(size, int | np.integer) and not isinstance(size, bool) and int(size) > 0)

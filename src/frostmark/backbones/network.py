@@ -64,13 +64,21 @@ class Network:
             return
         lacking = self.reading.lacking
         name = next(name for name in lacking if name in tensors_used(self.model, [tap]))
-        given = (
-            tap for tap in reversed(survey.taps) if tensors_used(self.model, [survey.tap(tap)]).isdisjoint(lacking)
-        )
         raise DataError(
             f"layer={word} needs {name}, and {self.reading.origin} does not have it: it {lacking[name]}",
-            fix=f"layer={next(given, '<a layer before the head>')}, or a file with the whole network",
+            fix=f"{self._nearest(survey, word)}, or a file with the whole network",
         )
+
+    def _nearest(self, survey: Survey, word: str) -> str:
+        """The layer that can be read in the place of another one: the last, or where only the final norm is missing
+        the tokens before it."""
+        for tap in reversed(survey.taps):
+            if self.gives(survey.tap(tap)):
+                return f"layer={tap}"
+        for tap in (word, survey.last_block):
+            if survey.is_of_blocks(tap) and self.gives(survey.tap(tap, norm="none")):
+                return f"layer={tap} layer.norm=none"
+        return "layer=<a layer before the head>"
 
     @property
     def parameters(self) -> int:

@@ -1,7 +1,7 @@
 """The tensors of a traced network: their names, their shapes, and what it costs to get to them.
 
-    graph, names = trace(model)                          # model on the meta device: no weights, no arithmetic
-    nodes = with_prefixes(measured(model, graph, names, size=224), model)
+    forward = Forward.of(model)                          # model on the meta device: no weights, no arithmetic
+    nodes = with_prefixes(measured(forward, size=224).nodes, model)
     nodes["layer4.1.relu_1"].shape                       # (512, 7, 7)
     module_outputs(model, nodes)["layer4"]               # 'layer4.1.relu_1'
 
@@ -18,6 +18,7 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from frostmark.backbones.elementwise import Operators, Step
 from frostmark.backbones.forward import Forward
 from frostmark.errors import ConfigError
 
@@ -93,49 +94,64 @@ class Node:
         return self.prefix_tokens > self.registers
 
 
-def measured(model: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], size: int) -> dict[str, Node]:
-    """Run the graph once on the meta device: every batched tensor's shape and the operations spent so far.
+@dataclass(frozen=True)
+class Traced:
+    """What one traced pass tells.
+
+    Attributes:
+        nodes: the tensors that hold something of every image, by name.
+        steps: the operations that compute every number by itself.
+    """
+
+    nodes: dict[str, Node]
+    steps: dict[fx.Node, Step]
+
+
+def measured(forward: Forward, size: int) -> Traced:
+    """Run a network on the meta device once: shapes, what each operation is, and the operations spent so far.
 
     Args:
-        names: node of the graph → its qualified name.
         size: edge of the square images in pixels.
 
     Raises:
         ImageSizeError: if the network cannot take images of that size.
     """
-    # Frozen, because torch's counter of operations asks views of parameters for gradients that they have not.
-    meter = _Meter(fx.GraphModule(model, graph).requires_grad_(False), names)
+    meter = _Meter(forward)
     try:
-        with torch.no_grad(), meter.counter:
+        with torch.no_grad(), torch.device("meta"), meter.counter:
             meter.run(torch.empty(PROBE_BATCH, 3, size, size, device="meta"))
     except (AssertionError, RuntimeError) as problem:
         raise ImageSizeError(
             f"this backbone cannot take images of {size} pixels: {str(problem).splitlines()[0]}",
             fix="preprocess.size=<pixels that the network takes>",
         ) from problem
-    return meter.nodes
+    return Traced(meter.nodes, meter.steps)
 
 
 def takes(forward: Forward, size: int) -> bool:
     """Whether a network on the meta device takes images of ``size`` pixels."""
     try:
-        measured(forward.model, forward.graph, forward.names, size)
+        measured(forward, size)
     except ImageSizeError:
         return False
     return True
 
 
 class _Meter(fx.Interpreter):
-    """Runs a graph node by node and writes down shape and cost of what each puts out."""
+    """Runs a graph node by node and writes down what each is, and the shape and cost of what it puts out."""
 
-    def __init__(self, module: fx.GraphModule, names: dict[fx.Node, str]) -> None:
-        super().__init__(module)
+    def __init__(self, forward: Forward) -> None:
+        # Frozen, because torch's counter of operations asks views of parameters for gradients that they have not.
+        super().__init__(fx.GraphModule(forward.model, forward.graph).requires_grad_(False))
         self.counter = FlopCounterMode(display=False)
         self.nodes: dict[str, Node] = {}
-        self._names = names
+        self.steps: dict[fx.Node, Step] = {}
+        self._forward = forward
 
     def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
+        result = self._watched(n)
+        if n.op == "get_attr" and isinstance(result, torch.Tensor):
+            return result.to("meta")  # a constant that the forward makes
         if n.op in ("placeholder", "output", "get_attr") or not isinstance(result, torch.Tensor):
             return result
         if result.ndim in (2, 3, 4) and result.shape[0] == PROBE_BATCH and result.is_floating_point():
@@ -143,7 +159,18 @@ class _Meter(fx.Interpreter):
             flops = self.counter.get_total_flops() // PROBE_BATCH
             # Square images make square maps: equal leading dimensions mean that the channels stand last.
             last = len(shape) == 3 and shape[0] == shape[1] != shape[2]
-            self.nodes[self._names[n]] = Node(self._names[n], shape, flops, last)
+            name = self._forward.names[n]
+            self.nodes[name] = Node(name, shape, flops, last)
+        return result
+
+    def _watched(self, n: fx.Node) -> object:
+        inputs = [self.env[source] for source in self._forward.inputs(n)]
+        if n.op == "output" or not inputs or not all(isinstance(x, torch.Tensor) for x in inputs):
+            return super().run_node(n)
+        with Operators(inputs) as operators:
+            result = super().run_node(n)
+        if (step := operators.step(result)) is not None:
+            self.steps[n] = step
         return result
 
 

@@ -4,7 +4,8 @@
     module = norm_module(forward, norm)                 # the same operations, for the tokens of any block
 
 It is the first LayerNorm-like operation that the tokens of the last block reach without being changed, all that is made
-of them being behind it. Most networks norm the tokens and pool then; BEiT and EVA-02 norm what was pooled.
+of them being behind it; the norm of the keys in an attention pool is a part of the pool (CoCa). Most networks norm the
+tokens and pool then; BEiT and EVA-02 norm what was pooled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from frostmark.backbones.nodes import Node
 from frostmark.backbones.pooled import keeps, reduces
 
 _STATISTICS = frozenset({"mean", "var", "var_mean", "std", "std_mean", "rsqrt", "vector_norm"})
+_COMPARING = frozenset({"scaled_dot_product_attention", "matmul", "bmm", "einsum"})
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
@@ -98,6 +100,8 @@ def _norms(source: fx.Node, forward: Forward, nodes: dict[str, Node]) -> Iterato
     if described is None or described.kind == "map":
         return
     for user in forward.users(source):
+        if user is forward.output:
+            continue
         path = forward.names[user].split(".")
         for depth in range(1, len(path) + 1):
             scope = ".".join(path[:depth])
@@ -105,6 +109,8 @@ def _norms(source: fx.Node, forward: Forward, nodes: dict[str, Node]) -> Iterato
                 continue
             operations = _inside(scope, source, forward)
             if operations and _is_norm(operations, forward) and _alike(operations[-1], described, forward, nodes):
+                if _is_of_keys(operations[-1], scope, source, forward):
+                    break
                 yield scope if depth < len(path) else str(user.target if user.op == "call_module" else ""), operations
                 break
 
@@ -134,6 +140,42 @@ def _is_norm(operations: list[fx.Node], forward: Forward) -> bool:
     return any(isinstance(m, nn.LayerNorm | nn.RMSNorm) for m in modules) or any(
         word in _STATISTICS or word.endswith("norm") for word in words
     )
+
+
+def _is_of_keys(end: fx.Node, scope: str, source: fx.Node, forward: Forward) -> bool:
+    """Whether a norm belongs to an attention that pools: learned queries read it, in the same module, and nothing else.
+
+    So has CoCa's pool; the norm of SigLIP's tokens stands before the module that pools them.
+    """
+    within = scope.rpartition(".")[0]
+    if not within or forward.names[source].startswith(f"{within}."):
+        return False
+    asked = [
+        n for n, name in forward.names.items() if name.rpartition(".")[0] == within and _asks_by_queries(n, forward)
+    ]
+    answers = _behind(asked, set(), forward)
+    return bool(asked) and all(
+        node in answers or (node is not forward.output and forward.names[node].startswith(f"{within}."))
+        for node in _behind([end], answers, forward)
+    )
+
+
+def _behind(starts: list[fx.Node], stops: set[fx.Node], forward: Forward) -> set[fx.Node]:
+    """What is computed from some operations, and these; of what is computed from ``stops`` nothing."""
+    found, waiting = set(starts), list(starts)
+    while waiting:
+        node = waiting.pop()
+        new = [user for user in forward.users(node) if user not in found] if node not in stops else []
+        found.update(new)
+        waiting += new
+    return found
+
+
+def _asks_by_queries(node: fx.Node, forward: Forward) -> bool:
+    """Whether an operation compares tokens with queries that do not depend on the images."""
+    first, *others = node.all_input_nodes or [node]
+    attends = isinstance(forward.module(node), nn.MultiheadAttention) or forward.called(node) in _COMPARING
+    return attends and first not in forward.of_images and any(other in forward.of_images for other in others)
 
 
 def _alike(end: fx.Node, source: Node, forward: Forward, nodes: dict[str, Node]) -> bool:

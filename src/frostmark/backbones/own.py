@@ -141,7 +141,14 @@ class BuiltBackbone(ABC):
 
     @cached_property
     def _network(self) -> ModuleBackbone:
-        return ModuleBackbone(self._built(seed=0), name=self.name, mean=self.mean, std=self.std, size=self.size)
+        return ModuleBackbone(
+            self._built(seed=0),
+            name=self.name,
+            mean=self.mean,
+            std=self.std,
+            size=self.size,
+            sized_by="backbone.size={}",
+        )
 
     def _built(self, seed: int) -> nn.Module:
         with foreign(self, "backbone", "build()"), drawing(seed), torch.device("cpu"):

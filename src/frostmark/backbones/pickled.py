@@ -10,12 +10,14 @@ and gives a command that saves the tensors alone.
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
 import shlex
 import sys
 from pathlib import Path
 
 from frostmark.errors import DataError
+from frostmark.signatures import PICKLE, kind_of
 
 PLAIN = {
     "argparse.Namespace": "argparse.Namespace",
@@ -54,11 +56,14 @@ _PARTS = ("state_dict", "model_state_dict", "model")
 def refusal(path: Path, problem: BaseException) -> DataError:
     """What is wrong with a file that cannot be read as weights, and the way out."""
     told = f"{path} cannot be read as weights: "
+    if kind_of(path).words == PICKLE and not isinstance(problem, NotWeightsError) and _ends_early(path, problem):
+        told += "it ends too early: it was cut off while it was saved, copied or downloaded"
+        return DataError(told, fix=_INTACT)
     strangers = _strangers(path, problem)
     if "TorchScript" in str(problem):
         return DataError(f"{told}it is a TorchScript archive, which holds code", fix=_script_fix(path))
     if not strangers:
-        return DataError(told + _told(problem), fix=_INTACT)
+        return DataError(told + _told(path, problem), fix=_intact(path))
     named = ", ".join(strangers[:4]) + (f" and {len(strangers) - 4} more" if len(strangers) > 4 else "")
     told += f"it is a pickle that holds other objects than tensors ({named})"
     if all(name in PLAIN for name in strangers):
@@ -81,22 +86,62 @@ def refusal(path: Path, problem: BaseException) -> DataError:
 
 _INTACT = "name an intact file of tensors: .safetensors, or a .pth that torch.load(weights_only=True) accepts"
 
+_READ = (".safetensors", ".pth")
+"""Endings of the kinds of files that weights are read from."""
 
-def _told(problem: BaseException) -> str:
-    """The line of an error that says why; torch says first how to do without the protection."""
-    text = str(problem).strip() or type(problem).__name__
+
+class NotWeightsError(ValueError):
+    """A file that can be read, and holds something else; its text says what, for a person."""
+
+
+def _told(path: Path, problem: BaseException) -> str:
+    """Why a file cannot be read, in words: what libraries raise about damaged bytes says nothing to a person."""
+    if isinstance(problem, NotWeightsError):
+        return str(problem)
+    kind = kind_of(path)
+    if kind.words and (kind.cut or not kind.suits(path)):
+        return f"it is {kind.words}"
+    if not kind.words:
+        return "its bytes are not those of a file of weights"
     if isinstance(problem, pickle.UnpicklingError):
-        reason = re.search(r"WeightsUnpickler error:\s*(.+)", text)
-        known = reason is not None and not reason.group(1).startswith("Unsupported operand")
-        return reason.group(1).strip() if reason and known else "it is a pickle that torch.save did not write"
-    return re.split(r"\n|\. In PyTorch 2\.6", text)[0]
+        return "it is a pickle that torch.save did not write"
+    return "it is damaged: its parts do not fit together"
+
+
+_OLD_MAGIC, _OLD_PARTS = pickle.dumps(0x1950A86A20F9469CFC6C, 2), 5
+"""How a file of torch before 1.6 begins, and the pickles in a row that it holds; behind them stand the values."""
+
+
+def _ends_early(path: Path, problem: BaseException) -> bool:
+    """Whether a pickle is over before its end, or the values behind it; it is taken apart, never loaded."""
+    if "unexpected EOF" in str(problem):
+        return True
+    try:
+        with path.open("rb") as file:
+            parts = _OLD_PARTS if file.read(len(_OLD_MAGIC)) == _OLD_MAGIC else 1
+            file.seek(0)
+            for _ in range(parts):
+                for _ in pickletools.genops(file):
+                    pass
+    except ValueError as cut:
+        return re.search("exhausted|not enough data|only .* remain|newline", str(cut)) is not None
+    return False
+
+
+def _intact(path: Path) -> str:
+    """The way out: another file, or the same one by the name of what it is."""
+    kind = kind_of(path)
+    if kind.cut or not set(kind.endings) & set(_READ) or kind.suits(path):
+        return _INTACT
+    right = path.with_suffix(kind.endings[0])
+    return f"give it the ending of what it is, and name the new file: {shlex.join(['mv', str(path), str(right)])}"
 
 
 def _script_fix(path: Path) -> str:
     code = f"import torch; m = torch.jit.load({str(path)!r}, map_location='cpu'); "
     return (
         "if you trust who made the file, save its tensors alone, and name the new file: "
-        f"{_command(code + f'torch.save(dict(m.state_dict()), {_beside(path)!r})')}"
+        f"{command_of(code + f'torch.save(dict(m.state_dict()), {_beside(path)!r})')}"
     )
 
 
@@ -128,7 +173,7 @@ def _harmless(path: Path, strangers: list[str]) -> str:
     if any("numpy" in name for name in allowed):
         allowed = [*dict.fromkeys([*allowed, "numpy.dtype", "numpy.ndarray"]), _NUMPY_KINDS]
     modules = {"torch", *(re.sub(r"^\(|\..*", "", name) for name in allowed if "." in name and name != _NUMPY_KINDS)}
-    return _command(
+    return command_of(
         f"import {', '.join(sorted(modules))}; torch.serialization.add_safe_globals([{', '.join(allowed)}]); "
         f"c = torch.load({str(path)!r}, map_location='cpu', weights_only=True); {_saving(path)}"
     )
@@ -136,7 +181,7 @@ def _harmless(path: Path, strangers: list[str]) -> str:
 
 def _trusting(path: Path) -> str:
     """A command that loads everything and saves the tensors."""
-    return _command(
+    return command_of(
         f"import torch; c = torch.load({str(path)!r}, map_location='cpu', weights_only=False); "
         f"c = c if hasattr(c, 'state_dict') else {_part()}; "
         f"c = c.state_dict() if hasattr(c, 'state_dict') else c; torch.save(c, {_beside(path)!r})"
@@ -155,6 +200,24 @@ def _beside(path: Path) -> str:
     return str(path.with_name(f"{path.name.partition('.')[0]}-weights.pth"))
 
 
-def _command(code: str) -> str:
+def converting(path: Path, safe: Path) -> str:
+    """A command that writes the tensors of a pickle into a file of safetensors; it stops at anything but tensors."""
+    copied = "{k: v.contiguous().clone() for k, v in c.items()}"
+    return command_of(
+        f"import torch; from safetensors.torch import save_file; c = {loading_code(path, '')}; c = {_part()}; "
+        f"save_file({copied}, {str(safe)!r})"
+    )
+
+
+def loading_code(path: Path, place: str) -> str:
+    """An expression for the tensors of a file, below a place such as ``state.model``; nothing of the file is run."""
+    if path.suffix.lower() == ".safetensors":
+        return f"__import__('safetensors.torch').torch.load_file({str(path)!r})"
+    keys = "".join(f"[{key!r}]" for key in place.split(".") if key)
+    return f"torch.load({str(path)!r}, map_location='cpu', weights_only=True){keys}"
+
+
+def command_of(code: str) -> str:
+    """A program of one line as it is pasted into a shell."""
     plain = not set('"$`\\!') & set(code)
     return f'python -c "{code}"' if plain else f"python -c {shlex.quote(code)}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 
+from frostmark.backbones.embedding import EMBEDDING, PENULTIMATE
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.nodes import Node
 from frostmark.backbones.pooling import BOTH_TOKENS, GEM_POWER
-from frostmark.backbones.taps import EMBEDDING, FINAL, LOGITS, PENULTIMATE, Survey
+from frostmark.backbones.taps import FINAL, LOGITS, PROJECTION, Survey
 
 
 def recipe(survey: Survey, word: str, tap: Tap) -> str:
@@ -58,8 +59,13 @@ def idle(survey: Survey, word: str, pool: str | None, norm: str) -> list[str]:
 
 
 def _vector(survey: Survey, word: str, name: str) -> str:
+    projects = PROJECTION in survey.readings and survey.readings[PROJECTION] != survey.readings[EMBEDDING]
+    if projects and word == PROJECTION:
+        return f"what the projection makes of the embedding ({name})"
     headless = LOGITS not in survey.taps
-    if word == LOGITS or (headless and word in survey.readings):
+    if projects and word == EMBEDDING:
+        said = f"what the projection reads ({name})"
+    elif word == LOGITS or (headless and word in survey.readings):
         said = f"the output of the network ({name})"
     elif word in (EMBEDDING, PENULTIMATE):
         said = f"what the last weight layer reads ({name})"

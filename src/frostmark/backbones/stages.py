@@ -1,6 +1,6 @@
 """The stages of a network that keeps maps: the last block at every resolution, behind its non-linearity.
 
-    stages_of(forward, nodes, aliases, ending)      # {'stage1': 'relu', 'stage2': 'layer1', …} of ResNet18
+    stages_of(activations, nodes, aliases, ending)      # {'stage1': 'relu', 'stage2': 'layer1', …} of ResNet18
 
 Candidates are block outputs: the modules at the top of the network, containers whose parts differ in resolution opened
 once; pooling, reshaping and what lies behind the classifier's last weight layer do not count. A network that is a part
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from torch import fx, nn
 
-from frostmark.backbones.activations import followed
+from frostmark.backbones.activations import Activations
 from frostmark.backbones.ending import Ending
 from frostmark.backbones.forward import Forward
 from frostmark.backbones.nodes import Node
@@ -25,7 +25,7 @@ _RESHAPING = ("Pool", "Permute", "Flatten", "Dropout", "Identity")
 
 
 def stages_of(
-    forward: Forward, nodes: dict[str, Node], aliases: dict[str, str], ending: Ending, opened: bool = True
+    activations: Activations, nodes: dict[str, Node], aliases: dict[str, str], ending: Ending, opened: bool = True
 ) -> dict[str, str]:
     """``stage1`` … → the name of its module, or of the node behind it.
 
@@ -33,6 +33,7 @@ def stages_of(
         aliases: module → the node that is its output.
         opened: whether to look for the network inside a module that holds it.
     """
+    forward = activations.forward
     top = _top(forward.model, nodes) if opened else _parts(forward.model, "")
     order = {name: position for position, name in enumerate(forward.names.values())}
     end = min((order[forward.names[layer]] for layer in ending.layers), default=len(order))
@@ -43,7 +44,7 @@ def stages_of(
         if node.resolution == 1 and last_at and min(last_at) > MAX_TO_ONE_CELL:
             continue
         here = forward.by_name[node.name]
-        after = followed(here, forward)
+        after = activations.followed(here)
         behind = nodes.get(forward.names[after])
         if after is here or behind is None or not behind.is_image or behind.resolution == 1 < node.resolution:
             last_at[node.resolution] = path, here
@@ -79,11 +80,24 @@ def _candidates(
     candidates: list[tuple[str, Node]] = []
     order = {name: position for position, name in enumerate(nodes)}
     pooled = len(order)
+
+    def several(parts: list[tuple[str, nn.Module]]) -> bool:
+        return len({n.resolution for p, _ in parts if (n := output(p)) is not None and n.kind == "map"}) > 1
+
+    def opened(path: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
+        """A list in a list is no block either, if its parts differ in resolution."""
+        parts = _parts_of(path, module)
+        if not isinstance(module, nn.ModuleList) or not several(parts):
+            return [(path, module)]
+        return [inner for part in parts for inner in opened(*part)]
+
     for name, module in top:
-        parts = [(f"{name}.{k}", child) for k, child in module.named_children()]
-        resolutions = {n.resolution for p, _ in parts if (n := output(p)) is not None and n.kind == "map"}
-        opened = isinstance(module, nn.ModuleList) or (isinstance(module, nn.Sequential) and len(resolutions) > 1)
-        for path, child in parts if opened else [(name, module)]:
+        parts = _parts_of(name, module)
+        if isinstance(module, nn.ModuleList):
+            parts = [inner for part in parts for inner in opened(*part)]
+        elif not (isinstance(module, nn.Sequential) and several(parts)):
+            parts = [(name, module)]
+        for path, child in parts:
             node = output(path)
             if node is not None and node.is_image and not _reshapes(child):
                 candidates.append((path, node))
@@ -108,8 +122,12 @@ def _top(model: nn.Module, nodes: dict[str, Node]) -> list[tuple[str, nn.Module]
 
 
 def _parts(model: nn.Module, path: str) -> list[tuple[str, nn.Module]]:
+    return _parts_of(path, model.get_submodule(path))
+
+
+def _parts_of(path: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
     prefix = f"{path}." if path else ""
-    return [(f"{prefix}{name}", module) for name, module in model.get_submodule(path).named_children()]
+    return [(f"{prefix}{name}", child) for name, child in module.named_children()]
 
 
 def _is_container(model: nn.Module, path: str) -> bool:

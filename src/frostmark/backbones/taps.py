@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from frostmark.backbones.embedding import Reading, Readings
+from frostmark.backbones.activations import Activations
+from frostmark.backbones.embedding import EMBEDDING, PENULTIMATE, Reading, Readings
 from frostmark.backbones.ending import Ending
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.forward import Forward
@@ -29,7 +30,10 @@ from frostmark.backbones.pooling import default_pool
 from frostmark.backbones.stages import stages_of
 from frostmark.errors import ConfigError, nearest
 
-EMBEDDING, TOKENS, PENULTIMATE, LOGITS = "embedding", "tokens", "penultimate", "logits"
+TOKENS, LOGITS = "tokens", "logits"
+
+PROJECTION = "projection"
+"""What a network makes of its embedding, to compare it with something else: CLIP's, with texts."""
 
 FINAL = "final"
 """The word of ``layer.norm=`` for the network's final norm."""
@@ -141,18 +145,23 @@ class Survey:
         return EMBEDDING if word == "last_conv" else close
 
 
-def survey_backbone(model: nn.Module, size: int) -> Survey:
+def survey_backbone(model: nn.Module, size: int, vectors: Mapping[str, str] | None = None) -> Survey:
     """Trace ``model`` (on the meta device) with square images of ``size`` pixels and derive its taps.
+
+    Args:
+        vectors: tap → name of a node, one vector per image, of a network whose ends have names of their own; None for
+            ``embedding``, ``penultimate`` and ``logits``.
 
     Raises:
         ConfigError: if the network cannot take images of that size.
     """
     forward = Forward.of(model)
-    nodes = with_prefixes(measured(model, forward.graph, forward.names, size), model)
+    measures = measured(forward, size)
+    nodes = with_prefixes(measures.nodes, model)
     aliases = module_outputs(model, nodes)
     blocks = _blocks(model, nodes, aliases)
     ending = Ending.of(forward, nodes)
-    stages = stages_of(forward, nodes, aliases, ending, opened=not blocks)
+    stages = stages_of(Activations(forward, measures.steps), nodes, aliases, ending, opened=not blocks)
     # A plain transformer is spatial once, in its patch embedding; that is no stage, be its blocks found or not.
     plain = bool(blocks) and len(stages) <= 1
     if not blocks and len(stages) == 1 and _turns_to_tokens(stages, nodes, aliases):
@@ -163,10 +172,10 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
     if last is not None:
         taps |= {TOKENS: _of_tokens(last, norm, aliases)}
     found = Readings(forward, nodes, ending, norm, last)
-    readings = {EMBEDDING: found.embedding(), PENULTIMATE: found.penultimate()}
-    ends = {PENULTIMATE: ending.penultimate, LOGITS: ending.logits}
-    if (embedding := readings[EMBEDDING]) is not None:
-        taps |= {EMBEDDING: _path(embedding.nodes[-1], aliases, taps)}
+    ends = {PENULTIMATE: ending.penultimate, LOGITS: ending.logits} if vectors is None else {}
+    readings = found.all() if vectors is None else {word: found.of(forward.by_name[n]) for word, n in vectors.items()}
+    named = [word for word in readings if word != PENULTIMATE]
+    taps |= {word: _path(readings[word].nodes[-1], aliases, taps) for word in named}
     return Survey(
         nodes,
         taps | {tap: name for tap, name in ends.items() if name is not None},
@@ -174,7 +183,7 @@ def survey_backbone(model: nn.Module, size: int) -> Survey:
         max((node.flops for node in nodes.values()), default=0),
         size,
         norm,
-        {word: reading for word, reading in readings.items() if reading is not None},
+        readings,
     )
 
 
@@ -199,21 +208,24 @@ def _path(name: str, aliases: dict[str, str], taps: Mapping[str, str] | None = N
     return called[0] if called else min(paths, key=len, default=name)
 
 
-def survey_at(native: nn.Module, native_size: int, model: nn.Module, size: int) -> Survey:
+def survey_at(
+    native: nn.Module, native_size: int, model: nn.Module, size: int, vectors: Mapping[str, str] | None = None
+) -> Survey:
     """Taps as they are at the native size, where every stage has a resolution of its own; shapes and costs at ``size``.
 
     Args:
         native: the network for images of ``native_size`` pixels, on the meta device.
         model: the same for images of ``size`` pixels.
+        vectors: as of :func:`survey_backbone`.
 
     Raises:
         ConfigError: if the network cannot be traced, or cannot take images of that size.
     """
-    survey = survey_backbone(native, native_size)
+    survey = survey_backbone(native, native_size, vectors)
     if size == native_size:
         return survey
     try:
-        resized = survey_backbone(model, size)
+        resized = survey_backbone(model, size, vectors)
     except ImageSizeError as problem:
         fix = f"preprocess.size={native_size}, the network's own, which is taken where no size is typed"
         raise ImageSizeError(problem.problem, fix=fix) from problem

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 
 from torchvision.transforms import InterpolationMode
 
-from frostmark.backbones.backbone import Preset
+from frostmark.backbones.backbone import WEIGHT_FILES, Preset
 from frostmark.backbones.hub import FILES, SAFE, NotOnHubError, address, cached, card, commit_of, fetched
+from frostmark.backbones.pickled import converting
+from frostmark.backbones.unknown import near, unknown_name
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError, nearest
 
@@ -147,8 +149,7 @@ def _refuse_unknown(name: str) -> None:
     architecture, _, tag = name.partition(".")
     known = timm.list_models()
     if architecture not in known:
-        close = nearest(architecture, known)
-        raise ConfigError(f"timm has no network '{name}'. Nearest: {close}", fix=f"backbone.name={_first(close)}")
+        raise unknown_name(f"timm has no network '{name}'", architecture, known)
     tagged = timm.list_models(architecture, include_tags=True)
     if tag and name not in tagged:
         raise ConfigError(
@@ -230,6 +231,13 @@ def _only_file(folder: Path) -> Path:
     preferred = [path for path in files if path.name in SAFE] or files
     if len(preferred) == 1:
         return preferred[0]
+    pickles = sorted(path for path in folder.iterdir() if path.suffix.lower() in WEIGHT_FILES and path not in files)
+    if not files and pickles:
+        raise DataError(
+            f"there is no {SAFE[0]} in {folder}, and {pickles[0].name} is not read: pickles can hold code, and of a "
+            "folder that anybody may have made only .safetensors is read",
+            fix=f"save its tensors alone, which runs nothing of the file: {converting(pickles[0], folder / SAFE[0])}",
+        )
     raise DataError(
         f"there is no {SAFE[0]} in {folder}" + (f", and {len(files)} other .safetensors" if files else ""),
         fix=f"call the file {SAFE[0]}, or name it beside backbone.name: backbone.weights=<file>",
@@ -282,10 +290,10 @@ def _not_timms(config: Mapping[str, object], name: str) -> ConfigError:
     asked = config.get("architecture") or config.get("architectures") or config.get("model_type")
     code = " It brings code of its own, which Frostmark never runs." if "auto_map" in config else ""
     what = f"asks for {asked!r}" if asked else "names no architecture"
-    close = nearest(str(asked), timm.list_models()) if isinstance(config.get("architecture"), str) else ""
+    close = near(str(asked), timm.list_models()) if isinstance(config.get("architecture"), str) else []
     return ConfigError(
         f"{name}: its {CONFIG} {what}, which is not a network of timm {timm.__version__}.{code}"
-        + (f" Nearest: {close}" if close else ""),
+        + (f" Nearest: {', '.join(close)}" if close else ""),
         fix="a repository made for timm (its config.json names a timm architecture), or a newer timm: "
         "pip install -U timm; or a plugin that builds the network (docs/extending.md)",
     )

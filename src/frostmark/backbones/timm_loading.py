@@ -8,17 +8,21 @@ conversion leaves without a value is refused: nothing is ever filled up at rando
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+import warnings
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
+import torch
 from torch import nn
 from torch.nn.modules.module import _IncompatibleKeys, register_module_module_registration_hook
 from torch.utils.hooks import RemovableHandle
 
-from frostmark.backbones.checkpoint import Checkpoint, Suited
-from frostmark.backbones.loading import HEADS, WeightsRead, body_tensors, load_weights, noted
+from frostmark.backbones.checkpoint import Checkpoint, State, Suited
+from frostmark.backbones.loading import HEADS, WeightsRead, body_tensors, load_weights, misfits, noted
 from frostmark.backbones.taps import Survey
 from frostmark.errors import DataError
 
@@ -47,9 +51,8 @@ def loaded_network(
         load_weights(model, suited, origin)
         return model
     except DataError as misfit:
-        converted = _converted(build, suited)
-        if converted is not None:
-            vars(converted)["pretrained_cfg"].pop("state_dict")  # a copy of all weights
+        converted, told = _converted(build, suited.state)
+        if converted is not None and not told.missing and told.of_heads:
             return noted(converted, WeightsRead(origin, suited.words))
         if survey is None:
             raise
@@ -60,47 +63,87 @@ def _without_head(
     build: Build, suited: Suited, origin: str, survey: Callable[[], Survey], misfit: DataError
 ) -> nn.Module:
     model = build()
+    body = cache(lambda: body_tensors(survey(), model))
     try:
-        load_weights(model, suited, origin, body=lambda: body_tensors(survey(), model))
+        load_weights(model, suited, origin, body)
         return model
     except DataError:
-        headless = _converted(build, suited, num_classes=0)
-        if headless is None:
+        state = _in_its_layout(build, suited.state, body)
+    if state is None:  # in another layout, with a head that the network does not have
+        headless, told = _converted(build, suited.state, num_classes=0)
+        if headless is None or told.missing or not told.of_heads:
             raise misfit from None
+        state = headless.state_dict()
     whole = build()
-    state = Suited(headless.state_dict(), suited.words)
-    load_weights(whole, state, origin, body=lambda: body_tensors(survey(), whole))
+    load_weights(whole, Suited(state, suited.words), origin, body)
     return whole
 
 
-def _converted(build: Build, suited: Suited, **more: object) -> nn.Module | None:
+def _in_its_layout(build: Build, state: State, body: Callable[[], Set[str]]) -> State | None:
+    """The tensors of a file in layout and size of the network: as they are where timm does not know how to bring them.
+
+    What is missing in the file is missing here, and what has another shape than the network's has it here, too; None
+    if timm cannot convert the others.
+    """
+    expected = build().state_dict()
+    strange = {name for name in misfits(state, expected) if name not in body()}
+    while True:
+        converted, told = _converted(build, {name: of for name, of in state.items() if name not in strange})
+        if converted is not None:
+            given = {name: of for name, of in converted.state_dict().items() if name not in told.missing}
+            beside = {*told.unexpected, *strange}
+            if given.keys() <= state.keys():  # nothing was renamed: what is in neither was dropped
+                beside |= {name for name in state.keys() - expected.keys() if name.partition(".")[0] in HEADS}
+            ordered = [*(name for name in state if name in beside), *(beside - state.keys())]
+            return {**given, **{name: state.get(name, torch.empty(0)) for name in ordered}}
+        if not (more := (told.mismatched & state.keys()) - strange):
+            return None
+        strange |= more
+
+
+def _converted(build: Build, state: State, **more: object) -> tuple[nn.Module | None, _Told]:
     """The network with weights that timm's own code for it brings into its layout and size; None if it cannot."""
-    try:
-        with _told_keys() as told:
-            overlay = {"state_dict": dict(suited.state)}
-            model = build(pretrained=True, pretrained_cfg_overlay=overlay, **more)
-    except Exception:  # it was written for certain files, and may stumble over others anywhere
-        return None
-    return None if told.missing or any(key.partition(".")[0] not in HEADS for key in told.unexpected) else model
+    with _told_keys() as told, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how timm resamples: nothing that a user could mend
+        try:
+            model = build(pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)}, **more)
+        except Exception as problem:  # it was written for certain files, and may stumble over others anywhere
+            told.mismatched.update(re.findall(r"size mismatch for (\S+):", str(problem)))
+            return None, told
+    vars(model)["pretrained_cfg"].pop("state_dict", None)  # a copy of all weights
+    return model, told
 
 
 @dataclass
 class _Told:
-    """Names that did not fit while a network was loaded."""
+    """Names that did not fit while a network was loaded.
 
-    missing: set[str] = field(default_factory=set)
-    unexpected: set[str] = field(default_factory=set)
+    Attributes:
+        missing, unexpected: of the network and of the file, in their order.
+        mismatched: of tensors that have another shape than the network's.
+    """
+
+    missing: dict[str, None] = field(default_factory=dict)
+    unexpected: dict[str, None] = field(default_factory=dict)
+    mismatched: set[str] = field(default_factory=set)
+
+    @property
+    def of_heads(self) -> bool:
+        """Whether all that the file has beside the network belongs to heads."""
+        return all(key.partition(".")[0] in HEADS for key in self.unexpected)
 
 
 @contextmanager
 def _told_keys() -> Iterator[_Told]:
-    """Of some networks timm loads what there is and goes on: what a network built inside was not given, or not used."""
+    """What a network that is built inside was not given, or not used: told here, and neither raised nor logged."""
     told = _Told()
     handles: list[RemovableHandle] = []
 
     def note(module: nn.Module, keys: _IncompatibleKeys) -> None:
-        told.missing.update(keys.missing_keys)
-        told.unexpected.update(keys.unexpected_keys)
+        told.missing |= dict.fromkeys(keys.missing_keys)
+        told.unexpected |= dict.fromkeys(keys.unexpected_keys)
+        keys.missing_keys.clear()
+        keys.unexpected_keys.clear()
 
     def listen(parent: nn.Module, name: str, module: nn.Module | None) -> None:
         if module is not None:  # what is missing anywhere in a network is told to all of its modules

@@ -24,19 +24,17 @@ from torch import nn
 
 from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
 from frostmark.backbones.checkpoint import read_checkpoint
+from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.hub import FILES, address
+from frostmark.backbones.overwriting import without_inplace
 from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.timm_described import IN_FOLDER, ON_HUB, Described, check_name, described
 from frostmark.backbones.timm_loading import loaded_network
-from frostmark.backbones.tracing import without_inplace
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError
 
 PUBLISHED = "DEFAULT"
 """The word for the weights that timm publishes under the tag of the name, or under the network's first tag."""
-
-_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""What timm calls its files on the hub, the first there is being the one to read."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +143,7 @@ class TimmBackbone:
         return self._on_meta(self._img_size)
 
     def _on_meta(self, img_size: Mapping[str, int]) -> nn.Module:
-        try:
-            with torch.device("meta"):
-                return self._made(img_size)
-        except (NotImplementedError, RuntimeError):  # some compute with tensors while they are built
-            with torch.random.fork_rng(devices=[]):
-                return self._made(img_size).to("meta")
+        return on_meta(lambda: self._made(img_size))
 
     @property
     def _img_size(self) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The forward pass of a network as a graph, every operation under the name of the module that it stands in.
 
-graph, names = trace(without_inplace(model))
+graph, names = trace(model)
 [names[node] for node in graph.nodes]        # ['x', 'conv1', 'bn1', 'relu', …, 'layer4.1.relu_1', …]
 """
 
@@ -15,11 +15,15 @@ from torch import fx, nn
 from torchvision import ops
 from torchvision.models.feature_extraction import NodePathTracer
 
+from frostmark.backbones.overwriting import without_overwriting
 from frostmark.errors import ConfigError
+
+_OF_A_MASK = ("global_pool_naflex",)
+"""Functions of timm's that only a mask lets branch, and images come without one: what they compute can be recorded."""
 
 
 def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
-    """The graph of ``model.eval()`` and the qualified name of each of its nodes.
+    """The graph of ``model.eval()`` and the qualified name of each of its nodes; none overwrites what it reads.
 
     Raises:
         ConfigError: if the forward cannot be recorded, because it branches on what only an image decides.
@@ -34,6 +38,7 @@ def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
             f"the layers of {type(model).__name__} cannot be told apart: its forward pass cannot be traced ({told})",
             fix="choose another network, or rewrite its forward without branches on tensors (see torch.fx)",
         ) from problem
+    without_overwriting(graph, model)
     return graph, dict(tracer.node_to_qualname)
 
 
@@ -71,14 +76,6 @@ def _layer_by_layer(encoder: nn.TransformerEncoder) -> Callable[..., object]:
     return forward
 
 
-def without_inplace(model: nn.Module) -> nn.Module:
-    """``model`` with every module's in-place activation switched off: it would change a tap after it was read."""
-    for module in model.modules():
-        if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010 (no attribute that nn.Module declares)
-    return model
-
-
 def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., object], ...]]:
     """Modules and functions that are one node each, whatever happens inside.
 
@@ -88,4 +85,5 @@ def _leaves() -> tuple[list[type[nn.Module]], tuple[Callable[..., object], ...]]
     modules = [m for m in vars(ops).values() if isinstance(m, type) and issubclass(m, nn.Module)]
     timm = sys.modules.get("timm.models")
     declared = timm.get_notrace_modules() if timm else []
-    return [*modules, nn.Linear, nn.Conv2d, *declared], tuple(timm.get_notrace_functions()) if timm else ()
+    functions = [f for f in timm.get_notrace_functions() if f.__name__ not in _OF_A_MASK] if timm else []
+    return [*modules, nn.Linear, nn.Conv2d, *declared], tuple(functions)

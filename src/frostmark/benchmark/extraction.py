@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.network import Network
-from frostmark.benchmark.making import Cost, ForwardPass, MakesRows, RowsAtHand
+from frostmark.benchmark.making import Cost, ForwardPass, MakesRows, Order, RowsAtHand
 from frostmark.benchmark.seen import Seen, wanted
 from frostmark.benchmark.subject import Subject
 from frostmark.config.schema import Layer
@@ -137,7 +137,7 @@ class Extraction:
     def stream(self, tap: Tap, callbacks: Sequence[Callback]) -> None:
         """Forward all images once more and hand the rows to the callbacks; nothing is stored."""
         wanted = {split: shards_of(len(images)) for split, images in self.splits.items()}
-        self.cost.precision_error = self.maker.make([tap], callbacks, wanted).get(tap)
+        self.cost.precision_error = self.maker.make(Order([tap], callbacks, wanted)).get(tap)
 
     def _fill(self, taps: Sequence[Tap], layer: str) -> None:
         """Forward what is missing of any tap, and commit. ``taps[0]`` is the one that must come out well."""
@@ -170,7 +170,7 @@ class Extraction:
             split: sorted({shard for of in lacking for shard in of[split]}, key=lambda shard: shard.start)
             for split in self.splits
         }
-        errors = self.maker.make(taps, [storing], wanted, [of.observe for of, _ in seen])
+        errors = self.maker.make(Order(taps, [storing], wanted, [of.observe for of, _ in seen]))
         for split, entry in next(iter(entries.values())).items():
             refuse_not_finite(storing.bad.get(entry.folder.name, []), entry.key.count, layer, split)
         if is_rank_zero():

@@ -2,7 +2,7 @@
 
 maker = ForwardPass(network, pipeline, splits, trainer, memo, progress)
 maker = RowsAtHand(layer_rows, splits)
-maker.make([tap], callbacks, wanted)        # the rows of the pieces wanted, through the callbacks
+maker.make(Order([tap], callbacks, wanted)) # the rows of the pieces wanted, through the callbacks
 maker.cost.forwarded                        # images that went through a network
 
 What is made is put into the store by :mod:`frostmark.benchmark.extraction`.
@@ -60,6 +60,23 @@ class Cost:
         return {} if self.device is None else {"device": self.device, "batch_size": str(self.batch_size)}
 
 
+@dataclass(frozen=True)
+class Order:
+    """What is to be made.
+
+    Attributes:
+        taps: of which rows are wanted.
+        callbacks: that get them.
+        wanted: pieces of every split.
+        observe: what else the callbacks get of every image.
+    """
+
+    taps: Sequence[Tap]
+    callbacks: Sequence[Callback]
+    wanted: Mapping[str, Sequence[range]]
+    observe: Sequence[Observe] = ()
+
+
 class MakesRows(Protocol):
     """Makes the rows of layers, piece by piece."""
 
@@ -73,18 +90,8 @@ class MakesRows(Protocol):
         """What decides the rows of a tap, of images with a fingerprint."""
         ...
 
-    def make(
-        self,
-        taps: Sequence[Tap],
-        callbacks: Sequence[Callback],
-        wanted: Mapping[str, Sequence[range]],
-        observe: Sequence[Observe] = (),
-    ) -> dict[Tap, float]:
-        """One pass over the pieces ``wanted``; the error of each tap's rows where they are not in float32.
-
-        Args:
-            observe: what else the callbacks get of every image.
-        """
+    def make(self, order: Order) -> dict[Tap, float]:
+        """One pass; the error of each tap's rows where they are not in float32."""
         ...
 
 
@@ -128,25 +135,19 @@ class ForwardPass:
             norm="" if tap.norm is None else str(tap.norm),
         )
 
-    def make(
-        self,
-        taps: Sequence[Tap],
-        callbacks: Sequence[Callback],
-        wanted: Mapping[str, Sequence[range]],
-        observe: Sequence[Observe] = (),
-    ) -> dict[Tap, float]:
+    def make(self, order: Order) -> dict[Tap, float]:
         chosen = self.trainer
-        extractor = Extractor(self.network.model, taps)
+        extractor = Extractor(self.network.model, order.taps)
         if chosen.compile:
             self.progress("compiling the network with the first batch")
             extractor.compile_body()
         uniform = all(images.uniform for images in self.splits.values())
         # Images that differ in size were brought to one where they were decoded.
         module = FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
-        images = ImageModule(self.splits, wanted, self.pipeline.geometry, chosen.num_workers, observe)
-        watch = Watch({split: sum(map(len, pieces)) for split, pieces in wanted.items()}, self.progress)
+        images = ImageModule(self.splits, order.wanted, self.pipeline.geometry, chosen.num_workers, order.observe)
+        watch = Watch({split: sum(map(len, pieces)) for split, pieces in order.wanted.items()}, self.progress)
         trainer = make_trainer(
-            [*callbacks, watch],
+            [*order.callbacks, watch],
             accelerator=chosen.accelerator,
             devices=chosen.devices,
             strategy=chosen.strategy,
@@ -161,12 +162,12 @@ class ForwardPass:
         errors = precision_errors(trainer, module, images) if chosen.precision != "32-true" else []
         with closing(images):
             predict(trainer, module, images)
-        self.cost.forwarded += sum(len(piece) for pieces in wanted.values() for piece in pieces)
+        self.cost.forwarded += sum(len(piece) for pieces in order.wanted.values() for piece in pieces)
         self.cost.seconds += watch.seconds
         self.cost.images_per_second = watch.images_per_second
         self.cost.device = trainer.strategy.root_device.type
         self.cost.batch_size = module.at_once or images.batch_size
-        return dict(zip(taps, errors, strict=False))
+        return dict(zip(order.taps, errors, strict=False))
 
 
 @dataclass
@@ -200,16 +201,10 @@ class RowsAtHand:
             precision="float32",
         )
 
-    def make(
-        self,
-        taps: Sequence[Tap],
-        callbacks: Sequence[Callback],
-        wanted: Mapping[str, Sequence[range]],
-        observe: Sequence[Observe] = (),
-    ) -> dict[Tap, float]:
-        shards = {split: _Pieces(self.layer.rows[split], list(pieces)) for split, pieces in wanted.items()}
+    def make(self, order: Order) -> dict[Tap, float]:
+        shards = {split: _Pieces(self.layer.rows[split], list(pieces)) for split, pieces in order.wanted.items()}
         labels = {split: images.labels for split, images in self.splits.items()}
-        predict(make_trainer(list(callbacks)), ReplayModule(), StoredRows(shards, labels))
+        predict(make_trainer(list(order.callbacks)), ReplayModule(), StoredRows(shards, labels))
         return {}
 
 

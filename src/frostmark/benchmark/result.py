@@ -82,7 +82,7 @@ class Result:
         rows: split → (N, D) float32, the features of every image; read from the store when they are asked for.
         labels: split → (N,) int64.
         files: split → (N,) the name of every image's file; empty where images are not files.
-        groups: split → (N,) the group of every image as a number; empty of independent images.
+        groups: split → (N,) the group of every image, as a text; empty of independent images.
         outcomes: ``<split>/<name>`` → (N,) one value per image, such as whether it was classified correctly.
         answer: two or three sentences: how good the read-out is, against what, and where it fails.
         findings: what the answer and the tables rest on.

@@ -27,7 +27,7 @@ UNNAMED = "unnamed"
 """The data set of a file that does not name it."""
 
 _ASKED_BY_NOBODY = "last_conv"
-"""The layer of a configuration in which none is named."""
+"""The tap of a configuration in which no layer is named."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _images(given: GivenRows, split: str, folder: Path) -> RowImages:
 
 def _named(layer: Layer, given: GivenRows) -> str:
     word = layer.word
-    if word in given.layers or word != _ASKED_BY_NOBODY:
+    if word in given.layers or layer.tap != _ASKED_BY_NOBODY:
         return word
     if len(given.layers) == 1:
         return given.layers[0]

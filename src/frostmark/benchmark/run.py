@@ -198,7 +198,7 @@ def _result(
         _rows(subject, extraction),
         record.labels,
         record.files,
-        record.groups,
+        subject.group_names,
         record.outcomes,
         answer(subject.name, record.findings),
         record.findings,

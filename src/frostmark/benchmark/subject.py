@@ -6,7 +6,7 @@ subject.title, subject.tap.width, len(subject.splits["test"])
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +38,7 @@ from frostmark.features.given import GivenRows, rows_of
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
-from frostmark.stats.grouped import Codes, group_codes
+from frostmark.stats.grouped import Codes, group_codes, group_names
 from frostmark.stats.projection import PROJECTED_WIDTH, SparseProjection
 
 MAX_WIDTH = 4_096
@@ -143,12 +143,22 @@ class Subject:
     @cached_property
     def groups(self) -> dict[str, Codes] | None:
         """By split, the group of every image as a number; None if the images are taken to be independent."""
+        ids = self._group_ids
+        return group_codes(ids) if ids else None
+
+    @cached_property
+    def group_names(self) -> dict[str, NDArray[np.str_]]:
+        """By split, the group of every image as it was given; empty if the images are taken to be independent."""
+        return group_names(self._group_ids)
+
+    @property
+    def _group_ids(self) -> dict[str, Sequence[Hashable]]:
         ids = {split: groups_of(images) for split, images in self.splits.items()}
         known = {split: of for split, of in ids.items() if of is not None}
         if len(known) not in (0, len(ids)):
             told = f"{self.source.name} has groups of {', '.join(known)} alone"
             raise DataError(told, fix="groups of both splits, or of neither: an image without others is its own group")
-        return group_codes(known) if known else None
+        return known
 
     @cached_property
     def files(self) -> dict[str, NDArray[np.str_]]:

@@ -101,11 +101,11 @@ def how_to_open(link: str | None, uri: str | None, root: str) -> str:
 
 
 def print_sweep(finished: Finished) -> None:
-    """How each job ended, the comparison, and where everything is."""
-    if finished.outcomes:
-        _print_jobs(finished.outcomes)
-    else:
+    """How the jobs ended, if one did not end well; the comparison, and where everything is."""
+    if not finished.outcomes:
         print("No job was started.")
+    elif any(outcome.code != 0 for outcome in finished.outcomes):
+        _print_jobs(finished.outcomes)
     if finished.compared is not None:
         print_comparison(finished.compared)
         print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))

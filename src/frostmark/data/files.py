@@ -54,6 +54,27 @@ class ImageFiles:
     decoding: Decoding = WHOLE
     observe: tuple[Observe, ...] = ()
 
+    @classmethod
+    def chosen(
+        cls,
+        positions: Sequence[int],
+        paths: PathList,
+        labels: Sequence[int],
+        groups: Sequence[Hashable] | None,
+        root: Path,
+        on_bad_image: str,
+        bits: int | None,
+    ) -> ImageFiles:
+        """The images at some positions of a data set, in that order; how they are read see :func:`check_reading`."""
+        return cls(
+            paths.at(positions),
+            torch.tensor(labels, dtype=torch.long)[torch.tensor(positions, dtype=torch.long)],
+            root,
+            skip_bad=on_bad_image == "skip",
+            groups=None if groups is None else [groups[i] for i in positions],
+            decoding=Decoding(bits=bits),
+        )
+
     def __post_init__(self) -> None:
         files = [path for path in self.paths if isinstance(path, Path)] if isinstance(self.paths, list) else []
         if files and len(files) == len(self.paths):

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
-from frostmark.data.decode import Decoding
 from frostmark.data.files import ImageFiles, check_reading
 from frostmark.data.grouping import PathGroups
 from frostmark.data.layout import Layout, class_remarks, layout_of
@@ -93,14 +90,8 @@ class ImageFolder:
         groups = None if self.group is None else PathGroups(self.group).of(names)
         hashed = HashSplit(self.test_share, self.split_seed)
         chosen = hashed.order(names) if layout.separated else hashed.parted(names, groups)[split]
-        return ImageFiles(
-            PathList(self._root, names).at(chosen),
-            torch.tensor(labels, dtype=torch.long)[torch.tensor(chosen, dtype=torch.long)],
-            self._root,
-            skip_bad=self.on_bad_image == "skip",
-            groups=None if groups is None else [groups[i] for i in chosen],
-            decoding=Decoding(bits=self.bits),
-        )
+        paths = PathList(self._root, names)
+        return ImageFiles.chosen(chosen, paths, labels, groups, self._root, self.on_bad_image, self.bits)
 
     @property
     def remarks(self) -> list[str]:

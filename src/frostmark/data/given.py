@@ -67,7 +67,10 @@ class GivenImages:
         if len(set(shapes.values())) > 1:
             raise DataError(f"the splits' images differ in shape: {shapes}", fix=_FIX)
         highest = max(int(images.labels.max()) if len(images) else 0 for images in self._splits.values())
-        own = self.names or getattr(self.train, "classes", None) or range(highest + 1)
+        if isinstance(self.names, str) or not (self.names is None or hasattr(self.names, "__iter__")):
+            told = f"the classes given are not a list of names: {self.names!r:.60}"
+            raise DataError(told, fix="'classes': ['cat', 'dog'], in the order of their labels")
+        own = getattr(self.train, "classes", None) or range(highest + 1) if self.names is None else self.names
         self._classes = tuple(storable(str(name)) for name in own)
         if highest >= len(self._classes):
             raise DataError(f"label {highest} has no name: there are {len(self._classes)} classes", fix=_FIX)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from frostmark.errors import DataError
+from frostmark.signatures import in_our_words, kind_of
 
 MAX_BYTES = 2**30
 """Larger tables are refused: they are read as a whole."""
@@ -78,7 +79,8 @@ def read_lines(path: Path) -> Lines:
     if reader is None:
         raise DataError(f"{path} is not a table (valid: {', '.join(READERS)})", fix="dataset.file=labels.csv")
     if not path.is_file():
-        raise DataError(f"there is no file {path}", fix=f"dataset.file=<file {', '.join(READERS)}>")
+        told = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
+        raise DataError(told, fix=f"dataset.file=<file {', '.join(READERS)}>")
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path} has over {MAX_BYTES:,} bytes", fix="only the columns that are used, as parquet")
     with _reading(path):
@@ -90,19 +92,17 @@ def read_lines(path: Path) -> Lines:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """What the libraries raise about a file, in our words."""
-    try:
-        yield
-    except DataError:
-        raise
-    except UnicodeDecodeError as problem:
-        told = f"{path} is not UTF-8: byte {problem.start:,} is {problem.object[problem.start]:#x}"
-        raise DataError(
-            told, fix=f"iconv -f WINDOWS-1252 -t UTF-8 '{path}' > '{path.stem}_utf8{path.suffix}'"
-        ) from problem
-    except (OSError, ValueError, csv.Error, RecursionError, pa.ArrowException) as problem:
-        told = (str(problem) or type(problem).__name__).splitlines()[0]
-        raise DataError(f"{path} cannot be read: {told}", fix="write it anew") from problem
+    """What the libraries raise about a file, in our words; of a text in another encoding with the way to convert it."""
+    problems = (OSError, ValueError, csv.Error, RecursionError, pa.ArrowException)
+    with in_our_words(path, problems, fix="write it anew"):
+        try:
+            yield
+        except UnicodeDecodeError as problem:
+            if kind_of(path).words:
+                raise
+            told = f"{path} is not UTF-8: byte {problem.start:,} is {problem.object[problem.start]:#x}"
+            fix = f"iconv -f WINDOWS-1252 -t UTF-8 '{path}' > '{path.stem}_utf8{path.suffix}'"
+            raise DataError(told, fix=fix) from problem
 
 
 # CSV and TSV

@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
-from frostmark.data.decode import Decoding
 from frostmark.data.entries import Columns, Entries, TablePart
 from frostmark.data.files import ImageFiles, check_reading
 from frostmark.data.lines import read_lines
@@ -79,15 +76,8 @@ class ImageTable:
 
     def split(self, split: SplitName) -> ImageFiles:
         content, chosen = self._content, self._content.positions[split]
-        groups = content.groups
-        return ImageFiles(
-            PathList(self._root, tuple(content.names[i] for i in chosen)),
-            torch.tensor([content.labels[i] for i in chosen], dtype=torch.long),
-            self._root,
-            skip_bad=self.on_bad_image == "skip",
-            groups=None if groups is None else [groups[i] for i in chosen],
-            decoding=Decoding(bits=self.bits),
-        )
+        paths, of = PathList(self._root, content.names), (content.labels, content.groups)
+        return ImageFiles.chosen(chosen, paths, *of, self._root, self.on_bad_image, self.bits)
 
     @property
     def remarks(self) -> list[str]:

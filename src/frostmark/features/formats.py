@@ -16,8 +16,8 @@ import re
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
@@ -30,6 +30,7 @@ from safetensors.numpy import save_file
 
 from frostmark.errors import DataError
 from frostmark.features.entry import Array
+from frostmark.signatures import PICKLE, in_our_words, kind_of
 
 SPLITS = ("train", "test")
 
@@ -71,7 +72,8 @@ def read_contents(path: Path) -> Contents:
             fix=f"{FIX}; then backbone.file=features.npz",
         )
     if not path.is_file():
-        raise DataError(f"there is no file {path}", fix="backbone.file=<file .npz, .safetensors or .parquet>")
+        told = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
+        raise DataError(told, fix="backbone.file=<file .npz, .safetensors or .parquet>")
     with _reading(path):
         contents = reader(path)
 
@@ -98,37 +100,45 @@ def contents_of(arrays: Mapping[str, object]) -> Contents:
     return Contents("the mapping of rows", tuple(map(str, arrays)), read)
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """What the libraries raise about a file, in our words."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, NotImplementedError, zlib.error,
-            SafetensorError, RecursionError) as problem:  # fmt: skip
-        told = (str(problem) or type(problem).__name__).splitlines()[0]
-        if "allow_pickle" in str(problem):
-            raise DataError(
-                f"{path} holds pickled objects, which could run code: they are not read",
-                fix=f"save arrays of numbers, and texts as np.array(texts, dtype=str): {FIX}",
-            ) from problem
-        raise DataError(f"{path} cannot be read: {told}", fix=f"write it anew: {FIX}") from problem
+_PROBLEMS = (
+    OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, NotImplementedError, zlib.error, SafetensorError,
+    RecursionError,
+)  # fmt: skip
+"""What the libraries raise about a file."""
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
+    return in_our_words(path, _PROBLEMS, fix=f"write it anew: {FIX}")
 
 
 # ---------------------------------------------------------------- npz
 
 
 def _npz(path: Path) -> Contents:
-    def read(key: str) -> Array:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return np.asarray(arrays[key])
+    kind = kind_of(path)  # NumPy takes whatever it does not know for a pickle
+    if kind.words == PICKLE:
+        raise _pickled(path)
+    if not kind.suits(path) or kind.cut:
+        raise ValueError("it is not an npz file")
 
-    with path.open("rb") as file:  # NumPy leaves a damaged file open
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ValueError("it holds one array without a name")
-        return Contents(path.name, tuple(loaded.files), read)
+    def read(key: str) -> Array:
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return np.asarray(arrays[key])
+        except ValueError as problem:
+            if "allow_pickle" not in str(problem):
+                raise
+            raise _pickled(path) from problem
+
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return Contents(path.name, tuple(arrays.files), read)
+
+
+def _pickled(path: Path) -> DataError:
+    return DataError(
+        f"{path} holds pickled objects, which could run code: they are not read",
+        fix=f"save arrays of numbers, and texts as np.array(texts, dtype=str): {FIX}",
+    )
 
 
 # ---------------------------------------------------------------- safetensors

@@ -47,6 +47,14 @@ def group_codes(ids: Mapping[str, Sequence[Hashable]]) -> dict[str, Codes]:
     }
 
 
+def group_names(ids: Mapping[str, Sequence[Hashable]]) -> dict[str, NDArray[np.str_]]:
+    """By split, (N,) the group of every image as a text: what a person gave; written as code where two texts agree."""
+    plain = {split: [_plain(one) for one in of] for split, of in ids.items()}
+    known = {one for of in plain.values() for one in of}
+    written = repr if len({str(one) for one in known}) < len(known) else str
+    return {split: np.array([written(one) for one in of], dtype=str) for split, of in plain.items()}
+
+
 def _plain(one: Hashable) -> Hashable:
     """An id as Python has it: elements of tensors and arrays are not equal to, or hashed as, what they hold."""
     return one.item() if hasattr(one, "item") else one

@@ -24,6 +24,7 @@ from frostmark.backbones.catalogue import (
     torchvision_offers,
 )
 from frostmark.backbones.contract import checked_backbone
+from frostmark.backbones.unknown import near
 from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
 from frostmark.cli.program import program
@@ -32,7 +33,7 @@ from frostmark.config.compose import compose, composed
 from frostmark.config.explain import explained
 from frostmark.config.plugins import plugins
 from frostmark.config.words import conf_dir, known_words
-from frostmark.errors import ConfigError, nearest
+from frostmark.errors import ConfigError
 from frostmark.results.progress import ProgressLine
 from frostmark.results.terminal import cell
 
@@ -53,7 +54,7 @@ def run(arguments: list[str]) -> int:
     tables = _tables(options.pattern, options.config_dir)
     if not any(tables.values()):
         raise ConfigError(
-            f"no backbone has '{options.pattern}' in its name. Nearest: {_nearest(options.pattern)}",
+            f"no backbone has '{options.pattern}' in its name{_nearest(options.pattern)}",
             fix=f"{program()} backbones, or a part of a name: {program()} backbones resnet",
         )
     most = 10**6 if options.all else MAX_BUILT
@@ -116,7 +117,8 @@ class Choices:
 
 def _nearest(pattern: str) -> str:
     names = (offer.name for offers in _by_name("").values() for offer in offers)
-    return nearest(pattern, [*known_words("backbone"), *names])
+    close = near(pattern, [*known_words("backbone"), *names])
+    return f". Nearest: {', '.join(close)}" if close else ""
 
 
 Row = tuple[str, Facts | str]
