@@ -131,8 +131,8 @@ def _preprocessed(tags: Mapping[str, str], sizes: Sequence[str]) -> str:
 def network_names(runs: Sequence[Run]) -> tuple[str, ...]:
     """Of every run the tags that tell its network from the others', the backbone always among them.
 
-    Beside trained networks an untrained one is called so. Runs of several data sets may be named together: a network has
-    one name in all of them.
+    Beside trained networks an untrained one is called so. Runs of several data sets may be named together: a network
+    has one name in all of them.
     """
     telling = [tag for tag in NAMING if tag == "backbone" or _differ_within_backbone(runs, tag)]
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1

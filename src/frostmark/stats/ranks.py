@@ -5,8 +5,8 @@
     bradley_terry(scores)                               # (K,) strengths
 
 Data sets are few and unlike each other: most of what is not known of a mean rank is which data sets were chosen. The
-bootstrap has two levels: data sets are drawn with replacement, and within each the images, or whole groups of them, that
-its networks share (:mod:`~frostmark.stats.bootstrap`).
+bootstrap has two levels: data sets are drawn with replacement, and within each the images, or whole groups of them
+(:mod:`~frostmark.stats.bootstrap`).
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class _Chosen:
     def means(self, values: Float, draws: Sequence[Float]) -> Float:
         """(B, K) means over the drawn data sets of ``values`` (D, K), which vary by ``draws`` of the images.
 
-        Values of data sets differ by the data sets and by the noise of their images. Drawing both with their whole spread
-        would count the noise twice: the data sets are drawn with what their spread has more than the images give
+        Values of data sets differ by the data sets and by the noise of their images. Drawing both with their whole
+        spread would count the noise twice: the data sets are drawn with what their spread has more than the images give
         (Davison and Hinkley, Bootstrap Methods, 1997, section 3.8), and never with less than nothing. As of few groups,
         draws are widened to Student's t and by √(D / (D − 1)).
         """
@@ -173,7 +173,7 @@ def tied(mean_rank: Float, critical: float) -> list[tuple[int, int]]:
 
 
 def bradley_terry(scores: Float, tolerance: float = 1e-9) -> Float:
-    """(K,) strengths of networks with ``scores`` (D, K): i beats j with probability s_i / (s_i + s_j); geometric mean 1.
+    """(K,) strengths, of geometric mean 1, by ``scores`` (D, K): i beats j with probability s_i / (s_i + s_j).
 
     Every data set is one game of every pair, a tie half a win; one drawn game more of every pair keeps strengths finite
     where a network always wins. By minorization-maximization: Hunter, Annals of Statistics 32 (2004).
