@@ -106,7 +106,8 @@ class Across:
         if self.ranking is None:
             complete = sum(all(n in of.stands for n in self.networks) for of in self.data_sets)
             sets = "1 data set" if complete == 1 else f"{complete} data sets"
-            return f"There is no ranking: all {len(self.networks)} networks were run on {sets}, and it takes {MIN_DATA_SETS}."
+            all_of = f"all {len(self.networks)} networks were run on {sets}"
+            return f"There is no ranking: {all_of}, and a ranking takes {MIN_DATA_SETS}."
         r, first = self.ranking, [name for name, place in self.places.items() if place == 1]
         over = f"over {len(self.data_sets)} data sets"
         best = f"mean rank {r.mean_rank[0]:.2f} of {len(self.networks)}, 95 % {r.low[0]:.2f} to {r.high[0]:.2f}"

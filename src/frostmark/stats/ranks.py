@@ -1,6 +1,6 @@
 """Networks ranked over many data sets: mean ranks, how sure they are, and who cannot be told from whom.
 
-    ranked = over_data_sets(scores, draws, rng)         # scores (D, K), of every data set (B, K) bootstrap draws
+    ranked = over_data_sets(scores, draws, rng)         # shares (D, K), of every data set (B, K) bootstrap draws
     ranked.mean_rank, ranked.low, ranked.high, ranked.wins, ranked.critical
     bradley_terry(scores)                               # (K,) strengths
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import norm, t
 
 from frostmark.stats.bootstrap import LEVEL
@@ -80,7 +81,7 @@ def over_data_sets(scores: Float, draws: Sequence[Float], rng: np.random.Generat
     """The ranking of K networks that were all run on D data sets.
 
     Args:
-        scores: (D, K), the higher the better.
+        scores: (D, K), shares: the higher the better.
         draws: of every data set (B, K) scores on resamples of its images that all networks share; (0, K) where there
             are none.
         resamples: how many draws there shall be of the suite.
@@ -88,22 +89,31 @@ def over_data_sets(scores: Float, draws: Sequence[Float], rng: np.random.Generat
     Raises:
         ValueError: if there are fewer than three data sets, or fewer than two networks.
     """
-    if len(scores) < MIN_DATA_SETS or scores.shape[1] < 2:
-        raise ValueError(f"{len(scores)} data sets of {scores.shape[1]} networks have no ranking")
+    networks = scores.shape[1]
+    if len(scores) < MIN_DATA_SETS or networks < 2:
+        raise ValueError(f"{len(scores)} data sets of {networks} networks have no ranking")
     chosen = _Chosen.of(len(scores), [len(of) for of in draws], resamples, rng)
     ranks = ranks_of(scores)
     of_ranks = chosen.means(ranks, [ranks_of(of) for of in draws])
     of_scores = chosen.means(scores, draws)
-    low, high = _interval(of_ranks).clip(1, scores.shape[1])
-    score_low, score_high = _interval(of_scores)
+    low, high = 1 + (networks - 1) * _interval((of_ranks - 1) / (networks - 1), (ranks.mean(0) - 1) / (networks - 1))
+    score_low, score_high = _interval(of_scores, scores.mean(0))
     return Ranking(
         ranks, ranks.mean(0), low, high, scores.mean(0), score_low, score_high, _wins(of_ranks), _critical(of_ranks)
     )
 
 
-def _interval(draws: Float) -> Float:
-    """(2, K) ends of 95 % of ``draws`` (B, K)."""
-    return np.asarray(np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0))
+def _interval(draws: Float, mean: Float) -> Float:
+    """(2, K) ends of 95 % around ``mean`` (K,), a share, of its ``draws`` (B, K), laid off on the scale of its logit.
+
+    A mean of few shares near 1 is skew, and an interval that is not has it outside more often than it says: mean scores
+    of ten data sets would be covered in 90 to 94 % instead of 94 to 95 %.
+    """
+    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    inside = (mean > 0) & (mean < 1)
+    centre = np.where(inside, mean, 0.5)
+    bent = expit(logit(centre) + (ends - mean) / (centre * (1 - centre)))
+    return np.where(inside, bent, ends.clip(0, 1))
 
 
 @dataclass(frozen=True)
