@@ -127,16 +127,13 @@ def across_of(runs: Sequence[Run], asked: Asked = AS_MADE) -> Across:
         asked: what decides, in place of what the runs were made with.
 
     Raises:
-        ConfigError: if there are fewer than two networks, or fewer than two data sets.
+        ConfigError: if there are fewer than two networks.
     """
     known, notes = _data_sets(runs, asked)
     networks = list(dict.fromkeys(name for of in known for name in of.stands))
-    if len(known) < 2 or len(networks) < 2:
-        raise ConfigError(
-            f"nothing is ranked over data sets: the runs are of {len(networks)} networks on {len(known)} data sets",
-            fix="name experiments or sweeps of two networks or more on two data sets or more; compare without --across "
-            "sets the runs of one data set side by side",
-        )
+    if len(networks) < 2:
+        only = f"the runs are all of {networks[0]}" if networks else "there is no finished run with an accuracy"
+        raise ConfigError(f"nothing is ranked: {only}", fix="name experiments, sweeps or runs of two networks or more")
     kept, complete, dropped = _complete(networks, known)
     if len(complete) < MIN_DATA_SETS or len(kept) < 2:
         missing = [

@@ -15,6 +15,7 @@ from rich import box
 from rich.table import Table
 
 from frostmark.comparison.across import Across
+from frostmark.comparison.markdown import code
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.tables import Grid, with_interval
 from frostmark.figures.files import save, svg
@@ -124,7 +125,7 @@ def across_markdown(across: Across, command: str) -> str:
         plain(_how(across)),
         "## Every data set\n\n" + _markdown(scores_grid(across)),
         "## Which layer\n\n" + _markdown(layers_grid(across)),
-        f"`{plain(command)}`" if command else "",
+        code(command) if command else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -28,6 +28,9 @@ MIN_DATA_SETS = 3
 CALIBRATED_DATA_SETS = 10
 """From so many on intervals cover what they say (tests/stats/test_ranks.py)."""
 
+MAX_SUITES = 4_000
+"""Of random orders."""
+
 MAX_STEPS = 20_000
 """Of the iteration for strengths, which takes some hundreds."""
 
@@ -96,20 +99,25 @@ def over_data_sets(scores: Float, draws: Sequence[Float], rng: np.random.Generat
     ranks = ranks_of(scores)
     of_ranks = chosen.means(ranks, [ranks_of(of) for of in draws])
     of_scores = chosen.means(scores, draws)
-    low, high = 1 + (networks - 1) * _interval((of_ranks - 1) / (networks - 1), (ranks.mean(0) - 1) / (networks - 1))
-    score_low, score_high = _interval(of_scores, scores.mean(0))
-    return Ranking(
-        ranks, ranks.mean(0), low, high, scores.mean(0), score_low, score_high, _wins(of_ranks), _critical(of_ranks)
-    )
+    low, high = _ends(of_ranks).clip(1, networks)
+    critical = _critical(of_ranks)
+    if len(scores) < CALIBRATED_DATA_SETS:
+        critical = max(critical, _by_chance(*scores.shape, rng))
+    score_low, score_high = _on_logit(_ends(of_scores), scores.mean(0))
+    return Ranking(ranks, ranks.mean(0), low, high, scores.mean(0), score_low, score_high, _wins(of_ranks), critical)
 
 
-def _interval(draws: Float, mean: Float) -> Float:
-    """(2, K) ends of 95 % around ``mean`` (K,), a share, of its ``draws`` (B, K), laid off on the scale of its logit.
+def _ends(draws: Float) -> Float:
+    """(2, K) ends of 95 % of ``draws`` (B, K)."""
+    return np.asarray(np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0))
 
-    A mean of few shares near 1 is skew, and an interval that is not has it outside more often than it says: mean scores
-    of ten data sets would be covered in 90 to 94 % instead of 94 to 95 %.
+
+def _on_logit(ends: Float, mean: Float) -> Float:
+    """``ends`` (2, K) of intervals of shares around ``mean`` (K,), laid off on the scale of its logit.
+
+    A mean of few shares near 1 is skew, and an interval that is not misses it more often than it says: mean scores of
+    ten data sets would be covered in 90 to 94 % of the cases.
     """
-    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     inside = (mean > 0) & (mean < 1)
     centre = np.where(inside, mean, 0.5)
     bent = expit(logit(centre) + (ends - mean) / (centre * (1 - centre)))
@@ -168,6 +176,16 @@ def _wins(draws: Float) -> Float:
 def _critical(draws: Float) -> float:
     """What the largest of all differences of mean ranks stays below in 95 % of the draws (B, K), effects taken away."""
     return float(np.quantile(np.ptp(draws - draws.mean(0), axis=1), LEVEL))
+
+
+def _by_chance(data_sets: int, networks: int, rng: np.random.Generator) -> float:
+    """What the largest difference of mean ranks stays below in 95 % of suites whose orders are random.
+
+    The test of Nemenyi with its exact distribution, drawn: few data sets may agree by chance, and nothing in them would
+    tell. Two networks are in one order on four data sets in one suite of eight.
+    """
+    ranks = rng.random((MAX_SUITES, data_sets, networks)).argsort(-1).mean(1)
+    return float(np.quantile(np.ptp(ranks, axis=1), LEVEL, method="higher"))
 
 
 def tied(mean_rank: Float, critical: float) -> list[tuple[int, int]]:
