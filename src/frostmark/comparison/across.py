@@ -132,7 +132,7 @@ def across_of(runs: Sequence[Run], asked: Asked = AS_MADE) -> Across:
     known, notes = _data_sets(runs, asked)
     networks = list(dict.fromkeys(name for of in known for name in of.stands))
     if len(networks) < 2:
-        only = f"the runs are all of {networks[0]}" if networks else "there is no finished run with an accuracy"
+        only = f"{runs[0].title} is of one network and one layer" if networks else "no finished run has an accuracy"
         raise ConfigError(f"nothing is ranked: {only}", fix="name experiments, sweeps or runs of two networks or more")
     kept, complete, dropped = _complete(networks, known)
     if len(complete) < MIN_DATA_SETS or len(kept) < 2:
@@ -207,7 +207,8 @@ def _data_sets(runs: Sequence[Run], asked: Asked) -> tuple[list[DataSet], list[s
             notes.append(f"left out of {group.dataset}: {_some(list(dict.fromkeys(names)))} ({unlike})")
     several = [name for name, _ in largest]
     data_sets = []
-    for (name, _), group in largest.items():
+    order = {id(run): n for n, run in enumerate(runs)}
+    for (name, _), group in sorted(largest.items(), key=lambda of: min(order[id(run)] for run in of[1].runs)):
         label = f"{name} {group.runs[0].tags.get('dataset_fingerprint', '')[:6]}" if several.count(name) > 1 else name
         of, told = _data_set(label, group, asked)
         data_sets += [of] if of is not None else []

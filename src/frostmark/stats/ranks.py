@@ -101,7 +101,7 @@ def over_data_sets(scores: Float, draws: Sequence[Float], rng: np.random.Generat
     of_scores = chosen.means(scores, draws)
     low, high = _ends(of_ranks).clip(1, networks)
     critical = _critical(of_ranks)
-    if len(scores) < CALIBRATED_DATA_SETS:
+    if len(scores) < CALIBRATED_DATA_SETS or networks == 2:
         critical = max(critical, _by_chance(*scores.shape, rng))
     score_low, score_high = _on_logit(_ends(of_scores), scores.mean(0))
     return Ranking(ranks, ranks.mean(0), low, high, scores.mean(0), score_low, score_high, _wins(of_ranks), critical)
@@ -182,7 +182,7 @@ def _by_chance(data_sets: int, networks: int, rng: np.random.Generator) -> float
     """What the largest difference of mean ranks stays below in 95 % of suites whose orders are random.
 
     The test of Nemenyi with its exact distribution, drawn: few data sets may agree by chance, and nothing in them would
-    tell. Two networks are in one order on four data sets in one suite of eight.
+    tell: two networks are in one order on four data sets in one suite of eight. Of two networks it is the sign test.
     """
     ranks = rng.random((MAX_SUITES, data_sets, networks)).argsort(-1).mean(1)
     return float(np.quantile(np.ptp(ranks, axis=1), LEVEL, method="higher"))
