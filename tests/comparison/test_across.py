@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostmark.comparison.across import Across, across_of
+from frostmark.comparison.across import AcrossSets, across_of
 from frostmark.comparison.across_files import write_across
 from frostmark.comparison.deciding import Asked
 from frostmark.comparison.runs import Run
@@ -128,7 +128,7 @@ def test_the_same_ranking_gives_the_same_files(tmp_path: Path) -> None:
     check_csv(across, tmp_path / "one")
 
 
-def check_csv(across: Across, folder: Path) -> None:
+def check_csv(across: AcrossSets, folder: Path) -> None:
     assert across.ranking is not None
     for k, line in enumerate(lines_of(folder)):
         assert line["network"] == across.networks[k]

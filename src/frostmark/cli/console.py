@@ -18,7 +18,7 @@ from rich.table import Table
 from frostmark.benchmark.result import Result
 from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
-from frostmark.comparison.across import Across
+from frostmark.comparison.across import AcrossSets
 from frostmark.comparison.across_files import across_table
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.compared import Compared
@@ -141,7 +141,7 @@ def differing(outcomes: Sequence[Outcome]) -> list[str]:
     return [" ".join(w for w in job if w not in shared) for job in words]
 
 
-def print_across(across: Across) -> None:
+def print_across(across: AcrossSets) -> None:
     """The ranking over data sets, or why there is none."""
     terminal = console()
     terminal.print()

@@ -22,7 +22,7 @@ from frostmark.cli.announced import announce_layers, jobs_if_known, refuse_many_
 from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
-from frostmark.comparison.across import Across, across_of
+from frostmark.comparison.across import AcrossSets, across_of
 from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
 from frostmark.comparison.runs import Run
@@ -123,7 +123,7 @@ class Finished:
     uri: str | None
     compared: Compared | None
     not_compared: str
-    across: Across | None
+    across: AcrossSets | None
 
 
 def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
@@ -152,7 +152,7 @@ def _close_parent(
     status: Status,
     ended: Sequence[Outcome],
     compared: Compared | None,
-    across: Across | None,
+    across: AcrossSets | None,
     files: Sequence[Path],
 ) -> str | None:
     """Log what the jobs say together and how each ended with the parent run, close it; its place in MLflow's pages.
@@ -192,7 +192,7 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
         return None, explained(error).problem
 
 
-def _rank(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Across | None, list[Path]]:
+def _rank(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[AcrossSets | None, list[Path]]:
     """The networks over the data sets of the jobs that finished, and its files; nothing of one data set or network."""
     try:
         runs = [Run.read(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]

@@ -60,7 +60,7 @@ class DataSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Across:
+class AcrossSets:
     """Networks side by side over data sets.
 
     Attributes:
@@ -120,7 +120,7 @@ class Across:
         )
 
 
-def across_of(runs: Sequence[Run], asked: Asked = AS_MADE) -> Across:
+def across_of(runs: Sequence[Run], asked: Asked = AS_MADE) -> AcrossSets:
     """The ranking of the networks that ``runs`` are of, or why there is none.
 
     Args:
@@ -141,12 +141,12 @@ def across_of(runs: Sequence[Run], asked: Asked = AS_MADE) -> Across:
             for of in known
             if len(of.stands) < len(networks)
         ]
-        return Across(tuple(networks), tuple(known), None, (), (*notes, *missing))
+        return AcrossSets(tuple(networks), tuple(known), None, (), (*notes, *missing))
     notes += [*dropped, *_uncertain(kept, complete)]
     return _ranked(kept, complete, notes)
 
 
-def _ranked(networks: Sequence[str], data_sets: Sequence[DataSet], notes: Sequence[str]) -> Across:
+def _ranked(networks: Sequence[str], data_sets: Sequence[DataSet], notes: Sequence[str]) -> AcrossSets:
     prints = sorted(of.stands[networks[0]].run.tags.get("dataset_fingerprint", "") for of in data_sets)
     scores = np.array([[of.score(network) for network in networks] for of in data_sets])
     rough = over_data_sets(scores, [np.empty((0, len(networks)))] * len(data_sets), seeded(0, "order"), 2)
@@ -154,7 +154,7 @@ def _ranked(networks: Sequence[str], data_sets: Sequence[DataSet], notes: Sequen
     named = tuple(networks[k] for k in order)
     ranking = over_data_sets(scores[:, order], [of.draws(named) for of in data_sets], seeded(0, "across", *prints))
     strengths = tuple(float(s) for s in bradley_terry(scores[:, order]))
-    return Across(named, tuple(data_sets), ranking, strengths, tuple(notes))
+    return AcrossSets(named, tuple(data_sets), ranking, strengths, tuple(notes))
 
 
 def _complete(networks: Sequence[str], known: Sequence[DataSet]) -> tuple[list[str], list[DataSet], list[str]]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from frostmark.comparison.across import Across
+from frostmark.comparison.across import AcrossSets
 from frostmark.comparison.markdown import code
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.tables import Grid, with_interval
@@ -34,7 +34,7 @@ HOW = (
 )
 
 
-def ranking_grid(across: Across) -> Grid:
+def ranking_grid(across: AcrossSets) -> Grid:
     """The networks, the best first; no lines without a ranking."""
     head = ["place", "network", "mean rank (95 %)", f"mean {across.words} (95 %)", "best in", "Bradley–Terry"]
     r = across.ranking
@@ -53,7 +53,7 @@ def ranking_grid(across: Across) -> Grid:
     ]
 
 
-def scores_grid(across: Across) -> Grid:
+def scores_grid(across: AcrossSets) -> Grid:
     """Every network on every data set, with its interval there."""
     head = ["network", *(of.name for of in across.data_sets)]
     lines = [
@@ -66,7 +66,7 @@ def scores_grid(across: Across) -> Grid:
     return head, lines
 
 
-def layers_grid(across: Across) -> Grid:
+def layers_grid(across: AcrossSets) -> Grid:
     """Which layer stands for each network on each data set."""
     head = ["network", *(of.name for of in across.data_sets)]
     lines = [
@@ -76,7 +76,7 @@ def layers_grid(across: Across) -> Grid:
     return head, lines
 
 
-def across_table(across: Across) -> Table:
+def across_table(across: AcrossSets) -> Table:
     """The ranking for the terminal; without one, the scores."""
     head, lines = ranking_grid(across) if across.ranking is not None else scores_grid(across)
     made = Table(box=box.SIMPLE_HEAD)
@@ -90,7 +90,7 @@ def across_table(across: Across) -> Table:
     return made
 
 
-def across_columns(across: Across) -> dict[str, Sequence[str | float]]:
+def across_columns(across: AcrossSets) -> dict[str, Sequence[str | float]]:
     """Columns of ``across.csv``: one line per network."""
     r, unknown = across.ranking, [np.nan] * len(across.networks)
     made: dict[str, Sequence[str | float]] = {
@@ -115,7 +115,7 @@ def across_columns(across: Across) -> dict[str, Sequence[str | float]]:
     return made
 
 
-def across_markdown(across: Across, command: str) -> str:
+def across_markdown(across: AcrossSets, command: str) -> str:
     """``across.md``: the answer first, then what it rests on."""
     parts = [
         f"# {across.title}",
@@ -130,7 +130,7 @@ def across_markdown(across: Across, command: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def across_html(across: Across, command: str, drawn: Figure) -> str:
+def across_html(across: AcrossSets, command: str, drawn: Figure) -> str:
     """``across.html``: one self-contained document."""
     picture = [svg(drawn)]
     sections = [
@@ -145,7 +145,7 @@ def across_html(across: Across, command: str, drawn: Figure) -> str:
     return comparison_page(across.title, [across.sentence, *across.notes], sections, None)
 
 
-def write_across(across: Across, folder: Path, command: str) -> list[Path]:
+def write_across(across: AcrossSets, folder: Path, command: str) -> list[Path]:
     """Write ``across.csv``, ``.png``, ``.html`` and ``.md``; the same ranking gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = _picture(across)
@@ -155,12 +155,12 @@ def write_across(across: Across, folder: Path, command: str) -> list[Path]:
     return [write_csv(folder / "across.csv", across_columns(across)), save(drawn, folder / "across.png"), page, text]
 
 
-def _how(across: Across) -> str:
+def _how(across: AcrossSets) -> str:
     r = across.ranking
     return "" if r is None else f"{HOW} Critical difference: {r.critical:.2f} ranks."
 
 
-def _picture(across: Across) -> Figure:
+def _picture(across: AcrossSets) -> Figure:
     r = across.ranking
     if r is None:
         scores = {

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from frostmark.comparison.about import About
-from frostmark.comparison.across import Across, across_of
+from frostmark.comparison.across import AcrossSets, across_of
 from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
 from frostmark.comparison.deciding import AS_MADE, Asked
@@ -69,7 +69,7 @@ def rank_named(
     mlruns: Path,
     open_store: Callable[[], RunStore],
     asked: Asked = AS_MADE,
-) -> tuple[Across, Path, str | None]:
+) -> tuple[AcrossSets, Path, str | None]:
     """Rank the networks of all runs that ``names`` stand for over their data sets; arguments and errors as above.
 
     Where a name is of the store, the ranking gets a run of its own there.

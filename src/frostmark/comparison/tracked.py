@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from frostmark.comparison.across import Across
+from frostmark.comparison.across import AcrossSets
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.runs import Run
 from frostmark.tracking.tracker import RunStore
@@ -42,7 +42,7 @@ def log_comparison(tracked: RunStore, run_id: str, compared: Compared) -> None:
     tracked.add_metrics(run_id, [(key, value, step) for (key, step), value in points.items()])
 
 
-def log_across(tracked: RunStore, run_id: str, across: Across, files: Sequence[Path]) -> None:
+def log_across(tracked: RunStore, run_id: str, across: AcrossSets, files: Sequence[Path]) -> None:
     """Keep a ranking over data sets with a run: its files, and ``rank/<network>`` and ``score/<network>``."""
     tracked.add_files(run_id, files)
     if across.ranking is not None:

@@ -102,7 +102,7 @@ def over_data_sets(scores: Float, draws: Sequence[Float], rng: np.random.Generat
     low, high = _ends(of_ranks).clip(1, networks)
     critical = _critical(of_ranks)
     if len(scores) < CALIBRATED_DATA_SETS or networks == 2:
-        critical = max(critical, _by_chance(*scores.shape, rng))
+        critical = max(critical, _by_chance(len(scores), networks, rng))
     score_low, score_high = _on_logit(_ends(of_scores), scores.mean(0))
     return Ranking(ranks, ranks.mean(0), low, high, scores.mean(0), score_low, score_high, _wins(of_ranks), critical)
 
