@@ -23,9 +23,11 @@ from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
+from frostmark.comparison.across import AcrossSets, across_of
+from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
 from frostmark.comparison.runs import Run
-from frostmark.comparison.tracked import compare_links, log_comparison
+from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.config.explain import explained
 from frostmark.config.schema import Config, Tracking
 from frostmark.errors import ConfigError, TrackingError
@@ -127,6 +129,7 @@ class Finished:
         folder, mlruns, uri: where everything is.
         compared: what its runs say side by side; None of fewer than two.
         not_compared: why there is no comparison, where one could be expected.
+        across: the networks over the data sets; None of one data set or one network.
     """
 
     outcomes: list[Outcome]
@@ -138,6 +141,7 @@ class Finished:
     uri: str | None
     compared: Compared | None
     not_compared: str
+    across: AcrossSets | None
 
 
 def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
@@ -151,17 +155,29 @@ def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
     code = max((1 if o.code is None else o.code for o in ended), default=0)
     interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
     compared, why = (None, "the sweep was interrupted") if interrupted else _compare(sweep, ended)
+    across, files = (None, []) if compared is None else _rank(sweep, ended)
     status = status_of(type(stopped)) if stopped is not None else "FAILED" if code else "FINISHED"
     link = None
     try:
-        link = _close_parent(sweep, status, ended, compared)
+        link = _close_parent(sweep, status, ended, compared, across, files)
     except TrackingError as problem:  # the table of the jobs is still worth printing
         code = max(code, tell(problem).code)
-    return Finished(ended, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri, compared, why)
+    return Finished(ended, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri, compared, why, across)
 
 
-def _close_parent(sweep: Sweep, status: Status, ended: Sequence[Outcome], compared: Compared | None) -> str | None:
-    """Log the comparison and how each job ended with the parent run, and close it; its place in MLflow's pages."""
+def _close_parent(
+    sweep: Sweep,
+    status: Status,
+    ended: Sequence[Outcome],
+    compared: Compared | None,
+    across: AcrossSets | None,
+    files: Sequence[Path],
+) -> str | None:
+    """Log what the jobs say together and how each ended with the parent run, close it; its place in MLflow's pages.
+
+    Args:
+        files: of the ranking over data sets.
+    """
     if sweep.store is None or sweep.run_id is None:
         return None
     jobs = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended)
@@ -169,6 +185,9 @@ def _close_parent(sweep: Sweep, status: Status, ended: Sequence[Outcome], compar
     if compared is not None:
         log_comparison(sweep.store, sweep.run_id, compared)
         note = f"{compared.markdown}\n\n{note}"
+    if across is not None:
+        log_across(sweep.store, sweep.run_id, across, files)
+        note = f"{across_markdown(across, '')}\n\n{note}"
     sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": note})
     return sweep.store.link(sweep.run_id)
 
@@ -189,3 +208,17 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
             return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
     except Exception as error:  # the jobs themselves are done, and their table is still worth printing
         return None, explained(error).problem
+
+
+def _rank(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[AcrossSets | None, list[Path]]:
+    """The networks over the data sets of the jobs that finished, and its files; nothing of one data set or network."""
+    try:
+        runs = [Run.read(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]
+        if len({run.tags.get("dataset_fingerprint") for run in runs}) < 2:
+            return None, []
+        across = across_of(runs)
+        return across, write_across(across, sweep.folder, f"-m {sweep.choices}")
+    except Exception as error:  # as above: the jobs are done
+        if not isinstance(error, ConfigError):
+            tell(error)
+        return None, []

@@ -55,7 +55,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         "## Every layer\n\n" + _markdown(layers(group, verdict)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
         "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
-        _code(about.command) if about.command else "",
+        code(about.command) if about.command else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -65,8 +65,8 @@ def _markdown(grid: Grid) -> str:
     return table(head, [[plain(cell) for cell in line] for line in lines])
 
 
-def _code(text: str) -> str:
-    """In one line: after an empty one Markdown would read on as text."""
+def code(text: str) -> str:
+    """Text as code, in one line: after an empty one Markdown would read on as text."""
     return f"`{' '.join(visible_lines(text).replace('`', ' ').split())}`"
 
 

@@ -9,15 +9,17 @@ anew; of other names the comparison gets a run of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from frostmark.comparison.about import About
+from frostmark.comparison.across import AcrossSets, across_of
+from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
 from frostmark.comparison.deciding import AS_MADE, Asked
-from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, Run
-from frostmark.comparison.tracked import compare_links, log_comparison
+from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, WITHOUT_PICTURES, Run
+from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
 from frostmark.results.outcome import outcomes
@@ -62,6 +64,38 @@ def compare_named(
         return _compare(names, mlruns, open_store, asked, progress)
 
 
+def rank_named(
+    names: Sequence[str],
+    mlruns: Path,
+    open_store: Callable[[], RunStore],
+    asked: Asked = AS_MADE,
+) -> tuple[AcrossSets, Path, str | None]:
+    """Rank the networks of all runs that ``names`` stand for over their data sets; arguments and errors as above.
+
+    Where a name is of the store, the ranking gets a run of its own there.
+    """
+    folder = _folder(mlruns)
+    with ProgressLine() as progress:
+        tracked = _asked(names, open_store)
+        named = _read(names, tracked, folder / "runs", progress, pictures=False)
+        progress("ranking the networks over the data sets")
+        across = across_of([run for of in named for run in of.runs], asked)
+        told = [*(f"missing: {line}" for of in named for line in of.missing), *(n for of in named for n in of.left_out)]
+        across = replace(across, notes=(*across.notes, *told))
+        command = f"compare --across {' '.join([*names, *asked.words])}"
+        files = write_across(across, folder, command)
+    if tracked is None:
+        return across, folder, None
+    run_id = tracked.start(f"across · {' '.join(names)}"[:250], {"compares": " ".join(names)})
+    log_across(tracked, run_id, across, files)
+    tracked.finish(run_id, "FINISHED", {"mlflow.note.content": across_markdown(across, command)})
+    return across, folder, tracked.link(run_id)
+
+
+def _folder(mlruns: Path) -> Path:
+    return mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+
+
 def _compare(
     names: Sequence[str],
     mlruns: Path,
@@ -69,7 +103,7 @@ def _compare(
     asked: Asked,
     progress: Callable[[str], None],
 ) -> tuple[Compared, Path, str | None]:
-    folder = mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+    folder = _folder(mlruns)
     tracked = _asked(names, open_store)
     named = _read(names, tracked, folder / "runs", progress)
     runs = [run for of in named for run in of.runs]
@@ -103,14 +137,22 @@ def _asked(names: Sequence[str], open_store: Callable[[], RunStore]) -> RunStore
     return None if all(Path(name).is_dir() for name in names) else open_store()
 
 
-def _read(names: Sequence[str], tracked: RunStore | None, into: Path, progress: Callable[[str], None]) -> list[_Named]:
+def _read(
+    names: Sequence[str],
+    tracked: RunStore | None,
+    into: Path,
+    progress: Callable[[str], None],
+    *,
+    pictures: bool = True,
+) -> list[_Named]:
+    """What the names stand for; without ``pictures`` the numbers alone are fetched."""
     named: list[_Named] = []
     for name in names:
         progress(f"reading {name}")
         if tracked is None or Path(name).is_dir():
             named.append(_of_folder(Path(name)))
         else:
-            named.append(_of_store(tracked, name, into))
+            named.append(_of_store(tracked, name, into, pictures=pictures))
     return named
 
 
@@ -127,19 +169,20 @@ def _of_folder(folder: Path) -> _Named:
     return _Named(runs, missing=[f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
 
 
-def _of_store(tracked: RunStore, name: str, into: Path) -> _Named:
+def _of_store(tracked: RunStore, name: str, into: Path, *, pictures: bool) -> _Named:
     """The runs, those that cannot be read (of an earlier version, or without their files), and their parent."""
     ids, parent = tracked.finished(name)
     runs: list[Run] = []
     left_out: list[str] = []
     for run_id in ids:
         try:
-            runs.append(Run.read(tracked.fetch(run_id, FILES, into), run_id))
+            runs.append(Run.read(tracked.fetch(run_id, FILES if pictures else WITHOUT_PICTURES, into), run_id))
         except DataError as problem:
             left_out.append(f"left out: {problem.problem}")
     if not runs and left_out:
         raise DataError(left_out[0], fix="run the benchmarks again; what is in the store is not extracted anew")
-    _fetch_thumbnails(tracked, runs, into)
+    if pictures:
+        _fetch_thumbnails(tracked, runs, into)
     return _Named(runs, left_out=left_out, parent=parent)
 
 

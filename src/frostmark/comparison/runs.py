@@ -33,6 +33,9 @@ THUMBNAILS = "maps/thumbnails.npz"
 FILES = (FILE, "draws.npz", "embedding.parquet", "pair_variance.csv")
 """What a comparison reads of every run."""
 
+WITHOUT_PICTURES = (FILE, "draws.npz")
+"""What a ranking over data sets reads of every run."""
+
 MAX_MATRIX_CLASSES = 60
 """Classes up to which the matrix of the pairs is read: their table grows with the square."""
 
