@@ -23,7 +23,7 @@ from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
 from frostmark.comparison.compared import Compared, compare_runs
-from frostmark.comparison.runs import Run
+from frostmark.comparison.runs import read_all
 from frostmark.comparison.tracked import compare_links, log_comparison
 from frostmark.config.explain import explained
 from frostmark.config.schema import Config, Tracking
@@ -161,12 +161,12 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
     if len(folders) < 2:
         return None, ""
     try:
-        runs = [Run.read(folder, run_id) for folder, run_id in folders]
+        runs, left_out = read_all(folders)
         missing = [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
         if sweep.jobs is not None and len(ended) < sweep.jobs:
             missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
         links = compare_links(sweep.store, runs)
-        about = About(missing, (), links, f"-m {sweep.choices}")
+        about = About(missing, left_out, links, f"-m {sweep.choices}")
         with ProgressLine() as progress:
             return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
     except Exception as error:  # the jobs themselves are done, and their table is still worth printing
