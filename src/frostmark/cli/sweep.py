@@ -30,6 +30,7 @@ from frostmark.config.schema import Config, Tracking
 from frostmark.errors import ConfigError, TrackingError
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
+from frostmark.results.markdown import code, plain
 from frostmark.results.outcome import Outcome, SweepRecord, outcomes, unfinished
 from frostmark.results.progress import ProgressLine
 from frostmark.tracking.mlflow import MlflowStore
@@ -146,8 +147,8 @@ def _close_parent(sweep: Sweep, status: Status, ended: Sequence[Outcome], compar
     """Log the comparison and how each job ended with the parent run, and close it; its place in MLflow's pages."""
     if sweep.store is None or sweep.run_id is None:
         return None
-    jobs = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended)
-    note = f"`{sweep.choices}`\n\n{jobs}"
+    told = [f"{o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended]
+    note = "\n\n".join([code(sweep.choices), "\n".join(f"- {plain(line)}" for line in told)])
     if compared is not None:
         log_comparison(sweep.store, sweep.run_id, compared)
         note = f"{compared.markdown}\n\n{note}"

@@ -133,8 +133,15 @@ def benchmarks_of(client: MlflowClient, experiment_id: str, within: str = "") ->
 
 
 def fitting(value: str, what: str) -> str:
-    """A value that the store takes: no longer than it may be, of characters that a database holds."""
-    return storable(value)[: MAX_CHARACTERS[what]]
+    """A value that the store takes: no longer than it may be, of characters that a database holds.
+
+    A text of several lines ends with a whole one: half a line of Markdown may be read as something else.
+    """
+    value, most = storable(value), MAX_CHARACTERS[what]
+    if len(value) <= most:
+        return value
+    whole, line, _ = value[: most - 1].rpartition("\n")
+    return f"{whole}{line}…" if line else value[:most]
 
 
 @contextmanager
