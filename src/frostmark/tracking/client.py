@@ -17,9 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frostmark.errors import ConfigError, TrackingError, nearest
+from frostmark.errors import ConfigError, FrostmarkError, TrackingError, nearest
 from frostmark.faults import point
 from frostmark.names import storable
+from frostmark.tracking.patience import limit
 from frostmark.tracking.tracker import without_secrets
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # Another page may answer in the server's place, and what is sent to it is lost.
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
     # It would print where a run is as a client sees it: with the password of the address, and the name as it is.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
@@ -51,6 +54,7 @@ def client_of(uri: str) -> MlflowClient:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     from mlflow import MlflowClient
 
+    limit()
     return MlflowClient(tracking_uri=uri)
 
 
@@ -88,6 +92,30 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
             f"the tracking store {without_secrets(uri)} does not answer: {told(text)}",
             fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
         ) from problem
+    except Exception as problem:
+        if isinstance(problem, FrostmarkError) or not uri.startswith("http"):
+            raise
+        raise _stranger(uri) from problem  # MLflow's client trips over what it cannot read
+
+
+def _stranger(uri: str) -> TrackingError:
+    return TrackingError(
+        f"what answers at {without_secrets(uri)} is not an MLflow server",
+        fix="correct tracking.uri; tracking=local needs no server, tracking=none no store",
+    )
+
+
+def refuse_stranger(uri: str, identifier: str) -> None:
+    """Many servers answer ``{}`` to everything, and MLflow's client takes that for an answer.
+
+    Args:
+        identifier: of the experiment or run that the server says it has.
+
+    Raises:
+        TrackingError: if it is none of MLflow's.
+    """
+    if not identifier:
+        raise _stranger(uri)
 
 
 def told(text: str) -> str:
