@@ -30,9 +30,11 @@ from frostmark.config.schema import Config, Tracking
 from frostmark.errors import ConfigError, TrackingError
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
+from frostmark.results.lease import Lease
 from frostmark.results.markdown import code, plain
-from frostmark.results.outcome import Outcome, SweepRecord, outcomes, unfinished
+from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, outcomes
 from frostmark.results.progress import ProgressLine
+from frostmark.tracking.machine import another_alive, this_process
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import Status, status_of, without_secrets
 
@@ -76,18 +78,29 @@ def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
     store = open_store(tracking, mlruns)
     words = [without_secrets(word) for word in (*config.hydra.overrides.task, *config.hydra.overrides.hydra)]
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
-    before = unfinished(folder.parent, words)
-    if before is not None:
-        print(
-            f"Going on with the sweep in {visible(str(before.folder))}: what finished there is not done again.",
-            file=sys.stderr,
-        )
+    before = _to_go_on_with(folder.parent, words)
     run_id = None if store is None else _parent(store, choices, before)
-    SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
+    lease = Lease(folder)
+    lease.take()
+    earlier = before.folder if before is not None else None
+    SweepRecord.begin(folder, words, len(jobs) or None, run_id, this_process(), earlier)
     # Known from here on: whatever happens now, the parent run is closed.
-    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
+    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri, lease)
     announce_layers(folder, config, jobs)
     announce(folder)
+
+
+def _to_go_on_with(sweeps: Path, words: Sequence[str]) -> SweepRecord | None:
+    """The sweep of the same words that was left without all of its results; none that somebody is at."""
+    before = last_unfinished(sweeps, words)
+    if before is None:
+        return None
+    where = visible(str(before.folder))
+    if before.under_way(another_alive):
+        print(f"Somebody is at the sweep of the same words in {where}: this is a new one.", file=sys.stderr)
+        return None
+    print(f"Going on with the sweep in {where}: what finished there is not done again.", file=sys.stderr)
+    return before
 
 
 def _parent(store: MlflowStore, choices: str, before: SweepRecord | None) -> str:
@@ -130,6 +143,8 @@ def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
         stopped: what ended the sweep before its time, if anything did.
     """
     withdraw()
+    if sweep.lease is not None:
+        sweep.lease.give_back()
     ended = outcomes(sweep.folder)
     code = max((1 if o.code is None else o.code for o in ended), default=0)
     interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
