@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,6 +84,12 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
                 f"{folder / 'mlflow.db'} is locked by another program",
                 fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
             ) from problem
+        if "out-of-date database schema" in text or "Can't locate revision" in text:
+            raise TrackingError(
+                f"the tracking store {without_secrets(uri)} is a database of another version of MLflow: {told(text)}",
+                fix=f"copy it, then mlflow db upgrade {shlex.quote(without_secrets(uri))}; of a later version, "
+                "pip install --upgrade mlflow",
+            ) from problem
         if "401" in text:
             raise TrackingError(
                 f"the tracking store {without_secrets(uri)} wants to know who asks",
@@ -96,6 +103,16 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
         if isinstance(problem, FrostmarkError) or not uri.startswith("http"):
             raise
         raise _stranger(uri) from problem  # MLflow's client trips over what it cannot read
+
+
+def deleted(experiment: str, identifier: str, uri: str) -> ConfigError:
+    """Restoring an experiment restores all of its runs, which nobody asked for."""
+    store = shlex.quote(without_secrets(uri))
+    return ConfigError(
+        f"the experiment '{experiment}' was deleted in {without_secrets(uri)}",
+        fix=f"tracking.experiment=<another name>, or, to have all of its runs again, "
+        f"MLFLOW_TRACKING_URI={store} mlflow experiments restore --experiment-id {identifier}",
+    )
 
 
 def _stranger(uri: str) -> TrackingError:

@@ -37,6 +37,7 @@ from frostmark.tracking.client import (
     IN_HURRY,
     benchmarks_of,
     client_of,
+    deleted,
     environment,
     explained,
     fetched,
@@ -128,7 +129,7 @@ class MlflowStore:
         if experiment is not None:
             refuse_stranger(self.uri, experiment.experiment_id)
             if experiment.lifecycle_stage == "deleted":
-                client.restore_experiment(experiment.experiment_id)
+                raise deleted(self.experiment, experiment.experiment_id, self.uri)
             return str(experiment.experiment_id)
         location = None if self.folder is None else (self.folder / "artifacts").as_uri()
         try:
