@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -77,13 +78,29 @@ class Extractor(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, S, S) normalised images → for every tap its rows (N, D), float32."""
+        tensors = self._padded(images) if self._padded_to else self._through(images)
+        return [self._rows(x, tap) for x, tap in zip(tensors, self.taps, strict=True)]
+
+    def _through(self, images: Tensor) -> Sequence[Tensor]:
+        tensors: Sequence[Tensor] = self.body(images.contiguous(memory_format=torch.channels_last))
+        return tensors
+
+    def _padded(self, images: Tensor) -> Sequence[Tensor]:
+        """What a compiled network makes of images, which it takes in batches of one size."""
         count = len(images)
         if count < self._padded_to:  # another size would be compiled anew
             images = torch.cat([images, images.new_zeros(self._padded_to - count, *images.shape[1:])])
-        padded_to, self._padded_to = self._padded_to, min(self._padded_to, 1)  # forgotten, should memory not suffice
-        tensors = [x[:count] for x in self.body(images.contiguous(memory_format=torch.channels_last))]
-        self._padded_to = len(images) if padded_to else 0
-        return [self._rows(x, tap) for x, tap in zip(tensors, self.taps, strict=True)]
+        self._padded_to = 1  # forgotten, should memory not suffice
+        tensors = [x[:count] for x in self._through(images)]
+        self._padded_to = len(images)
+        return tensors
+
+    def with_plain_convolutions(self) -> Self:
+        """Every convolution as it is defined, however fast another way may be: for other runtimes. In place."""
+        for name, module in list(self.body.named_modules()):
+            if isinstance(module, WinogradConv2d):
+                self.body.set_submodule(name, module.direct)
+        return self
 
     def _rows(self, tensor: Tensor, tap: Tap) -> Tensor:
         if tap.norm is None:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from frostmark.benchmark.tracked import open_store
-from frostmark.cli.announced import announce_layers, jobs_if_known, refuse_many_devices
+from frostmark.cli.announced import announce_layers, first_of_each, jobs_if_known, refuse_many_devices
+from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
@@ -46,7 +47,11 @@ class SweepParent(Callback):
         try:
             refuse_absent_launcher(config)
             refuse_many_devices(config)
-            open_sweep(config, jobs_if_known(config))
+            devices = devices_here(config.hydra.launcher.n_jobs) if _chosen(config) == "gpus" else []
+            open_sweep(config, jobs_if_known(config), devices)
+            if devices:
+                with read_write(config):
+                    config.hydra.launcher.n_jobs = len(devices)
         except Exception as error:
             # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
             raise SystemExit(tell(error).code) from error
@@ -64,13 +69,23 @@ def refuse_absent_launcher(config: DictConfig) -> None:
     except ModuleNotFoundError:
         there = False
     if not there:
-        choice = str(config.hydra.runtime.choices["hydra/launcher"])
-        extra = "joblib" if choice == "joblib" else "slurm"
+        choice = _chosen(config)
+        extra = "joblib" if choice in ("joblib", "gpus") else "slurm"
         raise ConfigError(f"hydra/launcher={choice} is not installed", fix=f"pip install 'frostmark[{extra}]'")
 
 
-def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
-    """Begin a sweep: its folder, its record, its parent run, and what its jobs must know of each other."""
+def _chosen(config: DictConfig) -> str:
+    """The word after ``hydra/launcher=``."""
+    return str(config.hydra.runtime.choices["hydra/launcher"])
+
+
+def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device]) -> None:
+    """Begin a sweep: its folder, its record, its parent run, and what its jobs must know of each other.
+
+    Args:
+        jobs: the overrides of each, as far as they are known.
+        devices: what they are dealt to; none: every job sees the whole machine.
+    """
     folder = Path(config.hydra.sweep.dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     tracking = Tracking(**OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
@@ -78,38 +93,41 @@ def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
     store = open_store(tracking, mlruns)
     words = [without_secrets(word) for word in (*config.hydra.overrides.task, *config.hydra.overrides.hydra)]
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
-    before = _to_go_on_with(folder.parent, words)
-    run_id = None if store is None else _parent(store, choices, before)
+    before = to_go_on_with(folder.parent, words)
+    swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
+    run_id = None if store is None else parent_of(store, f"sweep · {swept}", choices, before)
     lease = Lease(folder)
     lease.take()
     earlier = before.folder if before is not None else None
     SweepRecord.begin(folder, words, len(jobs) or None, run_id, this_process(), earlier)
     # Known from here on: whatever happens now, the parent run is closed.
     current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri, lease)
-    announce_layers(folder, config, jobs)
+    passes = announce_layers(folder, config, jobs)
+    if devices:
+        announce_devices(folder, devices)
+        current_call().order = first_of_each(passes)
     announce(folder)
 
 
-def _to_go_on_with(sweeps: Path, words: Sequence[str]) -> SweepRecord | None:
+def to_go_on_with(sweeps: Path, words: Sequence[str], what: str = "sweep") -> SweepRecord | None:
     """The sweep of the same words that was left without all of its results; none that somebody is at."""
     before = last_unfinished(sweeps, words)
     if before is None:
         return None
     where = visible(str(before.folder))
     if before.under_way(another_alive):
-        print(f"Somebody is at the sweep of the same words in {where}: this is a new one.", file=sys.stderr)
+        print(f"Somebody is at the {what} of the same words in {where}: this is a new one.", file=sys.stderr)
         return None
-    print(f"Going on with the sweep in {where}: what finished there is not done again.", file=sys.stderr)
+    print(f"Going on with the {what} in {where}: what finished there is not done again.", file=sys.stderr)
     return before
 
 
-def _parent(store: MlflowStore, choices: str, before: SweepRecord | None) -> str:
+def parent_of(store: MlflowStore, title: str, choices: str, before: SweepRecord | None) -> str:
     """The parent run: that of the sweep that this one goes on with, or a new one."""
     store.connect()
     if before is not None and before.run_id is not None and store.reopen(before.run_id):
         return before.run_id
-    swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
-    return store.start(f"sweep · {swept}"[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
+    return store.start(title[:250], {"sweep": choices, "mlflow.runColor": "#444444"})
 
 
 @dataclass(frozen=True)

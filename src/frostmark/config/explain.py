@@ -24,6 +24,9 @@ from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
 _OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
 """Beginnings of lines in Hydra's messages that tell a user nothing."""
 
+_OF_A_CHOICE = ("candidates", "budget")
+"""Keys of the command that races candidates."""
+
 _OF_THE_MACHINE = {
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
     errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
@@ -61,6 +64,9 @@ def explain_hydra(error: Exception) -> ConfigError | None:
 def _explain_key(word: str) -> ConfigError:
     """A key that no choice has, or that another choice of its group has."""
     group = word.partition(".")[0]
+    if group in _OF_A_CHOICE:
+        told = f"{word} belongs to choose, and this is a benchmark"
+        return ConfigError(told, fix="python run.py choose candidates=base dataset=<data set>")
     having = sorted(choices_with(word), key=lambda choice: choice != "folder")  # who names a root means a folder
     if not having:
         return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=HELP)

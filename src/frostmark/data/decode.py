@@ -4,7 +4,7 @@
     decode(path, digest, Decoding(least=448)).pixels    # of a JPEG a half, a quarter or an eighth: 448 a side or more
 
 libjpeg makes a picture of a half, a quarter or an eighth while it decodes, in a fraction of the time; what is resized
-afterwards to at most half of ``least`` differs from what the whole picture gives by a third of a grey level.
+afterwards to at most half of ``least`` differs from what the whole picture gives by 0.4 grey levels.
 """
 
 from __future__ import annotations

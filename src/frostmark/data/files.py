@@ -128,13 +128,16 @@ class ImageFiles:
     def without(self, bad: Mapping[int, str]) -> ImageFiles:
         """The set without the files at some positions."""
         kept = [i for i in range(len(self)) if i not in bad]
+        return replace(self.at(kept), skipped=tuple(self.name(self.paths[i]) for i in sorted(bad)))
+
+    def at(self, positions: Sequence[int]) -> ImageFiles:
+        """The files at some positions, in that order."""
         return replace(
             self,
-            paths=self.paths.at(kept) if isinstance(self.paths, PathList) else [self.paths[i] for i in kept],
-            labels=self.labels[kept],
-            skipped=tuple(self.name(self.paths[i]) for i in sorted(bad)),
-            digests=None if self.digests is None else [self.digests[i] for i in kept],
-            groups=None if self.groups is None else [self.groups[i] for i in kept],
+            paths=self.paths.at(positions) if isinstance(self.paths, PathList) else [self.paths[i] for i in positions],
+            labels=self.labels[list(positions)],
+            digests=None if self.digests is None else [self.digests[i] for i in positions],
+            groups=None if self.groups is None else [self.groups[i] for i in positions],
         )
 
 

@@ -54,6 +54,28 @@ COST_KINDS: Mapping[str, Kind] = {
     "cost/params": Kind(
         "parameters", "lower", Across.NETWORKS, range=_POSITIVE, meaning="parameters used up to the layer"
     ),
+    "cost/latency_ms_p50": Kind(
+        "latency, ms (median)",
+        "lower",
+        Across.NETWORKS,
+        range=_POSITIVE,
+        meaning="of one image in the exported ONNX file (`export`), onnxruntime on the processor; compare it on one "
+        "machine",
+    ),
+    "cost/latency_ms_p95": Kind(
+        "latency, ms (95 % within)",
+        "lower",
+        Across.NETWORKS,
+        range=_POSITIVE,
+        meaning="as the median: 95 % of the measurements took no longer",
+    ),
+    "cost/exported_mb": Kind(
+        "exported size, MB",
+        "lower",
+        Across.NETWORKS,
+        range=_POSITIVE,
+        meaning="size of the exported ONNX file with its weights",
+    ),
     "cost/precision_error": Kind(
         "precision error",
         "lower",

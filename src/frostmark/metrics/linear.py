@@ -103,6 +103,10 @@ class Linear:
         _add_shots(scores, train, asked, self._shots(train, test, asked, read_out, rows))
         return scores
 
+    def read_out(self, train: Split) -> ReadOut:
+        """The read-out of the train split, which has two classes at least: the one that is kept, if one is."""
+        return self._read(train, partial(Train.of, train.rows, train.labels))
+
     def _read(self, train: Split, rows: Callable[[], Train]) -> ReadOut:
         """The read-out, fitted unless it is kept."""
         folds = folds_of(

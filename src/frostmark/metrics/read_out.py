@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from frostmark.stats.logistic import PrincipalAxes, fit, log_losses, scores
 from frostmark.stats.moments import Array, Float
@@ -67,10 +68,41 @@ class ReadOut:
             predicted[part] = self.present[(standardised @ self.weights + self.intercepts).argmax(1)]
         return predicted
 
+    @property
+    def affine(self) -> Affine:
+        """The same scores by one product, for other runtimes."""
+        return Affine(self.mean, self.weights / self.scale[:, None], self.intercepts.astype(np.float64), self.present)
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> ReadOut:
         """Of the arrays that were kept: its attributes, by name."""
         return cls(**arrays)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A read-out as an affine map: the scores of rows (M, D) are (rows − center) @ weights + intercepts.
+
+    Attributes:
+        center: (D,) taken from the rows first, so that little is lost in float32.
+        weights, intercepts: (D, C) and (C,).
+        present: (C,) the classes.
+    """
+
+    center: Float
+    weights: Float
+    intercepts: Float
+    present: Labels
+
+    def before(self, projection: csr_array, center: Float) -> Affine:
+        """The map of features, where this one is of their projection.
+
+        Args:
+            projection: (F, D).
+            center: (F,) mean of the features.
+        """
+        shift = (projection.T @ center - self.center) @ self.weights
+        return Affine(center, np.asarray(projection @ self.weights), self.intercepts + shift, self.present)
 
 
 def folds_of(labels: Labels, count: int, rng: np.random.Generator, groups: Labels | None = None) -> Labels:
@@ -117,6 +149,15 @@ def read(train: Train, folds: Labels | None) -> ReadOut:
         np.array([strength]),
         held_out,
     )
+
+
+def held_out(train: Train, folds: Labels) -> Labels:
+    """(N,) the class of each row by a fit without its fold, and nothing else of a read-out.
+
+    Args:
+        folds: (N,) of each row, of which something can be held out (:func:`can_hold_out`).
+    """
+    return train.present[_held_out(train, folds, _Search(train, folds).best())]
 
 
 def can_hold_out(labels: Labels, folds: Labels) -> bool:

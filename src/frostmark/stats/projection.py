@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.random_projection import SparseRandomProjection
 
 PROJECTED_WIDTH = 2048
@@ -31,6 +32,11 @@ class SparseProjection:
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, D) → (N, 2048) float32."""
         return np.asarray(self._fitted.transform(rows), dtype=np.float32)
+
+    @property
+    def matrix(self) -> csr_array:
+        """(D, 2048): the rows times it are the projected rows."""
+        return csr_array(self._fitted.components_.T)
 
     @cached_property
     def _fitted(self) -> SparseRandomProjection:

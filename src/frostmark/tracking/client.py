@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
     # It would print where a run is as a client sees it: with the password of the address, and the name as it is.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of files of some kilobytes
 }
 
 IN_HURRY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}

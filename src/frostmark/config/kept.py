@@ -1,0 +1,33 @@
+"""The configuration that a run kept, read back.
+
+config = kept(Path("mlruns/_hydra/runs/…/config.yaml"))
+config.backbone, config.layer.word
+
+It is what :mod:`frostmark.config.shown` wrote: resolved, and without the secrets of a tracking address.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from frostmark.config.compose import typed
+from frostmark.config.schema import Config
+from frostmark.errors import DataError
+
+
+def kept(path: Path) -> Config:
+    """The configuration in ``path``, checked.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+        ConfigError: if this version does not know a key of it.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path))
+    except Exception as problem:  # also what the parser of YAML raises, which is not ours to import
+        told = f"the configuration of the run cannot be read: {type(problem).__name__} in {path}"
+        raise DataError(told, fix="run that benchmark again; what is in the store is not extracted anew") from problem
+    assert isinstance(merged, DictConfig)
+    return typed(merged)

@@ -1,0 +1,1 @@
+"""A network that won, as files that run elsewhere: preprocessing, cut network, pool and read-out in one."""
