@@ -26,15 +26,18 @@ from frostmark.comparison.about import About
 from frostmark.comparison.across import AcrossSets, across_of
 from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
-from frostmark.comparison.runs import Run
+from frostmark.comparison.runs import read_all
 from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.config.explain import explained
 from frostmark.config.schema import Config, Tracking
 from frostmark.errors import ConfigError, TrackingError
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
-from frostmark.results.outcome import Outcome, SweepRecord, outcomes, unfinished
+from frostmark.results.lease import Lease
+from frostmark.results.markdown import code, plain
+from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, outcomes
 from frostmark.results.progress import ProgressLine
+from frostmark.tracking.machine import another_alive, this_process
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import Status, status_of, without_secrets
 
@@ -92,22 +95,33 @@ def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device])
     store = open_store(tracking, mlruns)
     words = [without_secrets(word) for word in (*config.hydra.overrides.task, *config.hydra.overrides.hydra)]
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
-    before = unfinished(folder.parent, words)
-    if before is not None:
-        print(
-            f"Going on with the sweep in {visible(str(before.folder))}: what finished there is not done again.",
-            file=sys.stderr,
-        )
+    before = to_go_on_with(folder.parent, words)
     swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
     run_id = None if store is None else parent_of(store, f"sweep · {swept}", choices, before)
-    SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
+    lease = Lease(folder)
+    lease.take()
+    earlier = before.folder if before is not None else None
+    SweepRecord.begin(folder, words, len(jobs) or None, run_id, this_process(), earlier)
     # Known from here on: whatever happens now, the parent run is closed.
-    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
+    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri, lease)
     passes = announce_layers(folder, config, jobs)
     if devices:
         announce_devices(folder, devices)
         current_call().order = first_of_each(passes)
     announce(folder)
+
+
+def to_go_on_with(sweeps: Path, words: Sequence[str], what: str = "sweep") -> SweepRecord | None:
+    """The sweep of the same words that was left without all of its results; none that somebody is at."""
+    before = last_unfinished(sweeps, words)
+    if before is None:
+        return None
+    where = visible(str(before.folder))
+    if before.under_way(another_alive):
+        print(f"Somebody is at the {what} of the same words in {where}: this is a new one.", file=sys.stderr)
+        return None
+    print(f"Going on with the {what} in {where}: what finished there is not done again.", file=sys.stderr)
+    return before
 
 
 def parent_of(store: MlflowStore, title: str, choices: str, before: SweepRecord | None) -> str:
@@ -151,6 +165,8 @@ def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
         stopped: what ended the sweep before its time, if anything did.
     """
     withdraw()
+    if sweep.lease is not None:
+        sweep.lease.give_back()
     ended = outcomes(sweep.folder)
     code = max((1 if o.code is None else o.code for o in ended), default=0)
     interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
@@ -180,8 +196,8 @@ def _close_parent(
     """
     if sweep.store is None or sweep.run_id is None:
         return None
-    jobs = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended)
-    note = f"`{sweep.choices}`\n\n{jobs}"
+    told = [f"{o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended]
+    note = "\n\n".join([code(sweep.choices), "\n".join(f"- {plain(line)}" for line in told)])
     if compared is not None:
         log_comparison(sweep.store, sweep.run_id, compared)
         note = f"{compared.markdown}\n\n{note}"
@@ -198,12 +214,12 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
     if len(folders) < 2:
         return None, ""
     try:
-        runs = [Run.read(folder, run_id) for folder, run_id in folders]
+        runs, left_out = read_all(folders)
         missing = [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
         if sweep.jobs is not None and len(ended) < sweep.jobs:
             missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
         links = compare_links(sweep.store, runs)
-        about = About(missing, (), links, f"-m {sweep.choices}")
+        about = About(missing, left_out, links, f"-m {sweep.choices}")
         with ProgressLine() as progress:
             return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
     except Exception as error:  # the jobs themselves are done, and their table is still worth printing
@@ -213,7 +229,7 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
 def _rank(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[AcrossSets | None, list[Path]]:
     """The networks over the data sets of the jobs that finished, and its files; nothing of one data set or network."""
     try:
-        runs = [Run.read(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None]
+        runs, _ = read_all((Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None)
         if len({run.tags.get("dataset_fingerprint") for run in runs}) < 2:
             return None, []
         across = across_of(runs)

@@ -15,12 +15,11 @@ from rich import box
 from rich.table import Table
 
 from frostmark.comparison.across import AcrossSets
-from frostmark.comparison.markdown import code
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.tables import Grid, with_interval
 from frostmark.figures.files import save, svg
 from frostmark.figures.ranks import draw_ranks, draw_scores
-from frostmark.results.markdown import plain, table
+from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import write_csv
 from frostmark.results.terminal import cell
 from frostmark.stats.ranks import tied
@@ -174,4 +173,4 @@ def _picture(across: AcrossSets) -> Figure:
 
 def _markdown(grid: Grid) -> str:
     head, lines = grid
-    return table([plain(name) for name in head], [[plain(one) for one in line] for line in lines])
+    return table(head, lines)

@@ -13,8 +13,7 @@ from frostmark.comparison.groups import Group
 from frostmark.comparison.paired import Basis
 from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
 from frostmark.comparison.verdict import Verdict
-from frostmark.names import visible_lines
-from frostmark.results.markdown import plain, table
+from frostmark.results.markdown import code, plain, table
 
 HOW = (
     "Of each network one layer stands for it: the best on train by the metric that decides, each train image predicted "
@@ -61,13 +60,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
 
 
 def _markdown(grid: Grid) -> str:
-    head, lines = grid
-    return table(head, [[plain(cell) for cell in line] for line in lines])
-
-
-def code(text: str) -> str:
-    """Text as code, in one line: after an empty one Markdown would read on as text."""
-    return f"`{' '.join(visible_lines(text).replace('`', ' ').split())}`"
+    return table(*grid)
 
 
 def _listing(word: str, lines: Sequence[str]) -> str:

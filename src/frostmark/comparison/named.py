@@ -18,7 +18,8 @@ from frostmark.comparison.across import AcrossSets, across_of
 from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
 from frostmark.comparison.deciding import AS_MADE, Asked
-from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, WITHOUT_PICTURES, Run
+from frostmark.comparison.files import AGAIN
+from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, WITHOUT_PICTURES, Run, read_all
 from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
@@ -32,14 +33,14 @@ class _Named:
     """What one name stands for.
 
     Attributes:
-        missing: jobs without a result, and why.
         left_out: runs that cannot be read, and why.
+        missing: jobs without a result, and why.
         parent: the run of the sweep, if the name is one.
     """
 
     runs: list[Run]
-    missing: Sequence[str] = ()
     left_out: Sequence[str] = ()
+    missing: Sequence[str] = ()
     parent: str | None = None
 
 
@@ -153,44 +154,40 @@ def _read(
             named.append(_of_folder(Path(name)))
         else:
             named.append(_of_store(tracked, name, into, pictures=pictures))
+    left_out = [line for of in named for line in of.left_out]
+    if left_out and not any(of.runs for of in named):
+        raise DataError(left_out[0].removeprefix("left out: "), fix=AGAIN)
     return named
 
 
 def _of_folder(folder: Path) -> _Named:
     """The runs in the folder of a sweep or of one run, and the jobs without a result."""
-    if (folder / FILE).is_file():
-        return _Named([Run.read(folder)])
+    if (folder / FILE).exists():
+        return _Named(*read_all([(folder, None)]))
     ended = outcomes(folder)
     if not ended:
         raise ConfigError(
             f"{folder} holds no run and no sweep", fix="a folder below mlruns/_hydra/runs or mlruns/_hydra/sweeps"
         )
-    runs = [Run.read(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder]
-    return _Named(runs, missing=[f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
+    runs, left_out = read_all((Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder)
+    return _Named(runs, left_out, [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
 
 
 def _of_store(tracked: RunStore, name: str, into: Path, *, pictures: bool) -> _Named:
     """The runs, those that cannot be read (of an earlier version, or without their files), and their parent."""
     ids, parent = tracked.finished(name)
-    runs: list[Run] = []
-    left_out: list[str] = []
-    for run_id in ids:
-        try:
-            runs.append(Run.read(tracked.fetch(run_id, FILES if pictures else WITHOUT_PICTURES, into), run_id))
-        except DataError as problem:
-            left_out.append(f"left out: {problem.problem}")
-    if not runs and left_out:
-        raise DataError(left_out[0], fix="run the benchmarks again; what is in the store is not extracted anew")
+    files = FILES if pictures else WITHOUT_PICTURES
+    runs, left_out = read_all((tracked.fetch(run_id, files, into), run_id) for run_id in ids)
     if pictures:
         _fetch_thumbnails(tracked, runs, into)
-    return _Named(runs, left_out=left_out, parent=parent)
+    return _Named(runs, left_out, parent=parent)
 
 
 def _fetch_thumbnails(tracked: RunStore, runs: Sequence[Run], into: Path) -> None:
     """Of the runs whose maps show the same images, the first that kept thumbnails gives them to all."""
     there: set[tuple[str, ...]] = set()
     for run in runs:
-        numbers = [split + of.index.tobytes().hex() for split, of in run.shown().items()]
+        numbers = [split + of.index.tobytes().hex() for split, of in run.shown.items()]
         images = (run.tags.get("dataset_fingerprint", ""), *numbers)
         if run.run_id is not None and numbers and images not in there:
             folder = tracked.fetch(run.run_id, [THUMBNAILS], into)
