@@ -93,4 +93,5 @@ def _write_numbers(ax: Axes, matrix: Array, middle: float, unit: float) -> None:
     for (i, j), value in np.ndenumerate(matrix):
         if np.isfinite(value):
             colour = "white" if value < middle else "black"
-            ax.text(j, i, f"{value / unit:.3g}", ha="center", va="center", fontsize=7.5, color=colour)
+            text = ax.text(j, i, f"{value / unit:.3g}", ha="center", va="center", fontsize=7.5, color=colour)
+            text.set_in_layout(False)  # it lies within the picture: what stands around it need not ask for its size
