@@ -32,7 +32,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
         image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
-        ax.set_title(split, fontsize=11)
+        ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS:
             _write_numbers(ax, ordered, (low + high) / 2, _divisor(high))
@@ -60,7 +60,7 @@ def draw_confusability(
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
         image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
-        ax.set_title(split, fontsize=11)
+        ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS and len(finite):
             _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
