@@ -3,9 +3,10 @@
     python scripts/bench_replay.py                                    # scikit-learn's digits, SqueezeNet untrained
     python scripts/bench_replay.py backbone.weights=squeezenet.pth    # with overrides of one's own
 
-A sweep over three layers runs in a folder of its own; the same sweep once more replays the stored rows, and is measured:
-its first job pays start-up and what a process pays once, the others are what a job of a sweep costs. Seconds of processor, so that
-what else the machine does counts little. A stage is what it does itself, without the stages inside it.
+A sweep over three layers runs in a folder of its own; the same sweep once more replays the stored rows, and is
+measured: its first job pays start-up and what a process pays once, the others are what a job of a sweep costs. Seconds
+of processor, so that what else the machine does counts little. A stage is what it does itself, without the stages
+inside it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SWEEP = (
 )  # fmt: skip
 
 MEASURE = "--measure"
+
 
 class Clock:
     """Seconds of processor by job and stage."""
@@ -113,7 +115,16 @@ def watch(clock: Clock) -> None:
     inside(clock, record, "save_vector", lambda figure, path: f"picture {path.stem} as SVG")
     for name in ("metric_pictures", "map_pictures"):
         drawn(clock, record, name)
-    for name in ("__enter__", "__exit__", "log_params", "set_tags", "log_metrics", "log_file", "log_dataset", "log_image"):
+    for name in (
+        "__enter__",
+        "__exit__",
+        "log_params",
+        "set_tags",
+        "log_metrics",
+        "log_file",
+        "log_dataset",
+        "log_image",
+    ):
         inside(clock, Steady, name, lambda *_, name=name: f"tracking {name.strip('_')}")
     after_a_call(clock, job, "run_benchmark")
 
