@@ -1,4 +1,4 @@
-"""Samples of train: every image is forwarded once, and the rows are those of a benchmark to the bit."""
+"""Samples of train: every image is forwarded once, and the rows are those of a benchmark but for rounding."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from frostmark.benchmark.result import Result
@@ -39,6 +40,11 @@ def benchmark(root: Path) -> Result:
     result = run_benchmark(config(root), folder)
     assert result is not None
     return result
+
+
+def assert_alike(rows: NDArray[np.float32], others: NDArray[np.float32]) -> None:
+    """Equal but for what another size of a batch changes in the last digits (docs/performance.md)."""
+    np.testing.assert_allclose(rows, others, rtol=0, atol=1e-5 * float(np.abs(others).max()))
 
 
 def test_a_sample_forwards_only_its_new_images_and_the_same_command_none(tmp_path: Path) -> None:
@@ -78,8 +84,8 @@ def test_what_a_race_completes_is_what_a_benchmark_stores(tmp_path: Path) -> Non
     assert of.cost.forwarded == 300
     race, plain = benchmark(tmp_path / "race"), benchmark(tmp_path / "plain")
     assert race.values["cost/images_forwarded"] == 61  # those of test
-    assert np.array_equal(race.rows["train"], plain.rows["train"])
-    assert race.values["test/linear/accuracy"] == plain.values["test/linear/accuracy"]
+    assert_alike(race.rows["train"], plain.rows["train"])
+    assert race.values["test/linear/accuracy"] == pytest.approx(plain.values["test/linear/accuracy"], abs=1 / 61)
     # The pieces went: nothing is kept twice.
     assert len(list((tmp_path / "race" / "mlruns" / "features").glob("*/manifest.json"))) == 2
 
@@ -170,4 +176,4 @@ def test_image_files_race_as_they_are_benchmarked(tmp_path: Path) -> None:
         result = run_benchmark(made(tmp_path / name), tmp_path / name / "run")
         assert result is not None
         rows.append(result.rows["train"])
-    assert np.array_equal(*rows)
+    assert_alike(*rows)

@@ -79,7 +79,7 @@ def test_another_winner_by_the_other_accuracy_is_said() -> None:
     assert sentence.startswith("resnet18 · last_conv (linear accuracy 89.2%) is better than")
     assert ". By k-NN accuracy, however, vgg16 · last_conv is better than resnet18" in sentence
     assert sentence.count("k-NN accuracy") == 1
-    assert "points (95 %: +" in sentence.partition("however")[2]
+    assert "points (95% CI +" in sentence.partition("however")[2]
     agreeing = judge(networks([0.9, 0.6], [0.9, 0.6])).sentence
     assert "; it is also better by k-NN accuracy (+" in agreeing
     assert "however" not in agreeing

@@ -45,7 +45,7 @@ def test_the_ranking_begins_with_the_best_and_says_what_it_was_chosen_among() ->
     head, lines = ranking(group, judge(group))
     assert head[:4] == ["place", "network · layer", "chosen among", "k-NN accuracy"]
     assert [line[1] for line in lines] == ["alexnet · last_conv", "vgg16 · last_conv", "resnet18 · last_conv"]
-    assert all(line[2] == "1 layer" and " … " in line[3] for line in lines)
+    assert all(line[2] == "1 layer" and " (" in line[3] for line in lines)
     console = Console(width=130, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
     console.print(ranking_table(group, judge(group)))
     console.file.close()

@@ -418,7 +418,8 @@ def test_the_program_refuses_them_too(program: Program, work: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        [], ["hydra/launcher=joblib"], ["hydra/launcher=submitit_local"], ["hydra/launcher=submitit_slurm"],
+        [], ["hydra/launcher=joblib"], ["hydra/launcher=gpus"], ["hydra/launcher=submitit_local"],
+        ["hydra/launcher=submitit_slurm"],
         ["hydra/job_logging=default", "hydra/hydra_logging=default"], ["hydra.run.dir=/tmp/elsewhere"],
         ["experiment=report"],
     ],

@@ -62,7 +62,7 @@ TABLE = {
     "export": may("torch", "backbones data features metrics results stats.moments", late="onnxruntime"),
     "benchmark": may("", " ".join(ALL - {"cli", "choosing", "export", "api"})),
     "api": may("", "benchmark comparison config data backbones export choosing", late="pandas"),
-    "cli": may("hydra omegaconf rich", " ".join(ALL)),
+    "cli": may("hydra omegaconf rich filelock", " ".join(ALL)),
     # Doors: the package hands out api's functions when they are asked for, and -m is the command line.
     "__init__": may("", "api"),
     "__main__": may("", "cli"),

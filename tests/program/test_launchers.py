@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import yaml
 
 from conftest import Program
 from support.environment import REPOSITORY, environment
+from support.plugin import installed
 from support.runs import TINY, Tracked
 
 LAUNCHERS = REPOSITORY / "conf" / "hydra" / "launcher"
@@ -35,6 +37,7 @@ FOUR = ("layer=stage2,last_conv", "layer.pool=gap,max")
     ("name", "schema"),
     [
         ("joblib", "hydra_joblib_launcher.config.JobLibLauncherConf"),
+        ("gpus", "hydra_joblib_launcher.config.JobLibLauncherConf"),
         ("submitit_local", "hydra_submitit_launcher.config.LocalQueueConf"),
         ("submitit_slurm", "hydra_submitit_launcher.config.SlurmQueueConf"),
     ],
@@ -68,6 +71,75 @@ def test_joblib_runs_two_jobs_at_a_time(program: Program, tmp_path: Path) -> Non
     done = program("-m", *QUICK, *FOUR, "hydra/launcher=joblib", cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     assert_one_family_and_one_pass(tmp_path)
+
+
+SEEN = """
+import os
+from pathlib import Path
+
+import torch
+
+from frostmark.data.synthetic import Synthetic
+
+
+class Seen(Synthetic):
+    def split(self, split):
+        cores = " ".join(map(str, sorted(os.sched_getaffinity(0))))
+        Path(f"seen-{os.getpid()}").write_text(f"{cores},{torch.get_num_threads()}")
+        return super().split(split)
+"""
+"""Images that note which cores the process has that asks for them, and how many threads."""
+
+
+# Each job is a process of its own that imports everything anew.
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes can be pinned on Linux alone")
+def test_without_gpus_each_job_has_cores_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib launcher is not installed")
+    synthetic = (REPOSITORY / "conf" / "dataset" / "synthetic.yaml").read_text(encoding="utf-8")
+    yaml_of_seen = synthetic.replace("frostmark.data.synthetic.Synthetic", "cores_seen.data.Seen")
+    path = installed(tmp_path / "site", "cores_seen", {"data": SEEN}, {"dataset/seen": yaml_of_seen})
+    cores = sorted(os.sched_getaffinity(0))
+    at_once = min(2, len(cores))
+    words = ["dataset=seen" if word == "dataset=synthetic" else word for word in QUICK]
+    swept = ("preprocess.size=32,48", "layer=stage2,last_conv", "tracking=none")
+    devices = ("hydra/launcher=gpus", f"hydra.launcher.n_jobs={at_once}")
+    # No GPU is seen, and joblib alone says how many threads there are.
+    surroundings = environment(PYTHONPATH=str(path), CUDA_VISIBLE_DEVICES="")
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "run.py"), "-m", *words, *swept, *devices], cwd=tmp_path, capture_output=True,
+        text=True, timeout=600, env={k: v for k, v in surroundings.items() if k != "OMP_NUM_THREADS"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    share = len(cores) // at_once
+    shares = [" ".join(map(str, cores[share * n : share * (n + 1)])) for n in range(at_once)]
+    seen = [file.read_text().split(",") for file in tmp_path.glob("seen-*")]
+    assert {cores for cores, _ in seen} == set(shares), seen  # each job one share, and together all of them
+    assert {int(threads) for _, threads in seen} == {share}
+    assert done.stderr.count(": on cores ") == 4
+    files = sorted(tmp_path.glob("mlruns/_hydra/sweeps/*/*/metrics.json"))
+    forwarded = [json.loads(file.read_text())["values"]["cost/images_forwarded"] for file in files]
+    assert forwarded == [IMAGES, IMAGES, 0, 0]  # one job of each size began first
+
+
+@pytest.mark.parametrize(
+    ("more", "problem", "fix"),
+    [
+        ((), "there is no GPU here", "Fix: hydra/launcher=joblib"),
+        (("hydra.launcher.n_jobs=9999",), "hydra.launcher.n_jobs=9999: of cores", "Fix: hydra.launcher.n_jobs="),
+    ],
+)
+def test_what_the_machine_lacks_is_told_before_the_sweep(
+    more: tuple[str, ...], problem: str, fix: str, program: Program, tmp_path: Path
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib launcher is not installed")
+    words = ("-m", *QUICK, "layer=stage2,last_conv", "hydra/launcher=gpus", *more)
+    done = program(*words, cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2, done.stderr
+    assert problem in done.stderr
+    assert fix in done.stderr
+    assert not (tmp_path / "mlruns").exists()
 
 
 # As many processes again, and all at once.
@@ -109,7 +181,11 @@ def assert_one_family_and_one_pass(root: Path) -> None:
     assert all(json.loads((folder / "outcome.json").read_text())["code"] == 0 for folder in folders)
 
 
-ABSENT = [("joblib", "joblib"), pytest.param("submitit_slurm", "slurm", marks=pytest.mark.slow)]
+ABSENT = [
+    ("joblib", "joblib"),
+    pytest.param("gpus", "joblib", marks=pytest.mark.slow),
+    pytest.param("submitit_slurm", "slurm", marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize(("launcher", "extra"), ABSENT)

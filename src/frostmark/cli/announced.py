@@ -1,6 +1,7 @@
 """What the jobs of a sweep know of each other: the parent run, the layers that the others read, what was done before.
 
-announce_layers(folder, config, jobs)       # layers.json of the sweep's folder
+passes = announce_layers(folder, config, jobs)     # layers.json of the sweep's folder
+first_of_each(passes)                       # the order in which no device waits while a pass is left to begin
 layers_of_sweep(job)                        # what the other jobs read of the same backbone and images
 parent_run(), earlier(overrides)            # out of its sweep.json
 
@@ -49,16 +50,28 @@ def refuse_many_devices(config: DictConfig) -> None:
         )
 
 
-def announce_layers(folder: Path, config: DictConfig, jobs: list[list[str]]) -> None:
-    """Write down the layers of all jobs, by what else decides the rows."""
+def announce_layers(folder: Path, config: DictConfig, jobs: list[list[str]]) -> list[str]:
+    """Write down the layers of all jobs, by what else decides the rows; that of every job, empty if it is wrong."""
     asked: dict[str, list[dict[str, object]]] = {}
+    passes = []
     for overrides in jobs:
         try:
             job = _composed(config.hydra.job.config_name or "config", overrides)
         except (FrostmarkError, HydraException, OmegaConfBaseException):
-            continue  # that job will say so itself
-        asked.setdefault(_rows_but_layer(job), []).append(asdict(job.layer))
+            passes.append("")  # that job will say so itself
+            continue
+        passes.append(_rows_but_layer(job))
+        asked.setdefault(passes[-1], []).append(asdict(job.layer))
     (folder / LAYERS).write_text(json.dumps(asked), encoding="utf-8")
+    return passes
+
+
+def first_of_each(passes: list[str]) -> list[int]:
+    """The places of jobs in the order in which they begin side by side: first one job of every pass, then the others.
+
+    The others read the rows of the first one, and would hold their device while they wait for it.
+    """
+    return sorted(range(len(passes)), key=lambda place: passes[place] in passes[:place])
 
 
 def jobs_if_known(config: DictConfig) -> list[list[str]]:

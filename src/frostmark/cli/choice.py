@@ -7,6 +7,7 @@ The run of the choice is the parent of the reports, as that of a sweep is of its
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ from frostmark.tracking.tracker import without_secrets
 
 PAGE, ROUNDS = "choice.md", "rounds.csv"
 """Files of a choice, beside those of the comparison of who is left."""
+
+
+MAX_EXPORTS = 3
+"""Winners of which the command that exports them is printed."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,9 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     if race.stopped:
         again = " ".join([program(), *asked.typed])
         terminal.print(cell(f"The same command goes on, with another budget or none: {again}"), soft_wrap=True)
+    for outcome in [o for o in finished.outcomes if o.code == 0][:MAX_EXPORTS]:
+        run = outcome.run_id or shlex.quote(str(outcome.folder))
+        print(visible(f"Take {outcome.title} with you: {program()} export {run} out/"))
     print(visible(f"Choice: {files[0]}"))
     return finished.code
 

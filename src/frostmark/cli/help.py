@@ -15,6 +15,9 @@ from omegaconf import OmegaConf
 from frostmark.cli.program import commands, program
 from frostmark.config.words import shortened
 
+LAUNCHER = "hydra/launcher"
+"""The one group of Hydra's own whose words a user types: what runs the jobs of a sweep."""
+
 
 def register_help() -> None:
     """Tell OmegaConf the interpolations of the help text."""
@@ -38,6 +41,7 @@ def listed_choices() -> str:
 @lru_cache(maxsize=1)
 def _listed(loader: ConfigLoader) -> str:
     lines = [f"{group}: {', '.join(shortened(words))}" for group, words in sorted(_groups(loader, "").items())]
+    lines.append(f"{LAUNCHER}: {', '.join(loader.get_group_options(LAUNCHER, ObjectType.CONFIG))} (docs/clusters.md)")
     return "\n".join(lines).replace("$", "$$")
 
 

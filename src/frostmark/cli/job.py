@@ -22,7 +22,9 @@ from frostmark.benchmark.subject import Given
 from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
 from frostmark.cli.apart import run_apart
 from frostmark.cli.console import print_job, print_result
+from frostmark.cli.devices import a_device
 from frostmark.cli.problems import stopped_code, tell
+from frostmark.cli.under_way import sweep_folder
 from frostmark.comparison.runs import Run
 from frostmark.config.compose import typed
 from frostmark.config.schema import Config
@@ -56,22 +58,26 @@ def job_of_sweep(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     choices = without_secrets(" ".join(HydraConfig.get().overrides.task))
     apart = not str(HydraConfig.get().launcher._target_).endswith(".BasicLauncher")
-    job_at(config, folder, choices, apart=apart)
+    job_at(config, folder, choices, apart=apart, number=int(HydraConfig.get().job.num))
 
 
-def job_at(config: DictConfig, folder: Path, choices: str, *, apart: bool = False) -> None:
+def job_at(config: DictConfig, folder: Path, choices: str, *, apart: bool = False, number: int = 0) -> None:
     """A job of the sweep under way, unless it was done before; how it ended is in ``folder`` afterwards.
 
     Args:
         choices: its overrides, without secrets.
         apart: whether in a process of its own: executors give up every job when one of their workers dies.
+        number: of the job; it chooses the device where devices are dealt out.
     """
     print(f"\n▸ {visible(choices)}", file=sys.stderr, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     if _done_before(config, folder, choices):
         return
     if apart:
-        run_apart(work_of_job, config, folder, choices)
+        with a_device(sweep_folder(), number) as device:
+            if device is not None:
+                print(f"  {visible(choices)}: on {device}", file=sys.stderr, flush=True)
+            run_apart(work_of_job, config, folder, choices)
     else:
         work_of_job(config, folder, choices)
 

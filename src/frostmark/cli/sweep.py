@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from frostmark.benchmark.tracked import open_store
-from frostmark.cli.announced import announce_layers, jobs_if_known, refuse_many_devices
+from frostmark.cli.announced import announce_layers, first_of_each, jobs_if_known, refuse_many_devices
+from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
@@ -43,7 +44,11 @@ class SweepParent(Callback):
         try:
             refuse_absent_launcher(config)
             refuse_many_devices(config)
-            open_sweep(config, jobs_if_known(config))
+            devices = devices_here(config.hydra.launcher.n_jobs) if _chosen(config) == "gpus" else []
+            open_sweep(config, jobs_if_known(config), devices)
+            if devices:
+                with read_write(config):
+                    config.hydra.launcher.n_jobs = len(devices)
         except Exception as error:
             # Hydra only warns of exceptions in callbacks and goes on; this must end the sweep.
             raise SystemExit(tell(error).code) from error
@@ -61,13 +66,23 @@ def refuse_absent_launcher(config: DictConfig) -> None:
     except ModuleNotFoundError:
         there = False
     if not there:
-        choice = str(config.hydra.runtime.choices["hydra/launcher"])
-        extra = "joblib" if choice == "joblib" else "slurm"
+        choice = _chosen(config)
+        extra = "joblib" if choice in ("joblib", "gpus") else "slurm"
         raise ConfigError(f"hydra/launcher={choice} is not installed", fix=f"pip install 'frostmark[{extra}]'")
 
 
-def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
-    """Begin a sweep: its folder, its record, its parent run, and what its jobs must know of each other."""
+def _chosen(config: DictConfig) -> str:
+    """The word after ``hydra/launcher=``."""
+    return str(config.hydra.runtime.choices["hydra/launcher"])
+
+
+def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device]) -> None:
+    """Begin a sweep: its folder, its record, its parent run, and what its jobs must know of each other.
+
+    Args:
+        jobs: the overrides of each, as far as they are known.
+        devices: what they are dealt to; none: every job sees the whole machine.
+    """
     folder = Path(config.hydra.sweep.dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     tracking = Tracking(**OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
@@ -86,7 +101,10 @@ def open_sweep(config: DictConfig, jobs: list[list[str]]) -> None:
     SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
     # Known from here on: whatever happens now, the parent run is closed.
     current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
-    announce_layers(folder, config, jobs)
+    passes = announce_layers(folder, config, jobs)
+    if devices:
+        announce_devices(folder, devices)
+        current_call().order = first_of_each(passes)
     announce(folder)
 
 

@@ -1,16 +1,18 @@
-"""Hydra's own sweeper, made to write down what was typed without the secrets that it may hold.
+"""Hydra's own sweeper, made to write down what was typed without the secrets that it may hold, and to order the jobs.
 
-hide_secrets()                  # before a sweep; Hydra takes no sweeper from outside its own packages
+hide_secrets(), put_in_order()  # before a sweep; Hydra takes no sweeper from outside its own packages
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import wraps
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 
+from frostmark.cli.under_way import current_call
 from frostmark.tracking.tracker import without_secrets
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -31,6 +33,23 @@ def hide_secrets() -> None:
         return sweep(self, arguments)
 
     setattr(sweeper, "sweep", sweep_without_secrets)  # noqa: B010 (mypy knows no such attribute of plugins)
+
+
+def put_in_order() -> None:
+    """From now on the jobs of a sweep are begun, and numbered, in the order that the call under way asks for."""
+    sweeper = Plugins.instance().class_name_to_class[BASIC]
+    next_batch = sweeper.get_job_batch  # type: ignore[attr-defined]
+    if next_batch.__module__ == __name__:
+        return
+
+    @wraps(next_batch, assigned=())
+    def batch_in_order(self: Sweeper) -> Sequence[Sequence[str]]:
+        batch: Sequence[Sequence[str]] = next_batch(self)
+        order = current_call().order
+        whole = order is not None and len(order) == len(batch)  # not a part of it, hydra.sweeper.max_batch_size
+        return [batch[place] for place in order] if order is not None and whole else batch
+
+    setattr(sweeper, "get_job_batch", batch_in_order)  # noqa: B010 (as above)
 
 
 def _without_secrets(config: DictConfig) -> DictConfig:

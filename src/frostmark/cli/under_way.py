@@ -50,10 +50,12 @@ class Call:
     Attributes:
         sweep: what Hydra's callback began.
         problem: what ended the one benchmark: Hydra would print one more line about it.
+        order: the places of the sweep's jobs as they are begun; None: as they were typed.
     """
 
     sweep: Sweep | None = None
     problem: Exception | None = None
+    order: list[int] | None = None
 
 
 _call: ContextVar[Call] = ContextVar("call")

@@ -1,7 +1,7 @@
 """What a verdict compares: one layer of each network, in pairs, by the metrics that it rests on.
 
 headline.key, headline.words        # "test/linear/accuracy", "linear accuracy"
-pair.told, pair.words               # True, "+2.9 points (95 %: +1.2 to +4.6; p = 0.003)"
+pair.told, pair.words               # True, "+2.9 points (95% CI +1.2 to +4.6; p = 0.003)"
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ class PairedDifference:
 
     @property
     def words(self) -> str:
-        """``+2.9 points (95 %: +1.2 to +4.6; p = 0.003)``, without what is not known."""
+        """``+2.9 points (95% CI +1.2 to +4.6; p = 0.003)``, without what is not known."""
         d, change = self.difference, self.headline.kind.change
-        ends = f"95 %: {change(d.low)} to {change(d.high)}" if np.isfinite(d.low) else ""
+        ends = f"95% CI {change(d.low)} to {change(d.high)}" if np.isfinite(d.low) else ""
         known = "; ".join(part for part in (ends, self.basis.words(self.p)) if part)
         return f"{self.amount} ({known})" if known else self.amount
 

@@ -64,7 +64,7 @@ class Gate:
         margin, change = f"{100 * self.margin:g} points", self.headline.kind.change
         seen = f"{self.headline.words} {change(self.difference.mean)} points"
         if self.difference.low == self.difference.low:
-            seen += f" (95 %: {change(self.difference.low)} to {change(self.difference.high)})"
+            seen += f" (95% CI {change(self.difference.low)} to {change(self.difference.high)})"
         said = {
             HOLDS: f"{mine} is no worse than {baseline} by more than {margin}",
             FAILS: f"{mine} is worse than {baseline} by more than {margin}",

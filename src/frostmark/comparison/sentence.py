@@ -19,7 +19,7 @@ def sentence_of(contenders: Sequence[Contender], pairs: Sequence[PairedDifferenc
     by, turned = opposed.headline.words, opposed.turned
     return (
         f"{_answer(contenders, others, shared[0])}. By {by}, however, {turned.first} is better than "
-        f"{turned.second} by {turned.words}."
+        f"{turned.second} by {_by(turned.words)}."
     )
 
 
@@ -41,33 +41,40 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
     shown_value = first.kind.shown(best.run.values[first.key])
     shown = f"{best.name} ({first.words} {shown_value})"
     if not others:
-        return f"{shown} is all there is: nothing to compare it with"
+        return f"{shown} is the only run: there is nothing to compare it with"
     against = {o.name: _of(pairs, best.name, o.name, first) for o in others}
     level = [o for o in others if not against[o.name].told]
     behind = [o for o in others if against[o.name].told]
     if all(pair.unknown for pair in against.values()):
-        ahead = against[others[0].name].amount
-        unsure = "the runs hold neither hits nor draws, so that nothing says whether that is more than chance"
-        return f"{shown} has the highest value, by {ahead} before {others[0].name}; {unsure}"
+        ahead = _by(against[others[0].name].amount)
+        unsure = "the runs hold neither hits nor draws, so it is not known whether that is more than chance"
+        return f"{shown} has the highest value, {ahead} above {others[0].name}; {unsure}"
     if not level:
         next_one = behind[0]
         lead = f"{shown} is better than {_listed([o.name for o in behind])}"
         several = len(behind) > 1
         ahead = f"than {next_one.name}, the next, " if several else ""
-        also = _also(_told(pairs, best.name, next_one.name, first), "than that one " if several else "")
-        return f"{lead}: {first.words} higher {ahead}by {against[next_one.name].words}{also}"
+        also = _also(_told(pairs, best.name, next_one.name, first), f"than {next_one.name} " if several else "")
+        return f"{lead}: {first.words} higher {ahead}by {_by(against[next_one.name].words)}{also}"
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
     if largest.none:
         said = f"{tied} are right and wrong on the same test images: {first.words} {shown_value}"
     else:
-        said = f"The data cannot tell {tied} apart: {first.words} of the first is higher by {largest.words}"
-        said += " than of the last of them" if len(level) > 1 else ""
+        said = (
+            f"No significant difference between {tied}: {first.words} of {best.name} is higher by {_by(largest.words)}"
+        )
+        said += f" than that of {level[-1].name}" if len(level) > 1 else ""
     if behind:
         said += f". {_listed([o.name for o in behind])} {'is' if len(behind) == 1 else 'are'} worse than {best.name}"
     elif len(level) == 1:
         said += _but(best.name, _told(pairs, best.name, level[0].name, first))
     return said
+
+
+def _by(difference: str) -> str:
+    """A difference in front of which the words say which way it goes."""
+    return difference.removeprefix("+")
 
 
 def _of(pairs: Sequence[PairedDifference], one: str, other: str, headline: Headline) -> PairedDifference:

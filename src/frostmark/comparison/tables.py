@@ -19,6 +19,7 @@ from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
 from frostmark.comparison.verdict import Verdict
 from frostmark.metrics.kinds import base_of, kind_of
+from frostmark.results.findings import interval
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
 
@@ -86,7 +87,7 @@ def layers(group: Group, verdict: Verdict) -> Grid:
 
 def pairs(verdict: Verdict) -> Grid:
     """Every two contenders by every headline metric."""
-    head = ["first", "second", "metric", "first less second", "95 %", "p (Holm)", "told apart"]
+    head = ["first", "second", "metric", "first minus second", "95% CI", "p (Holm)", "significant"]
     lines = []
     for p in verdict.pairs:
         d, change = p.difference, p.headline.kind.change
@@ -140,12 +141,9 @@ def _in_table(group: Group, key: str) -> bool:
 
 
 def with_interval(run: Run, headline: Headline) -> str:
-    """``83.1% (82.0% … 84.2%)``."""
-    low, high = (run.values.get(f"{headline.key}{end}") for end in ("_lo", "_hi"))
-    value = headline.kind.shown(run.values[headline.key])
-    return (
-        value if low is None or high is None else f"{value} ({headline.kind.shown(low)} … {headline.kind.shown(high)})"
-    )
+    """``83.1% (82.0–84.2)``."""
+    value, ends = headline.kind.shown(run.values[headline.key]), interval(headline.key, run.values, headline.kind.shown)
+    return f"{value} ({ends})" if ends else value
 
 
 def depth(run: Run) -> float:
@@ -175,7 +173,7 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     shown.add_column("place", justify="right")
     # Names are folded where there is little room; numbers never are.
     shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", overflow="fold", min_width=16)
-    ends = " (95 %)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
+    ends = " (95% CI)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
     shown.add_column(f"{first.words}{ends}", justify="right", no_wrap=True)
     for column in (*(h.words for h in others), "GMACs", *CARD_HEAD):
         shown.add_column("\n".join(column.split()), justify="right", no_wrap=True)

@@ -110,7 +110,7 @@ def _refuse(path: str, value: Any) -> None:
 def _refusal(path: str, value: Any) -> ConfigError:
     return ConfigError(
         f"hydra.{path}={value} is not allowed",
-        fix="leave it out; hydra/launcher=joblib, submitit_local or submitit_slurm run the jobs of a sweep elsewhere",
+        fix="leave it out; hydra/launcher=joblib, gpus, submitit_local or submitit_slurm run the jobs of a sweep",
     )
 
 

@@ -32,6 +32,11 @@ def has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
+def gpu_count() -> int:
+    """How many GPUs a process of this machine sees; none of them is set up by asking."""
+    return torch.cuda.device_count()
+
+
 def is_rank_zero() -> bool:
     """Whether this process is the one that analyses and writes; the others only extract."""
     return getattr(rank_zero_only, "rank", 0) == 0

@@ -163,12 +163,12 @@ def _gain(line: Mapping[str, Any]) -> str:
     """The layer beside one control, without an interval where there is none."""
     said = (
         f"- {_CONTROLS.get(line['control'], line['control'])}: {percent(line['of_control'])}. "
-        f"The layer less this: {100 * line['difference']:+.1f} points"
+        f"The layer minus this: {100 * line['difference']:+.1f} points"
     )
     if not math.isfinite(line["lo"]):
         return f"{said}."
-    sure = "" if not line["lo"] <= 0 <= line["hi"] else "; the data cannot tell them apart"
-    return f"{said} (95 %: {100 * line['lo']:+.1f} to {100 * line['hi']:+.1f}{sure})."
+    sure = "" if not line["lo"] <= 0 <= line["hi"] else "; no significant difference"
+    return f"{said} (95% CI {100 * line['lo']:+.1f} to {100 * line['hi']:+.1f}{sure})."
 
 
 _CONTROLS = {"untrained": "The same network untrained", "pixels": "Raw pixels"}
@@ -179,7 +179,7 @@ def _all_metrics(findings: Findings) -> str:
     controls, lines = metric_lines(findings.values, findings.undefined, findings.chance, findings.kinds)
     if not lines:
         return ""
-    head = ["metric", "train", "test", "95 % of test", "chance", "p", *controls, "valid"]
+    head = ["metric", "train", "test", "95% CI of test", "chance", "p", *controls, "valid"]
     rows = [
         [
             *(line.name, line.train, line.test, line.interval, line.chance, line.p),

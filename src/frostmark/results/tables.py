@@ -153,7 +153,7 @@ def metrics_table(
     controls, lines = metric_lines(values, undefined, chance or {}, kinds)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
-    for column in ("train", "test", "95 % of test", "chance", "p", *controls, "valid"):
+    for column in ("train", "test", "95% CI of test", "chance", "p", *controls, "valid"):
         table.add_column(cell(column), justify="right")
     for line in lines:
         beside = [line.controls[control] for control in controls]
