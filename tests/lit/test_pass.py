@@ -106,7 +106,7 @@ def test_the_order_of_the_callbacks_does_not_matter(
     monkeypatch.setattr("frostmark.results.pictures.PAIRS_SHOWN", 2)
     tracker, told = MemoryTracker(), []
     classes = SOURCE.classes()
-    record = Record(tmp_path, tracker, told.append, "title", classes, pictures, "about.")
+    record = Record(tmp_path, tracker, told.append, "title", classes, pictures, "about.", vectors=True)
     rows, moments = CollectRows("x", COUNTS), StreamMoments(tap.width, 10, SPLITS)
     families = {"variance": Variance(), "neighbours": Neighbours(k=5), "separability": Separability()}
     setting = Setting(classes, 0, {"train": "a", "test": "b"}, resamples=20, permutations=5)

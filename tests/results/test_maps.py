@@ -47,9 +47,7 @@ def test_a_map_is_put_down_in_pictures_numbers_and_points(tmp_path: Path) -> Non
     maps = MapMaking(PCA(seeds=2), SETTING, lambda text: None).maps(splits)
     warned = replace(maps.splits[1], badge=replace(maps.splits[1].badge, separates_more=True))  # type: ignore[type-var]
     kept.add_maps(replace(maps, splits=(maps.splits[0], warned)))
-    assert {"map.png", "map.svg", "map_train.png", "map_test.png", "map.html", "embedding.parquet"} <= set(
-        tracker.files
-    )
+    assert {"map.png", "map_train.png", "map_test.png", "map.html", "embedding.parquet"} <= set(tracker.files)
     read = parquet.read_table(tmp_path / "embedding.parquet").to_pydict()
     assert read["split"] == ["train"] * 300 + ["test"] * 120
     assert read["label"] == LABELS[:420].tolist()

@@ -159,6 +159,7 @@ def _record(
         labels={split: images.labels.numpy() for split, images in subject.splits.items()},
         remarks=remarks(subject, network),
         rule=_rule(subject),
+        vectors=subject.config.figures.svg,
     )
 
 

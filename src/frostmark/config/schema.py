@@ -85,6 +85,13 @@ class Features:
 
 
 @dataclass
+class Figures:
+    """Pictures are PNG; ``svg``: those that are fit for papers as SVG, too."""
+
+    svg: bool = False
+
+
+@dataclass
 class Tracking:
     """Where runs are kept: ``local``, ``server`` or ``none``."""
 
@@ -127,6 +134,7 @@ class Config:
     trainer: TrainerChoice = field(default_factory=TrainerChoice)
     tracking: Tracking = field(default_factory=Tracking)
     features: Features = field(default_factory=Features)
+    figures: Figures = field(default_factory=Figures)
     output: str = "short"
 
     @property

@@ -28,7 +28,8 @@ def draw_image_pairs(pairs: Sequence[Pair], title: str, columns: int = 4) -> Fig
         cell.suptitle(f"cosine {cosine:.3f}", fontsize=9, color="#444444")
         for ax, image, label in zip(cell.subplots(1, 2), (one, other), (name, other_name), strict=True):
             ax.imshow(image, interpolation="nearest")
-            ax.set_title(plain(shown(label, 18)), fontsize=9)
+            # At its usual place: matplotlib would ask for the size of all ticks before it puts it there.
+            ax.set_title(plain(shown(label, 18)), fontsize=9, y=1.0)
             ax.set_axis_off()
     figure.suptitle(plain(title), fontsize=12, fontweight="bold")
     return figure

@@ -1,9 +1,10 @@
 """Figures as files and as pixels.
 
 save(figure, Path("map.png"))
+drawn = pixels(figure)          # (H, W, 3) uint8, for trackers that show images in a grid
+save_pixels(drawn, Path("map.png"), figure.dpi)     # the same file, where the pixels are there already
 save_vector(figure, Path("map.svg"))        # for papers
 svg(figure)                     # the same as text, for pages
-pixels(figure)                  # (H, W, 3) uint8, for trackers that show images in a grid
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 
 def save(figure: Figure, path: Path) -> Path:
     """Write ``figure`` as PNG."""
-    # Without the software's version in the file the same figure gives the same bytes.
-    figure.savefig(path, metadata={"Software": ""})
-    figure.set_layout_engine("none")  # it is laid out now: half the time of drawing it once more
+    return save_pixels(pixels(figure), path, figure.dpi)
+
+
+def save_pixels(drawn: NDArray[np.uint8], path: Path, dpi: float) -> Path:
+    """Write a drawn figure (H, W, 3) as PNG; the same pixels give the same bytes."""
+    imsave(path, drawn, format="png", dpi=dpi, metadata={"Software": ""})  # matplotlib would name its version
     return path
 
 
@@ -41,6 +46,8 @@ def svg(figure: Figure) -> str:
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:
     """The drawn figure, (H, W, 3) uint8."""
+    # Drawn once: ``savefig`` draws a figure with a layout twice, the first time into nothing.
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
+    figure.set_layout_engine("none")  # it is laid out now: half the time of drawing it once more
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

@@ -62,7 +62,7 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
     styles = class_styles(len(classes))
     for ax, view in zip(axes, views, strict=True):
         scatter(ax, view, styles)
-        ax.set_title(f"{view.split} · {len(view.labels):,} images", fontsize=11)
+        ax.set_title(f"{view.split} · {len(view.labels):,} images", fontsize=11, y=1.0)
         _add_badge(ax, view)
     limit(axes, views, shared)
     for ax, view in zip(axes, views, strict=True):

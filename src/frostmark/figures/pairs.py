@@ -32,7 +32,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
         image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
-        ax.set_title(split, fontsize=11)
+        ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS:
             _write_numbers(ax, ordered, (low + high) / 2, _divisor(high))
@@ -60,7 +60,7 @@ def draw_confusability(
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
         image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
-        ax.set_title(split, fontsize=11)
+        ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS and len(finite):
             _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
@@ -93,4 +93,5 @@ def _write_numbers(ax: Axes, matrix: Array, middle: float, unit: float) -> None:
     for (i, j), value in np.ndenumerate(matrix):
         if np.isfinite(value):
             colour = "white" if value < middle else "black"
-            ax.text(j, i, f"{value / unit:.3g}", ha="center", va="center", fontsize=7.5, color=colour)
+            text = ax.text(j, i, f"{value / unit:.3g}", ha="center", va="center", fontsize=7.5, color=colour)
+            text.set_in_layout(False)  # it lies within the picture: what stands around it need not ask for its size

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from hashlib import blake2b
 from itertools import islice
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostmark.metrics.kept import digest, drawn_from
 from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, columns, stacked
 from frostmark.metrics.predictions import add_accuracies, confusion, recalls
@@ -113,7 +113,7 @@ class Linear:
             train.labels, self.count(len(train.labels)), seeded(0, *train.resamples.context, "folds"), train.groups
         )
         held_out = folds if self._enough(train) and can_hold_out(train.labels, folds) else None
-        name = f"{SCHEMA}-{_digest(folds, train.labels, np.array(held_out is None))}"
+        name = f"{SCHEMA}-{digest(folds, train.labels, np.array(held_out is None))}"
         return ReadOut.from_arrays(train.kept(name, lambda: vars(read(rows(), held_out))))
 
     def count(self, images: int) -> int:
@@ -134,8 +134,8 @@ class Linear:
         self, train: Split, test: Split, asked: NDArray[np.int64], read_out: ReadOut, rows: Callable[[], Train]
     ) -> Arrays:
         """The accuracies of the shots curve, computed unless they are kept."""
-        words = _words(train, test)
-        name = f"{SCHEMA}-shots-{_digest(train.labels, test.labels, asked, read_out.strength, *words)}"
+        words = drawn_from(train, test)
+        name = f"{SCHEMA}-shots-{digest(train.labels, test.labels, asked, read_out.strength, *words)}"
         return test.kept(name, lambda: _shot_accuracies(train, test, asked, rows(), float(read_out.strength[0])))
 
 
@@ -168,16 +168,3 @@ def _add_shots(scores: Scores, train: Split, asked: NDArray[np.int64], kept: Arr
         scores.add_end(key, "_std", float(accuracy.std(ddof=1)))
         lines += [(shots, draw, float(value)) for draw, value in enumerate(accuracy)]
     scores.tables["linear_shots"] = columns(("shots", "draw", "accuracy"), lines)
-
-
-def _words(*splits: Split) -> tuple[NDArray[np.uint8], ...]:
-    """What random draws of the splits follow from."""
-    return tuple(np.frombuffer("/".join(split.resamples.context).encode(), np.uint8) for split in splits)
-
-
-def _digest(*arrays: NDArray[np.generic]) -> str:
-    """Of arrays, in order; none of them runs into the next."""
-    whole = blake2b(digest_size=16)
-    for array in arrays:
-        whole.update(f"{array.dtype.str}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return whole.hexdigest()

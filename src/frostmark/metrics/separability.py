@@ -19,13 +19,17 @@ import numpy as np
 from frostmark.metrics.class_ratios import OF_SUMMARY, class_spreads
 from frostmark.metrics.class_tables import confused_table, separability_table, shift_table
 from frostmark.metrics.collapse import nc1, nc1_of_noise, triangular_root
+from frostmark.metrics.kept import kept_draws
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value, guarded, stacked
+from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, Value, guarded, stacked
 from frostmark.metrics.silhouette import MAX_EXACT, MAX_NULL, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
 from frostmark.stats.moments import Array, ClassSummary, Float
 from frostmark.stats.permutation import Permutations, Unlabelled, in_threads
 from frostmark.stats.sampling import seeded, some_of_each
+
+SCHEMA = "separability1"
+"""Names the way draws and nulls are made; those that were kept under another name are made anew."""
 
 _ROUNDING = 1e-24
 """Squared distances below this share of the squared lengths are the rounding of float64 streams."""
@@ -162,7 +166,7 @@ def _add_moment_measures(
     values["nc1"] = guarded(lambda: nc1(of_rows.mean, split.scatter, of_rows.count), reasons["nc1"])
     defined = {name: value for name, value in values.items() if not isinstance(value, Undefined)}
     draws = _draws(split, defined)
-    nulls = _nulls(split) if defined else {}
+    nulls = kept_draws(split, SCHEMA, partial(_nulls, split), "nulls") if defined else {}
     chance = _chance(split)
     for name, value in values.items():
         key = f"{split.name}/separability/{name}"
@@ -175,7 +179,8 @@ def _add_moment_measures(
 def _draws(split: Split, values: Mapping[str, float]) -> dict[str, Float]:
     """Bootstrap draws of the measures that have a value, about that value."""
     measures = {name: measure for name, measure in OF_SUMMARY.items() if name in values}
-    draws = measured_draws(split.rows, split.row_moments, split.resamples, measures, spread=True)
+    drawn = partial(measured_draws, split.rows, split.row_moments, split.resamples, measures, spread=True)
+    draws = kept_draws(split, SCHEMA, drawn, "draws", *measures)
     return {name: _centred(name, of, values[name]) for name, of in draws.items() if np.isfinite(of).all()}
 
 
@@ -202,13 +207,19 @@ def _add_silhouette(scores: Scores, split: Split, reasons: Mapping[str, bool]) -
     draws = recentred(resamples.means(silhouette.influence), value) if resamples.draws else None
     scores.add(key, value, draws=draws)
     if len(split.permutations):
-        few, _, permutations = _sampled(split, MAX_NULL)
-        scores.add_null(key, *permuted_silhouettes(split.rows[few], permutations))
+        permuted = kept_draws(split, SCHEMA, partial(_permuted_silhouettes, split), "silhouette", str(MAX_NULL))
+        scores.add_null(key, float(permuted["observed"][0]), permuted["null"])
     if len(sample) < len(split.labels):
         scores.add_end(key, "_images", float(len(sample)))
     outcomes = np.full(len(split.labels), np.nan)
     outcomes[sample] = silhouette.values
     scores.outcomes[f"{split.name}/silhouette"] = outcomes
+
+
+def _permuted_silhouettes(split: Split) -> Arrays:
+    few, _, permutations = _sampled(split, MAX_NULL)
+    observed, null = permuted_silhouettes(split.rows[few], permutations)
+    return {"observed": np.array([observed]), "null": null}
 
 
 def _sampled(split: Split, most: int) -> tuple[Array, Resamples, Permutations]:

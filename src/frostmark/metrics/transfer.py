@@ -14,8 +14,9 @@ influence of every row; NLEEP has the spread of its starts. The formulas are in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from importlib.metadata import version
 from typing import ClassVar
 
 import numpy as np
@@ -24,13 +25,17 @@ from numpy.typing import NDArray
 from frostmark.metrics.evidence import Evidence, mean_evidence
 from frostmark.metrics.gbc import GBC_COMPONENTS, gbc, spherical
 from frostmark.metrics.h_scores import above_chance, explained, influence, shrinkage_weights
+from frostmark.metrics.kept import kept_draws
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined
+from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined
 from frostmark.metrics.nleep import Mixtures, refusal
 from frostmark.metrics.spectrum import Spectrum, squared_lengths
 from frostmark.stats.bootstrap import Resamples
-from frostmark.stats.moments import Float, squared_distances
+from frostmark.stats.moments import Array, Float, squared_distances
 from frostmark.stats.permutation import Permutations, class_sums, in_threads
+
+SCHEMA = "transfer1"
+"""Names the way values and nulls are made; those that were kept under another name are made anew."""
 
 EQUAL_ROWS = "all rows are equal"
 NO_LEVEL = "what images in groups give by chance is known from permuted labels alone: uncertainty.permutations is 0"
@@ -115,13 +120,14 @@ class Transfer:
             for key in keys.values():
                 scores.add(key, Undefined(ONE_CLASS if spectrum is None else EQUAL_ROWS))
             return
-        mixtures = _mixtures(spectrum, own, split.permutations.context) if self.nleep else "not asked for"
-        unlabelled = _Unlabelled(spectrum, count, spectrum.coordinates(GBC_COMPONENTS), mixtures)
-        null = unlabelled.null(split.permutations, present)
+        why_no_nleep = refusal(spectrum, len(present)) if self.nleep else "not asked for"
+        unlabelled = _Unlabelled(spectrum, count, spectrum.coordinates(GBC_COMPONENTS), why_no_nleep)
+        found = _measured(split, unlabelled, own, present)
+        null, observed = found["null"], {name: float(of[0]) for name, of in found["observed"].items()}
         # Of whole groups the null alone knows what chance gives.
         chance = unlabelled.chance if split.groups is None else {name: float(of.mean()) for name, of in null.items()}
         level = chance.get(_SPANNED)
-        observed, refused, draws = unlabelled.observed(own), unlabelled.refused(own, level), {}
+        refused, draws = unlabelled.refused(own, level), {}
         if level is not None and _EXCESS not in refused:
             above = partial(above_chance, chance=level, classes=len(present))
             draws = {_EXCESS: above(unlabelled.draws(own, split.resamples, observed[_SPANNED]))}
@@ -130,8 +136,8 @@ class Transfer:
         for name, key in keys.items():
             value = Undefined(refused[name]) if name in refused else observed[name]
             scores.add(key, value, draws=draws.get(name), null=null.get(name), chance=chance.get(name))
-        if isinstance(mixtures, Mixtures):
-            _add_spread(scores, keys["nleep"], mixtures, own)
+        if found["starts"]:
+            _add_spread(scores, keys["nleep"], found["starts"], len(own))
 
 
 def _spectrum(split: Split) -> Spectrum:
@@ -140,16 +146,35 @@ def _spectrum(split: Split) -> Spectrum:
     return Spectrum.of(split.rows, split.scatter if rows >= width else None)
 
 
-def _mixtures(spectrum: Spectrum, labels: NDArray[np.int64], context: tuple[str, ...]) -> Mixtures | str:
-    """NLEEP's mixtures, or why there are none."""
-    return refusal(spectrum, int(labels.max()) + 1) or Mixtures.of(spectrum, labels, context)
+def _measured(
+    split: Split, unlabelled: _Unlabelled, labels: NDArray[np.int64], present: NDArray[np.int64]
+) -> dict[str, dict[str, Array]]:
+    """Values under the labels (``observed``, one each), permuted ones (``null``), and NLEEP's ``starts``: kept."""
+
+    def measured() -> Arrays:
+        spectrum, context = unlabelled.spectrum, split.permutations.context
+        mixed = unlabelled
+        if not unlabelled.why_no_nleep:
+            mixed = replace(unlabelled, mixtures=Mixtures.of(spectrum, labels, context))
+        observed = {f"observed/{name}": np.array([value]) for name, value in mixed.observed(labels).items()}
+        null = {f"null/{name}": of for name, of in mixed.null(split.permutations, present).items()}
+        return observed | null | mixed.starts(labels)
+
+    # NLEEP's mixtures are scikit-learn's.
+    words = () if unlabelled.why_no_nleep else ("nleep", version("scikit-learn"))
+    kept = kept_draws(split, SCHEMA, measured, *words)
+    groups: dict[str, dict[str, Array]] = {"observed": {}, "null": {}, "starts": {}}
+    for key, of in kept.items():
+        kind, _, name = key.partition("/")
+        groups[kind][name] = of
+    return groups
 
 
-def _add_spread(scores: Scores, key: str, mixtures: Mixtures, labels: NDArray[np.int64]) -> None:
+def _add_spread(scores: Scores, key: str, starts: Arrays, images: int) -> None:
     """How far NLEEP's starts lie apart, and of how many images it is where it is of a sample."""
-    scores.add_end(key, "_std", float(mixtures.nleep(labels).std(ddof=1)))
-    if len(mixtures.images) < len(labels):
-        scores.add_end(key, "_images", len(mixtures.images))
+    scores.add_end(key, "_std", float(starts["nleep"].std(ddof=1)))
+    if (sampled := int(starts["images"][0])) < images:
+        scores.add_end(key, "_images", sampled)
 
 
 @dataclass(frozen=True)
@@ -160,13 +185,15 @@ class _Unlabelled:
         spectrum: of the N rows.
         count: (C,) rows of the classes that have any.
         points: (N, d) principal components for GBC.
-        mixtures: NLEEP's, or why there are none.
+        why_no_nleep: why there are no mixtures; empty if there are.
+        mixtures: NLEEP's; None without them.
     """
 
     spectrum: Spectrum
     count: NDArray[np.int64]
     points: Float
-    mixtures: Mixtures | str
+    why_no_nleep: str
+    mixtures: Mixtures | None = None
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -207,13 +234,13 @@ class _Unlabelled:
             "h_score": n <= d or self.spectrum.rank >= n - 1,
             _EXCESS: self._no_excess(level),
             "gbc": bool((variances <= self._flat).any()),
-            "nleep": isinstance(self.mixtures, str),
+            "nleep": bool(self.why_no_nleep),
         }
         words = {
             "h_score": f"{n} rows are too few for {d} features: it is C − 1, or nearly so, for any labels",
             _EXCESS: self._no_excess(level),
             "gbc": FLAT_CLASS,
-            "nleep": str(self.mixtures),
+            "nleep": self.why_no_nleep,
         }
         return {name: words[name] for name, applies in reasons.items() if applies}
 
@@ -249,6 +276,12 @@ class _Unlabelled:
         permuted = in_threads(values, permutations)
         return {name: np.array([values[name] for values in permuted]) for name in (permuted[0] if permuted else ())}
 
+    def starts(self, labels: NDArray[np.int64]) -> dict[str, Array]:
+        """NLEEP of every start, and of how many images; nothing without mixtures."""
+        if self.mixtures is None:
+            return {}
+        return {"starts/nleep": self.mixtures.nleep(labels), "starts/images": np.array([len(self.mixtures.images)])}
+
     def _values(
         self, labels: NDArray[np.int64], z: Float, means: Float, variances: Float, *, by_products: bool = False
     ) -> dict[str, float]:
@@ -261,7 +294,7 @@ class _Unlabelled:
             _SPANNED: float(shares @ self.spanned),
             "gbc": gbc(means, np.maximum(variances, self._flat), squared_distances(means) if by_products else None),
         }
-        if isinstance(self.mixtures, Mixtures):
+        if self.mixtures is not None:
             values["nleep"] = float(self.mixtures.nleep(labels).mean())
         return values
 

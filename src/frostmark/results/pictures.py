@@ -41,7 +41,7 @@ class Picture:
         name: of the artifact.
         figure: what is drawn; None if there is nothing to draw.
         image_key: under which it stands in the tracker's grid of images; empty for not at all.
-        vector: whether an SVG of the same stem goes with it, for papers.
+        vector: whether an SVG of the same stem goes with it where SVG is asked for, for papers.
         why_none: why there is no figure.
     """
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from frostmark.figures.files import pixels, save, save_vector
+from frostmark.figures.files import pixels, save_pixels, save_vector
 from frostmark.metrics.controls import beside, gains
 from frostmark.metrics.deciding import USUAL, Rule, short_metrics, why_other
 from frostmark.metrics.kinds import Kind, kinds_to_dict
@@ -66,6 +66,7 @@ class Record:
         labels, files: by split, the class of every image, and the name of its file where it has one.
         remarks: what must be said beside the metrics.
         rule: which metric decides.
+        vectors: whether pictures that are fit for papers are saved as SVG, too.
         figures: artifact → the picture as it was drawn.
     """
 
@@ -91,6 +92,7 @@ class Record:
     files: dict[str, Array] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     rule: Rule = USUAL
+    vectors: bool = False
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @property
@@ -189,11 +191,12 @@ class Record:
             return
         self.figures[picture.name] = picture.figure
         path = self.folder / picture.name
-        self.tracker.log_file(save(picture.figure, path))
-        if picture.vector:
+        drawn = pixels(picture.figure)
+        self.tracker.log_file(save_pixels(drawn, path, picture.figure.dpi))
+        if picture.vector and self.vectors:
             self.tracker.log_file(save_vector(picture.figure, path.with_suffix(".svg")))
         if picture.image_key:
-            self.tracker.log_image(picture.image_key, pixels(picture.figure))
+            self.tracker.log_image(picture.image_key, drawn)
 
     def add_text(self, name: str, text: str) -> None:
         """Save a text as artifact ``name``; whoever reads it finds it whole or not at all."""

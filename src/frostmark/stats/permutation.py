@@ -7,17 +7,18 @@ p_value(observed, null), z_score(observed, null)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from frostmark.stats.grouped import Codes, is_constant
 from frostmark.stats.moments import Array, ClassSummary, Float
@@ -33,12 +34,19 @@ def in_threads(work: Callable[[_Item], _Found], items: Iterable[_Item]) -> list[
     For draws and permutations, of which there are many: a product of one of them is too small to be shared, its threads
     would wait for each other, and whatever is no product would keep one core busy. Items are taken as they are needed.
     """
-    threads = max((int(p["num_threads"]) for p in threadpool_info() if p["user_api"] == "blas"), default=1)
+    blas = _blas(len(sys.modules))
+    threads = max((int(library.num_threads) for library in blas.lib_controllers), default=1)
     queue, results = iter(items), list[_Found]()
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+    with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
         while some := list(islice(queue, 8 * threads)):
             results += pool.map(work, some)
     return results
+
+
+@lru_cache(maxsize=1)
+def _blas(modules: int) -> ThreadpoolController:
+    """The BLAS libraries of this process. To look for them takes as long as a product: done anew after an import."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 @dataclass(frozen=True)
