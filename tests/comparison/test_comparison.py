@@ -27,6 +27,7 @@ from frostmark.comparison.tracked import log_comparison
 from frostmark.comparison.write import write
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
+from frostmark.figures.costs import GMACS, LATENCY
 from support.environment import REPOSITORY
 from support.simulated_runs import hits_of, run_of
 
@@ -52,6 +53,18 @@ def a_run(folder: Path, backbone: str, layer: str, hits: np.ndarray, seed: int, 
     depth = {"stage1": 0.2, "stage2": 0.6}[layer]
     run = run_of(hits, backbone=backbone, layer=layer, node=layer, reducer="PCA")
     return replace(run, classes=CLASSES, values={**run.values, "cost/gmacs_share": depth}, folder=folder)
+
+
+def test_costs_are_latencies_where_every_run_was_exported() -> None:
+    (hits,) = hits_of([0.8], 100, np.random.default_rng(0))
+    runs = [run_of(hits, backbone=name) for name in ("a", "b")]
+    timed = [replace(run, values={**run.values, "cost/latency_ms_p50": 4.0}) for run in runs]
+    for given, unit in ((timed, LATENCY), ([timed[0], runs[1]], GMACS)):
+        (group,) = comparable(given)
+        made = compare(group, FeatureStore(Path("nothing")))
+        assert {point.unit for point in made.costs} <= {unit}
+        if unit is LATENCY:
+            assert [point.cost for point in made.costs] == [4.0, 4.0]
 
 
 def pictures(count: int) -> np.ndarray:

@@ -55,6 +55,16 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
     np.testing.assert_equal(run.confusability, [[np.nan, 0.25], [0.25, np.nan]])
 
 
+def test_what_the_export_measured_belongs_to_the_run(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    (folder / "exported.json").write_text(json.dumps({"cost/latency_ms_p50": 4.5}))
+    assert Run.read(folder).values == {"x": 1.0, "cost/latency_ms_p50": 4.5}
+    for damaged in ('{"test/linear/accuracy": 1.0}', '{"cost/latency_ms_p50": NaN}', "[]"):
+        (folder / "exported.json").write_text(damaged)
+        with pytest.raises(DataError, match=r"exported\.json"):
+            Run.read(folder)
+
+
 def test_runs_of_the_version_before_are_read_and_those_of_a_later_one_are_not(tmp_path: Path) -> None:
     folder = a_folder(tmp_path / "run")
     found = json.loads((folder / "metrics.json").read_text())

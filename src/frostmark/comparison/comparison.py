@@ -24,11 +24,14 @@ from frostmark.comparison.similarity import Similarity, similarity_of
 from frostmark.comparison.tables import depth, knows_depth, ranking
 from frostmark.comparison.verdict import Verdict, judge
 from frostmark.features.store import FeatureStore
-from frostmark.figures.costs import CostPoint
+from frostmark.figures.costs import GMACS, LATENCY, CostPoint
 from frostmark.figures.depth import Stop
 from frostmark.results.notebook import notebook_html
 
 NOTHING_MORE = About()
+
+
+LATENCY_KEY = "cost/latency_ms_p50"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,18 +150,22 @@ def _curves(group: Group, verdict: Verdict) -> dict[str, tuple[Stop, ...]]:
 
 
 def _costs(group: Group, verdict: Verdict) -> tuple[CostPoint, ...]:
+    """By the latency where every run was exported, else by the operations up to the layer."""
     headline = verdict.decides
     if headline is None:
         return ()
+    timed = all(run.values.get(LATENCY_KEY, 0) > 0 for run in group.runs)
+    key, unit = (LATENCY_KEY, LATENCY) if timed else ("cost/gmacs", GMACS)
     return tuple(
         CostPoint(
             title,
             name,
-            run.values["cost/gmacs"],
+            run.values[key],
             run.values[headline.key],
             run.values.get(f"{headline.key}_lo"),
             run.values.get(f"{headline.key}_hi"),
+            unit,
         )
         for title, name, run in zip(group.titles, group.names, group.runs, strict=True)
-        if run.values.get("cost/gmacs", 0) > 0
+        if run.values.get(key, 0) > 0
     )

@@ -48,6 +48,9 @@ UNREADABLE = (
 )  # fmt: skip
 """What damaged texts, archives, arrays and tables raise."""
 
+EXPORTED = "exported.json"
+"""What an exported network costs, by metric key; there once the run was exported."""
+
 KINDS = ("draws", "outcomes", "groups", "labels", "files")
 """First words of the names of a run's arrays."""
 
@@ -114,6 +117,21 @@ def numbers_in(folder: Path) -> Numbers:
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise ValueError(f"{NUMBERS}: {what} is not what a run writes")
+
+
+def exported_in(folder: Path) -> dict[str, float]:
+    """What the network costs that was exported of the run; nothing of a run that was not exported.
+
+    Raises:
+        ValueError, OSError: if the file is not what it must be.
+    """
+    if not (folder / EXPORTED).exists():
+        return {}
+    found: dict[str, float] = json.loads(read_regular(folder / EXPORTED, MAX_NUMBERS))
+    _require(isinstance(found, dict) and all(key.startswith("cost/") for key in found), EXPORTED)
+    for value in found.values():
+        _require(isinstance(value, int | float) and math.isfinite(value), EXPORTED)
+    return found
 
 
 def _refuse_later(folder: Path, schema: object) -> None:

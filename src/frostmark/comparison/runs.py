@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.comparison.files import arrays_in, damage_told, numbers_in, pairs_in, points_in
+from frostmark.comparison.files import EXPORTED, arrays_in, damage_told, exported_in, numbers_in, pairs_in, points_in
 from frostmark.errors import DataError
 from frostmark.metrics.kinds import Kind, kinds_from_dict
 from frostmark.metrics.lookup import known_kinds
@@ -28,7 +28,7 @@ FILE = NUMBERS
 THUMBNAILS = "maps/thumbnails.npz"
 """Small pictures of the images that a comparison shows: megabytes, of which one run of several is enough."""
 
-FILES = (FILE, "draws.npz", "embedding.parquet", "pair_variance.csv")
+FILES = (FILE, EXPORTED, "draws.npz", "embedding.parquet", "pair_variance.csv")
 """What a comparison reads of every run."""
 
 WITHOUT_PICTURES = (FILE, "draws.npz")
@@ -105,7 +105,7 @@ class Run:
                 numbers["title"],
                 numbers["tags"],
                 tuple(numbers["classes"]),
-                numbers["values"],
+                numbers["values"] | exported_in(folder),
                 numbers["undefined"],
                 arrays["draws"],
                 arrays["outcomes"],

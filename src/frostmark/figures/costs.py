@@ -22,6 +22,10 @@ from frostmark.figures.palette import ClassStyle, class_styles
 MAX_NAMED = 12
 """Up to so many points all are named; of more only those at the front."""
 
+GMACS = "GMACs per image (billions of multiply-accumulates up to the layer)"
+LATENCY = "milliseconds per image, one at a time (median, exported network)"
+"""Costs, below the axis."""
+
 FRONT = "#444444"
 """Colour of the line that joins the best."""
 
@@ -33,21 +37,23 @@ class CostPoint:
     Attributes:
         name: "resnet18 · last_conv".
         row: "resnet18": points of one row look alike.
-        gmacs: billions of multiply-accumulates an image up to the layer.
+        cost: of one image, in ``unit``.
         value: of the metric, the larger the better.
         low, high: its interval, if it has one.
+        unit: what the cost is: the same for all points of a chart.
     """
 
     name: str
     row: str
-    gmacs: float
+    cost: float
     value: float
     low: float | None
     high: float | None
+    unit: str = GMACS
 
 
 def draw_costs(points: Sequence[CostPoint], metric: str, title: str) -> Figure:
-    """The metric against the multiply-accumulates an image; the line joins what nothing cheaper surpasses.
+    """The metric against the cost of an image; the line joins what nothing cheaper surpasses.
 
     The axis of the costs is logarithmic where they span more than a factor of ten.
     """
@@ -62,7 +68,7 @@ def draw_costs(points: Sequence[CostPoint], metric: str, title: str) -> Figure:
 def pareto_front(points: Sequence[CostPoint]) -> list[CostPoint]:
     """The points whose value no point of the same or a lower cost reaches, the cheapest first."""
     front: list[CostPoint] = []
-    for point in sorted(points, key=lambda p: (p.gmacs, -p.value)):
+    for point in sorted(points, key=lambda p: (p.cost, -p.value)):
         if not front or point.value > front[-1].value:
             front.append(point)
     return front
@@ -78,7 +84,7 @@ def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mappi
     """The chart itself: every point with its interval, and the steps of the front."""
     for row in dict.fromkeys(p.row for p in points):
         _plot_row(ax, [p for p in points if p.row == row], styles[row])
-    costs = [p.gmacs for p in points]
+    costs = [p.cost for p in points]
     if costs and min(costs) > 0 and max(costs) > 10 * min(costs):
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: f"{cost:g}"))
@@ -86,7 +92,7 @@ def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mappi
     front = pareto_front(points)
     _plot_front(ax, front)
     write_names(ax, [_name_of(p, p in front) for p in points if p in front or len(points) <= MAX_NAMED])
-    ax.set_xlabel("GMACs an image (billions of multiply-accumulates up to the layer)")
+    ax.set_xlabel(points[0].unit if points else GMACS)
     ax.set_ylabel(plain(metric))
     ax.grid(alpha=0.3)
 
@@ -107,14 +113,14 @@ def _plot_row(ax: Axes, points: Sequence[CostPoint], style: ClassStyle) -> None:
     low = np.array([p.value if p.low is None else p.low for p in points])
     high = np.array([p.value if p.high is None else p.high for p in points])
     ax.errorbar(
-        [p.gmacs for p in points], values, yerr=np.maximum([values - low, high - values], 0), fmt=style.marker,
+        [p.cost for p in points], values, yerr=np.maximum([values - low, high - values], 0), fmt=style.marker,
         color=style.colour, markersize=7, elinewidth=1.2, label=plain(shown(points[0].row, 30)), zorder=3,
     )  # fmt: skip
 
 
 def _name_of(point: CostPoint, best: bool) -> Name:
     low, high = (point.value if end is None else end for end in (point.low, point.high))
-    return Name(point.name, point.gmacs, point.value, low, high, weight=best)
+    return Name(point.name, point.cost, point.value, low, high, weight=best)
 
 
 def _plot_front(ax: Axes, front: Sequence[CostPoint]) -> None:
@@ -122,7 +128,7 @@ def _plot_front(ax: Axes, front: Sequence[CostPoint]) -> None:
     if not front:
         return
     start, end = ax.get_xlim()
-    costs, values = [p.gmacs for p in front], [p.value for p in front]
+    costs, values = [p.cost for p in front], [p.value for p in front]
     ax.plot(
         [*costs, end], [*values, values[-1]], drawstyle="steps-post", color=FRONT, linestyle="--", linewidth=1.1,
         zorder=2,

@@ -6,6 +6,7 @@ python run.py export <run> out/ head=none
 
 from __future__ import annotations
 
+import json
 import shlex
 from argparse import Namespace
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from frostmark.backbones.extractor import Extractor
 from frostmark.benchmark.rebuilt import CONFIG, Rebuilt, affine_of, rebuilt
 from frostmark.benchmark.tracked import open_existing_store
 from frostmark.cli.parser import Parser
+from frostmark.comparison.files import EXPORTED
 from frostmark.comparison.named import read_runs
 from frostmark.comparison.runs import Run
 from frostmark.config.schema import Config, Paths, Tracking
@@ -54,8 +56,10 @@ def run(arguments: list[str]) -> int:
         progress("making the network")
         made = rebuilt(of)
         card = _written(of, made, keys.get("head", "linear"), FeatureStore(mlruns / "features"), options.out)
+        costs = of.folder / EXPORTED  # for comparisons by latency
+        costs.write_text(json.dumps(card.metrics), encoding="utf-8")
         tracked = uri or (mlruns / "mlflow.db").is_file()
-        model_id = _logged(opened(), of, card, options.out) if of.run_id and tracked else None
+        model_id = _logged(opened(), of, card, options.out, costs) if of.run_id and tracked else None
     _tell(card, options.out, model_id, uri, mlruns)
     return 0
 
@@ -109,8 +113,9 @@ def _majority(of: Run) -> float | None:
     return float(np.mean(of.labels["test"] == np.bincount(of.labels["train"]).argmax()))
 
 
-def _logged(store: MlflowStore, of: Run, card: Card, out: Path) -> str:
+def _logged(store: MlflowStore, of: Run, card: Card, out: Path, costs: Path) -> str:
     assert of.run_id is not None, "a tracked run has an identifier"
+    store.add_files(of.run_id, [costs])
     exported: ExportedModel = card.exported
     image, outputs = exported.example
     told = ("backbone", "weights", "layer", "pool", "dataset", "preprocess", "image_size", "weights_license")
