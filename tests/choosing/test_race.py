@@ -18,7 +18,8 @@ from frostmark.benchmark.sampled import Plan, TrainSamples
 from frostmark.benchmark.subject import Given
 from frostmark.choosing.entering import Absent, Entrant, refuse_too_few
 from frostmark.choosing.race import Clock, Race, Round, Standing, run_race
-from frostmark.choosing.told import markdown, notes, rounds_csv, sentence, spending
+from frostmark.choosing.told import notes, rounds_csv, sentence, spending
+from frostmark.cli.choice import choice_markdown
 from frostmark.config.compose import compose
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError, DataError
@@ -148,7 +149,7 @@ def test_what_was_spent_stands_beside_the_full_grid() -> None:
 
 def test_the_page_and_the_table_hold_every_round() -> None:
     race = made(["a|x", "b", "c"], ["a|x"])
-    page = markdown(race, [Absent("d", "d.pth")], "choose --fetch", 3.0)
+    page = choice_markdown(race, [Absent("d", "d.pth")], "choose --fetch", 3.0)
     assert "| 100 | 3 | 2: b and c | a\\|x | 90.0% |" in page
     assert "- skipped: d; missing here: d.pth" in page
     assert "- fetch the missing weights where there is a network: choose --fetch" in page

@@ -37,6 +37,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
     layers = "embedding, last_conv, logits, node, penultimate, projection, tokens"
     assert f"layer: stage1 … stage9, block1 … block64, {layers}\n" in done.stdout
     assert "block17" not in done.stdout
+    assert "hydra/launcher: basic, gpus, joblib, submitit_local, submitit_slurm (docs/clusters.md)\n" in done.stdout
 
 
 @pytest.mark.parametrize("word", commands())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hydra
 import pytest
+from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from frostmark.cli.announced import jobs_of
+from frostmark.cli.sweeper import BASIC, put_in_order
+from frostmark.cli.under_way import call_through_hydra
 from frostmark.config.register import register
 from support.environment import REPOSITORY
 
@@ -39,3 +42,20 @@ def test_what_is_typed_counts_more_than_what_an_experiment_sweeps() -> None:
 @pytest.mark.parametrize("target", ["hydra_plugins.hydra_optuna_sweeper.OptunaSweeper"])
 def test_of_sweepers_that_choose_as_they_go_nothing_is_known(target: str) -> None:
     assert jobs_of(OmegaConf.create({"hydra": {"sweeper": {"_target_": target}}})) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("order", "begun"),
+    [
+        (None, ["a", "b", "c"]),
+        ([0, 2, 1], ["a", "c", "b"]),
+        ([0, 2, 3, 1], ["a", "b", "c"]),  # of a sweep in batches, of which this is one
+    ],
+)
+def test_jobs_begin_in_the_order_that_the_call_asks_for(order: list[int] | None, begun: list[str]) -> None:
+    put_in_order()
+    sweeper = Plugins.instance().class_name_to_class[BASIC](max_batch_size=None)  # type: ignore[call-arg]
+    sweeper.overrides = [[["a"], ["b"], ["c"]]]  # type: ignore[attr-defined]
+    with call_through_hydra() as call:
+        call.order = order
+        assert [job for (job,) in sweeper.get_job_batch()] == begun  # type: ignore[attr-defined]

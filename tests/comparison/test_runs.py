@@ -17,7 +17,14 @@ from support.simulated_runs import TAGS
 
 def a_folder(folder: Path) -> Path:
     folder.mkdir()
-    found = {"title": "t", "run_id": None, "tags": TAGS, "classes": ["a", "b"], "values": {"x": 1.0}, "undefined": {}}
+    found = {
+        "title": "t",
+        "run_id": None,
+        "tags": TAGS | {"test_images": "1"},
+        "classes": ["a", "b"],
+        "values": {"x": 1.0},
+        "undefined": {},
+    }
     (folder / "metrics.json").write_text(json.dumps(found))
     np.savez(folder / "draws.npz", **{"draws/test/x/y": np.arange(3.0), "outcomes/test/knn_hits": np.array([True])})
     points = {
@@ -40,7 +47,7 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
     assert (run.run_id, run.classes, run.values) == ("id", ("a", "b"), {"x": 1.0})
     assert run.draws["test/x/y"].tolist() == [0, 1, 2]
     assert run.outcomes["test/knn_hits"].tolist() == [True]
-    shown = run.shown()
+    shown = run.shown
     assert shown["train"].index.tolist() == [4, 7]
     assert shown["test"].coordinates.tolist() == [[2.0, 5.0]]
     assert np.isnan(shown["train"].kept[0])

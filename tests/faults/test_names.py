@@ -45,7 +45,7 @@ from frostmark.comparison.markdown import comparison_markdown
 from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import all_runs, ranking_table
-from frostmark.comparison.tracked import depth_keys
+from frostmark.comparison.tracked import network_keys
 from frostmark.comparison.verdict import judge
 from frostmark.data.folder import ImageFolder
 from frostmark.data.given import GivenImages
@@ -746,7 +746,7 @@ def key_of_class(names: Sequence[str], folder: Path) -> list[str]:
 
 @field("metric key: network", raw=True)
 def key_of_network(names: Sequence[str], folder: Path) -> list[str]:
-    return refused(depth_keys(names), names)
+    return refused(network_keys("depth", names), names)
 
 
 @field("class handed over", raw=True)

@@ -20,6 +20,7 @@ from support.runs import TINY, Tracked
 WORDS = tuple(word for word in TINY if not word.startswith("backbone="))
 QUICK = ("metrics=[neighbours]", "uncertainty.permutations=20")
 SWEEP = ("-m", *WORDS, *QUICK, "backbone=squeezenet1_0,resnet18", "layer=stage2,last_conv")
+ACROSS = {"across.html", "across.png", "across.csv", "across.md"}
 FILES = {"comparison.html", "comparison.png", "comparison.csv", "comparison.md", "depth.png", "depth.svg"}
 
 
@@ -61,6 +62,38 @@ def test_a_sweep_ends_with_a_verdict_and_compare_gives_it_again(program: Program
     assert (anew / "comparison.csv").read_bytes() == (folder / "comparison.csv").read_bytes()
     by_folder = program("compare", str(folder), cwd=tmp_path)
     assert sentence in by_folder.stdout, by_folder.stderr
+
+
+def test_a_sweep_over_data_sets_ends_with_one_ranking_and_compare_across_gives_it_again(
+    program: Program, tmp_path: Path
+) -> None:
+    words = [word for word in WORDS if not word.startswith(("dataset.num_classes", "reducer"))]
+    done = program(
+        "-m", *words, *QUICK, "reducer=none", "backbone=squeezenet1_0,resnet18", "dataset.num_classes=2,3,4",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "3 data sets are fewer than 10" in done.stdout
+    parent, *children = sorted(Tracked(tmp_path).runs(), key=lambda r: "mlflow.parentRunId" in r.data.tags)
+    (folder,) = tmp_path.glob("mlruns/_hydra/sweeps/*")
+    kept = Tracked(tmp_path).artifacts(parent)
+    assert set(kept) >= ACROSS
+    assert all(kept[name].read_bytes() == (folder / name).read_bytes() for name in ACROSS)
+    assert parent.data.tags["mlflow.note.content"].startswith("# 2 networks over 3 data sets")
+    assert {"rank/resnet18", "score/squeezenet1_0"} <= set(parent.data.metrics)
+
+    again = program("compare", "--across", "frostmark", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    (anew,) = tmp_path.glob("mlruns/_hydra/comparisons/*")
+    assert (anew / "across.csv").read_bytes() == (folder / "across.csv").read_bytes()
+    newest = Tracked(tmp_path).runs()[-1]
+    assert set(Tracked(tmp_path).artifacts(newest)) == ACROSS
+    assert newest.data.metrics == {k: v for k, v in parent.data.metrics.items() if not k.startswith("depth/")}
+
+    both = [run.info.run_id for run in children if run.data.params["dataset.num_classes"] != "4"]
+    side_by_side = program("compare", "--across", *both, cwd=tmp_path)
+    assert side_by_side.returncode == 0, side_by_side.stderr
+    assert "There is no ranking: all 2 networks were run on 2 data sets" in side_by_side.stdout
 
 
 @pytest.mark.slow

@@ -127,8 +127,8 @@ def test_exported_and_read_again_all_numbers_are_equal_to_the_bit(
         }
         for tag in ("backbone", "dataset", "dataset_fingerprint", "label_digest", "group_digest"):
             assert other.tags[tag] == run.tags[tag], tag
-        for split, shown in run.shown().items():
-            np.testing.assert_array_equal(other.shown()[split].coordinates, shown.coordinates)
+        for split, shown in run.shown.items():
+            np.testing.assert_array_equal(other.shown[split].coordinates, shown.coordinates)
 
 
 def test_a_networks_rows_exported_and_read_again_are_those_of_the_run(program: Program, tmp_path: Path) -> None:

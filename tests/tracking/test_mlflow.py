@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostmark.errors import Terminated, TrackingError
+from frostmark.errors import ConfigError, Terminated, TrackingError
 from frostmark.tracking.machine import PROCESS_TAG
 from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import without_secrets
+from support.environment import environment
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +128,30 @@ def test_runs_that_were_left_open_are_closed_by_the_next_start(tmp_path: Path) -
     found = {name: client.get_run(run).info.status for name, run in
              {"left": left, "mine": mine, "elsewhere": elsewhere, "recycled": recycled}.items()}  # fmt: skip
     assert found == {"left": "KILLED", "mine": "RUNNING", "elsewhere": "RUNNING", "recycled": "KILLED"}
+
+
+def test_an_experiment_that_was_deleted_stays_deleted(tmp_path: Path) -> None:
+    store = MlflowStore.local(tmp_path / "mlruns", "frostmark")
+    store.connect()
+    run_id = store.start("x", {})
+    store._client().delete_experiment(store.experiment_id)
+    for again in (MlflowStore.local(tmp_path / "mlruns", "frostmark"), MlflowStore(store.uri, "frostmark")):
+        with pytest.raises(ConfigError, match="'frostmark' was deleted") as told:
+            again.connect()
+    assert store._client().get_run(run_id).info.lifecycle_stage == "deleted"
+    command = "mlflow experiments restore" + told.value.fix.rpartition("mlflow experiments restore")[2]
+    subprocess.run([sys.executable, "-m", *command.split()], check=True, env=environment(MLFLOW_TRACKING_URI=store.uri))
+    MlflowStore.local(tmp_path / "mlruns", "frostmark").connect()
+
+
+def test_a_database_of_another_version_comes_with_the_way_out(tmp_path: Path) -> None:
+    MlflowStore.local(tmp_path / "mlruns", "frostmark").connect()
+    moved = tmp_path / "moved" / "mlruns"  # another address, for which this process has no client yet
+    moved.parent.mkdir()
+    (tmp_path / "mlruns").rename(moved)
+    with sqlite3.connect(moved / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '0584bdc529eb'")
+    database.close()
+    with pytest.raises(TrackingError, match="of another version of MLflow") as told:
+        MlflowStore.local(moved, "frostmark").connect()
+    assert f"mlflow db upgrade sqlite:///{moved}/mlflow.db" in told.value.fix

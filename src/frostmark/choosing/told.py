@@ -1,7 +1,6 @@
 """A race in words: its sentence, the table of its rounds, and what it cost.
 
-sentence(race), spending(race, minutes), markdown(race, absent, fetch, minutes)
-rounds_csv(race)
+sentence(race), spending(race, minutes), rounds_csv(race)
 """
 
 from __future__ import annotations
@@ -82,15 +81,6 @@ def notes(race: Race, absent: Sequence[Absent], fetch: str) -> list[str]:
     skipped = [f"skipped: {one.title}; missing here: {one.why}" for one in absent]
     failed = [f"failed: {title}; {problem}" for title, problem in race.failed.items()]
     return [*skipped, *([f"fetch the missing weights where there is a network: {fetch}"] if absent else []), *failed]
-
-
-def markdown(race: Race, absent: Sequence[Absent], fetch: str, minutes: float) -> str:
-    """The race in one page."""
-    rows = [HEAD, tuple("---" for _ in HEAD), *lines(race.rounds)]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
-    told = "\n".join(f"- {note}" for note in notes(race, absent, fetch))
-    parts = [f"**{sentence(race)}**", table, spending(race, minutes), told]
-    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def rounds_csv(race: Race) -> str:

@@ -21,20 +21,23 @@ from frostmark.benchmark.sampled import Plan
 from frostmark.benchmark.tracked import open_store
 from frostmark.choosing.entering import Absent, Entrant, enter, refuse_too_few
 from frostmark.choosing.race import Clock, Race, Round, run_race
-from frostmark.choosing.told import HEAD, line, lines, markdown, notes, rounds_csv, sentence, spending
+from frostmark.choosing.told import HEAD, line, lines, notes, rounds_csv, sentence, spending
 from frostmark.cli.console import console, print_sweep
 from frostmark.cli.job import job_at
 from frostmark.cli.program import program
-from frostmark.cli.sweep import finish, parent_of
+from frostmark.cli.sweep import finish, parent_of, to_go_on_with
 from frostmark.cli.under_way import Sweep, announce
 from frostmark.config.candidates import read_candidates
 from frostmark.config.compose import composed
 from frostmark.config.words import conf_dir
 from frostmark.errors import DataError
 from frostmark.names import visible
-from frostmark.results.outcome import SweepRecord, unfinished
+from frostmark.results.lease import Lease
+from frostmark.results.markdown import plain, table
+from frostmark.results.outcome import SweepRecord
 from frostmark.results.progress import ProgressLine
 from frostmark.results.terminal import cell
+from frostmark.tracking.machine import this_process
 from frostmark.tracking.tracker import without_secrets
 
 PAGE, ROUNDS = "choice.md", "rounds.csv"
@@ -113,16 +116,17 @@ def _opened(asked: ChoiceAsked, entrants: Sequence[Entrant]) -> Sweep:
     """The folder, the record and the parent run; those of the same choice that did not end go on."""
     config = entrants[0].samples.config
     folder = config.mlruns / "_hydra" / "sweeps" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
-    before = unfinished(folder.parent, asked.typed)
-    if before is not None:
-        print(f"Going on with the choice in {visible(str(before.folder))}.", file=sys.stderr)
+    before = to_go_on_with(folder.parent, asked.typed, "choice")
     store = open_store(config.tracking, config.mlruns)
     choices = " ".join(asked.typed)
     run_id = None if store is None else parent_of(store, f"choice · {' '.join(asked.typed[1:])}", choices, before)
     folder.mkdir(parents=True)
-    SweepRecord.begin(folder, asked.typed, len(entrants), run_id, None if before is None else before.folder)
+    lease = Lease(folder)
+    lease.take()
+    earlier = None if before is None else before.folder
+    SweepRecord.begin(folder, asked.typed, len(entrants), run_id, this_process(), earlier)
     announce(folder)
-    return Sweep(folder, config.mlruns, choices, None, store, run_id, config.tracking.uri)
+    return Sweep(folder, config.mlruns, choices, None, store, run_id, config.tracking.uri, lease)
 
 
 def _raced(entrants: Sequence[Entrant], clock: Clock) -> Race:
@@ -143,7 +147,7 @@ def _report(race: Race, asked: ChoiceAsked, sweep: Sweep) -> None:
     record = SweepRecord.read(sweep.folder)
     assert record is not None, "it was just written"
     before = None if record.continues is None else Path(record.continues)
-    SweepRecord.begin(sweep.folder, record.choices, len(race.left), record.run_id, before)
+    SweepRecord.begin(sweep.folder, record.choices, len(race.left), record.run_id, record.process, before)
     for number, entrant in enumerate(race.left):
         with ProgressLine() as progress:
             progress(f"{entrant.title}: the train images that the race left out")
@@ -159,7 +163,7 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     if finished.outcomes:
         print_sweep(finished)
     spent = clock.spent
-    page = markdown(race, absent, asked.fetch, spent)
+    page = choice_markdown(race, absent, asked.fetch, spent)
     files = [sweep.folder / PAGE, sweep.folder / ROUNDS]
     for file, text in zip(files, (page, rounds_csv(race)), strict=True):
         file.write_text(text, encoding="utf-8")
@@ -182,12 +186,19 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     return finished.code
 
 
+def choice_markdown(race: Race, absent: Sequence[Absent], fetch: str, minutes: float) -> str:
+    """The race in one page."""
+    told = "\n".join(f"- {plain(note)}" for note in notes(race, absent, fetch))
+    parts = [f"**{plain(sentence(race))}**", table(HEAD, lines(race.rounds)), plain(spending(race, minutes)), told]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
 def rounds_table(race: Race) -> Table:
     """One line per round."""
-    table = Table(box=box.SIMPLE_HEAD, title=cell(f"By {race.plan.decider} on train"), title_style="bold")
-    table.title_justify = "left"
+    shown = Table(box=box.SIMPLE_HEAD, title=cell(f"By {race.plan.decider} on train"), title_style="bold")
+    shown.title_justify = "left"
     for column in HEAD:
-        table.add_column(column, justify="right" if column in ("images", "in the race", "accuracy") else "left")
+        shown.add_column(column, justify="right" if column in ("images", "in the race", "accuracy") else "left")
     for row in lines(race.rounds):
-        table.add_row(*map(cell, row))
-    return table
+        shown.add_row(*map(cell, row))
+    return shown

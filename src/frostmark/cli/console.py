@@ -18,6 +18,8 @@ from rich.table import Table
 from frostmark.benchmark.result import Result
 from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
+from frostmark.comparison.across import AcrossSets
+from frostmark.comparison.across_files import across_table
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.tables import ranking_table
@@ -111,6 +113,9 @@ def print_sweep(finished: Finished) -> None:
         print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))
     elif finished.not_compared:
         print(visible(f"No comparison: {finished.not_compared}"))
+    if finished.across is not None:
+        print_across(finished.across)
+        print(visible(f"Over the data sets: {finished.folder / 'across.html'}"))
     root = str(finished.mlruns.parent)
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"
@@ -134,6 +139,17 @@ def differing(outcomes: Sequence[Outcome]) -> list[str]:
     words = [o.job.split() for o in outcomes]
     shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set()
     return [" ".join(w for w in job if w not in shared) for job in words]
+
+
+def print_across(across: AcrossSets) -> None:
+    """The ranking over data sets, or why there is none."""
+    terminal = console()
+    terminal.print()
+    terminal.print(across_table(across))
+    terminal.print(cell(across.sentence), style="bold", soft_wrap=True)
+    for note in across.notes:
+        terminal.print(cell(f"Note: {note}"), soft_wrap=True)
+    terminal.print()
 
 
 def print_comparison(compared: Compared) -> None:

@@ -29,10 +29,15 @@ from frostmark.errors import ConfigError, nearest
 OVERRIDE_MARKS = ("=", "~", "+")
 
 TAKE_VALUES = {
-    "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path", "-c", "--cfg", "-p", "--package", "--info",
-    "-i", "--experimental-rerun",
+    "-cd", "--config-dir", "-cn", "--config-name", "-c", "--cfg", "-p", "--package", "--info", "-i",
 }  # fmt: skip
 """The only options of Hydra whose value is a word of its own."""
+
+OPTIONS = TAKE_VALUES | {
+    "-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc",
+    "--shell-completion",
+}  # fmt: skip
+"""The options of Hydra that may be used: --experimental-rerun runs what a pickle says, --config-path may import."""
 
 VERBOSE = ("-v", "--verbose")
 """The short way to say ``output=full``."""
@@ -52,6 +57,7 @@ def through_hydra(arguments: list[str]) -> int:
         Exception: what ended the one benchmark.
     """
     arguments = ["output=full" if word in VERBOSE else word for word in arguments]
+    refuse_other_options(arguments)
     _refuse_unknown_words(arguments)
     _refuse_two_modes(arguments)
     sys.argv[1:] = _options_first(with_paths(_of_rows(arguments), _own_folder(arguments)))
@@ -119,6 +125,19 @@ def _own_folder(arguments: list[str]) -> Path | None:
 def _options_first(arguments: list[str]) -> list[str]:
     """The same words as Hydra's parser takes them: ``a=1 -m b=2`` would be refused as two groups of overrides."""
     return [word for word, _ in sorted(_kinds(arguments), key=lambda kind: not kind[1])]  # otherwise in their order
+
+
+def refuse_other_options(arguments: list[str]) -> None:
+    """Whatever Hydra's parser might take for an option but ours: it takes beginnings of words, too.
+
+    Raises:
+        ConfigError: of the first one.
+    """
+    for word in arguments:
+        name = word.partition("=")[0] if word.startswith("--") else word.removesuffix("=")
+        if word.startswith("-") and name not in OPTIONS:
+            own = "; for YAMLs of your own --config-dir" if name in ("-cp", "--config-path") else ""
+            raise ConfigError(f"the option {word} is not allowed", fix=f"leave it out{own}; --help tells more")
 
 
 def _refuse_unknown_words(arguments: list[str]) -> None:

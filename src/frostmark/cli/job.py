@@ -76,7 +76,7 @@ def job_at(config: DictConfig, folder: Path, choices: str, *, apart: bool = Fals
     if apart:
         with a_device(sweep_folder(), number) as device:
             if device is not None:
-                print(f"  {visible(choices)}: on {device}", file=sys.stderr, flush=True)
+                print(f"  #{number}: on {device}", file=sys.stderr, flush=True)
             run_apart(work_of_job, config, folder, choices)
     else:
         work_of_job(config, folder, choices)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 
 from frostmark import __version__
 from frostmark.cli import signals
 from frostmark.cli.leaving import imported, leave, loading, start
 from frostmark.cli.problems import exit_code
 from frostmark.cli.program import command, commands
+from frostmark.cli.streams import prepare
+from frostmark.errors import ConfigError
 
 TELLING = {
     "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc",
@@ -28,6 +31,7 @@ warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated
 
 def main() -> None:
     """Entry of ``python run.py``, of ``frostmark`` and of ``python -m frostmark``."""
+    prepare()
     start()
     signals.install()
     leave(exit_code(lambda: _run(sys.argv[1:])))
@@ -37,6 +41,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["--version"]:
         print(f"frostmark {__version__}")
         return 0
+    _refuse_no_folder()
     if not TELLING & set(arguments):
         loading()
     if arguments and arguments[0] in commands():
@@ -46,3 +51,12 @@ def _run(arguments: list[str]) -> int:
     from frostmark.cli.entry import through_hydra  # Hydra, which no command but some needs
 
     return through_hydra(arguments)
+
+
+def _refuse_no_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as problem:
+        raise ConfigError(
+            "the folder that this was started in was removed", fix="cd; cd <a folder that is there>"
+        ) from problem

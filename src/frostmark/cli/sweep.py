@@ -23,16 +23,21 @@ from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
+from frostmark.comparison.across import AcrossSets, across_of
+from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
-from frostmark.comparison.runs import Run
-from frostmark.comparison.tracked import compare_links, log_comparison
+from frostmark.comparison.runs import read_all
+from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.config.explain import explained
 from frostmark.config.schema import Config, Tracking
 from frostmark.errors import ConfigError, TrackingError
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
-from frostmark.results.outcome import Outcome, SweepRecord, outcomes, unfinished
+from frostmark.results.lease import Lease
+from frostmark.results.markdown import code, plain
+from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, outcomes
 from frostmark.results.progress import ProgressLine
+from frostmark.tracking.machine import another_alive, this_process
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import Status, status_of, without_secrets
 
@@ -90,22 +95,33 @@ def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device])
     store = open_store(tracking, mlruns)
     words = [without_secrets(word) for word in (*config.hydra.overrides.task, *config.hydra.overrides.hydra)]
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
-    before = unfinished(folder.parent, words)
-    if before is not None:
-        print(
-            f"Going on with the sweep in {visible(str(before.folder))}: what finished there is not done again.",
-            file=sys.stderr,
-        )
+    before = to_go_on_with(folder.parent, words)
     swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
     run_id = None if store is None else parent_of(store, f"sweep · {swept}", choices, before)
-    SweepRecord.begin(folder, words, len(jobs) or None, run_id, before.folder if before is not None else None)
+    lease = Lease(folder)
+    lease.take()
+    earlier = before.folder if before is not None else None
+    SweepRecord.begin(folder, words, len(jobs) or None, run_id, this_process(), earlier)
     # Known from here on: whatever happens now, the parent run is closed.
-    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri)
+    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri, lease)
     passes = announce_layers(folder, config, jobs)
     if devices:
         announce_devices(folder, devices)
         current_call().order = first_of_each(passes)
     announce(folder)
+
+
+def to_go_on_with(sweeps: Path, words: Sequence[str], what: str = "sweep") -> SweepRecord | None:
+    """The sweep of the same words that was left without all of its results; none that somebody is at."""
+    before = last_unfinished(sweeps, words)
+    if before is None:
+        return None
+    where = visible(str(before.folder))
+    if before.under_way(another_alive):
+        print(f"Somebody is at the {what} of the same words in {where}: this is a new one.", file=sys.stderr)
+        return None
+    print(f"Going on with the {what} in {where}: what finished there is not done again.", file=sys.stderr)
+    return before
 
 
 def parent_of(store: MlflowStore, title: str, choices: str, before: SweepRecord | None) -> str:
@@ -127,6 +143,7 @@ class Finished:
         folder, mlruns, uri: where everything is.
         compared: what its runs say side by side; None of fewer than two.
         not_compared: why there is no comparison, where one could be expected.
+        across: the networks over the data sets; None of one data set or one network.
     """
 
     outcomes: list[Outcome]
@@ -138,6 +155,7 @@ class Finished:
     uri: str | None
     compared: Compared | None
     not_compared: str
+    across: AcrossSets | None
 
 
 def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
@@ -147,28 +165,45 @@ def finish(sweep: Sweep, stopped: BaseException | None) -> Finished:
         stopped: what ended the sweep before its time, if anything did.
     """
     withdraw()
+    if sweep.lease is not None:
+        sweep.lease.give_back()
     ended = outcomes(sweep.folder)
     code = max((1 if o.code is None else o.code for o in ended), default=0)
     interrupted = stopped is not None and status_of(type(stopped)) == "KILLED"
     compared, why = (None, "the sweep was interrupted") if interrupted else _compare(sweep, ended)
+    across, files = (None, []) if compared is None else _rank(sweep, ended)
     status = status_of(type(stopped)) if stopped is not None else "FAILED" if code else "FINISHED"
     link = None
     try:
-        link = _close_parent(sweep, status, ended, compared)
+        link = _close_parent(sweep, status, ended, compared, across, files)
     except TrackingError as problem:  # the table of the jobs is still worth printing
         code = max(code, tell(problem).code)
-    return Finished(ended, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri, compared, why)
+    return Finished(ended, code, sweep.run_id, link, sweep.folder, sweep.mlruns, sweep.uri, compared, why, across)
 
 
-def _close_parent(sweep: Sweep, status: Status, ended: Sequence[Outcome], compared: Compared | None) -> str | None:
-    """Log the comparison and how each job ended with the parent run, and close it; its place in MLflow's pages."""
+def _close_parent(
+    sweep: Sweep,
+    status: Status,
+    ended: Sequence[Outcome],
+    compared: Compared | None,
+    across: AcrossSets | None,
+    files: Sequence[Path],
+) -> str | None:
+    """Log what the jobs say together and how each ended with the parent run, close it; its place in MLflow's pages.
+
+    Args:
+        files: of the ranking over data sets.
+    """
     if sweep.store is None or sweep.run_id is None:
         return None
-    jobs = "\n".join(f"- {o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended)
-    note = f"`{sweep.choices}`\n\n{jobs}"
+    told = [f"{o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended]
+    note = "\n\n".join([code(sweep.choices), "\n".join(f"- {plain(line)}" for line in told)])
     if compared is not None:
         log_comparison(sweep.store, sweep.run_id, compared)
         note = f"{compared.markdown}\n\n{note}"
+    if across is not None:
+        log_across(sweep.store, sweep.run_id, across, files)
+        note = f"{across_markdown(across, '')}\n\n{note}"
     sweep.store.finish(sweep.run_id, status, {"mlflow.note.content": note})
     return sweep.store.link(sweep.run_id)
 
@@ -179,13 +214,27 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
     if len(folders) < 2:
         return None, ""
     try:
-        runs = [Run.read(folder, run_id) for folder, run_id in folders]
+        runs, left_out = read_all(folders)
         missing = [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
         if sweep.jobs is not None and len(ended) < sweep.jobs:
             missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
         links = compare_links(sweep.store, runs)
-        about = About(missing, (), links, f"-m {sweep.choices}")
+        about = About(missing, left_out, links, f"-m {sweep.choices}")
         with ProgressLine() as progress:
             return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
     except Exception as error:  # the jobs themselves are done, and their table is still worth printing
         return None, explained(error).problem
+
+
+def _rank(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[AcrossSets | None, list[Path]]:
+    """The networks over the data sets of the jobs that finished, and its files; nothing of one data set or network."""
+    try:
+        runs, _ = read_all((Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder is not None)
+        if len({run.tags.get("dataset_fingerprint") for run in runs}) < 2:
+            return None, []
+        across = across_of(runs)
+        return across, write_across(across, sweep.folder, f"-m {sweep.choices}")
+    except Exception as error:  # as above: the jobs are done
+        if not isinstance(error, ConfigError):
+            tell(error)
+        return None, []

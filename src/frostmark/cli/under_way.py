@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from frostmark.results.lease import Lease
+
 if TYPE_CHECKING:
     from frostmark.tracking.mlflow import MlflowStore
 
@@ -32,6 +34,7 @@ class Sweep:
         choices: what was typed, without secrets.
         jobs: how many there are, None if nobody knows beforehand.
         store, run_id, uri: where it is tracked, None if it is not.
+        lease: tells other processes that somebody is at it.
     """
 
     folder: Path
@@ -41,6 +44,7 @@ class Sweep:
     store: MlflowStore | None
     run_id: str | None
     uri: str | None
+    lease: Lease | None = None
 
 
 @dataclass

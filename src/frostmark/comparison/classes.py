@@ -44,7 +44,11 @@ def class_differences(verdict: Verdict) -> ClassDifferences | None:
     known = [(c, matrix) for c in verdict.contenders if (matrix := c.run.confusability) is not None]
     if len(known) < 2 or len(known[0][0].run.classes) < 3:
         return None
-    (one, first), (other, second) = known[:2]
+    one, first = known[0]
+    alike = [(c, matrix) for c, matrix in known[1:] if c.run.classes == one.run.classes]
+    if not alike:
+        return None
+    other, second = alike[0]
     names, classes = (one.name, other.name), one.run.classes
     order = tuple(int(c) for c in similarity_order(first))
     sentences = tuple(separates_better(first, second, names, classes))

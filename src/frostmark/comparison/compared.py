@@ -79,7 +79,7 @@ def compare_runs(
     """
     groups = comparable(runs)
     if not groups or len(groups[0].runs) < 2:
-        raise ConfigError(f"nothing can be compared: {_why_not(groups)}", fix=_FIX)
+        raise ConfigError("\n".join([f"nothing can be compared: {_why_not(groups)}", *about.remarks]), fix=_FIX)
     about = replace(about, remarks=[*about.remarks, *_set_apart(groups)])
     parts: list[Comparison] = []
     files: list[Path] = []

@@ -6,6 +6,7 @@ pair.told, pair.words               # True, "+2.9 points (95% CI +1.2 to +4.6; p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,3 +139,24 @@ def headlines_of(group: Group, rule: Rule) -> list[Headline]:
         return group.compares(key) and all(key in run.values for run in group.runs)
 
     return [Headline(name, kind) for name, kind in ranked(group.kinds, rule, has)]
+
+
+def best_layers(group: Group, choosing: Headline | None) -> dict[str, int]:
+    """Network → position of the run that stands for it.
+
+    Args:
+        choosing: by whose value on train, each image predicted without itself; without one the first layer counts.
+    """
+    of_network: dict[str, list[int]] = {}
+    for position, name in enumerate(group.names):
+        of_network.setdefault(name, []).append(position)
+
+    def score(position: int) -> float:
+        return -np.inf if choosing is None else group.runs[position].values[choosing.train_key]
+
+    return {name: max(those, key=score) for name, those in of_network.items()}
+
+
+def choosing_of(group: Group, shared: Sequence[Headline]) -> Headline | None:
+    """The headline by whose train value layers are chosen: the first that all runs have."""
+    return next((h for h in shared if all(h.train_key in run.values for run in group.runs)), None)

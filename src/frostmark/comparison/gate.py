@@ -119,6 +119,8 @@ def gate_of(run: Run, baseline: Run, margin: float, asked: Asked = AS_MADE) -> G
             "the runs have no hits of their test images in common", fix="run both with metrics=[linear,neighbours]"
         )
     hits, groups = run.outcomes[headline.hits], run.groups.get("test")
+    if headline.kind.balanced and "test" not in run.labels:
+        raise ConfigError(f"{run.title} does not hold the classes of its test images", fix="decide.balanced=false")
     weights = class_weights(run.labels["test"]) if headline.kind.balanced else None
     count = None if groups is None else count_groups(groups)
     why = "" if count is None else why_too_few(count)

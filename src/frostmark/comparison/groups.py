@@ -98,7 +98,7 @@ def comparable(runs: Sequence[Run]) -> list[Group]:
         alike.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
     groups = sorted((list(group.values()) for group in alike.values()), key=len, reverse=True)
     return [
-        Group(tuple(same[-1] for same in group), _names([same[-1] for same in group]), _layers(group))
+        Group(tuple(same[-1] for same in group), network_names([same[-1] for same in group]), _layers(group))
         for group in groups
     ]
 
@@ -128,10 +128,11 @@ def _preprocessed(tags: Mapping[str, str], sizes: Sequence[str]) -> str:
     return f"{known} to {' or '.join(sizes)} pixels" if sizes else f"preprocessed {known}"
 
 
-def _names(runs: Sequence[Run]) -> tuple[str, ...]:
+def network_names(runs: Sequence[Run]) -> tuple[str, ...]:
     """Of every run the tags that tell its network from the others', the backbone always among them.
 
-    Beside trained networks an untrained one is called so.
+    Beside trained networks an untrained one is called so. Runs of several data sets may be named together: a network
+    has one name in all of them.
     """
     telling = [tag for tag in NAMING if tag == "backbone" or _differ_within_backbone(runs, tag)]
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
@@ -144,7 +145,7 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _with_digests(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
     """Names that several networks share, with the beginning of their weights' digest: two checkpoints ``last.ckpt``."""
-    digests: dict[tuple[str, str], set[str]] = {}
+    digests: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     for name, run in zip(names, runs, strict=True):
         digests.setdefault((name, _part(run)), set()).add(run.tags.get("weights_digest", ""))
     several = {name for (name, _), of in digests.items() if len(of) > 1}
@@ -154,15 +155,21 @@ def _with_digests(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
     )
 
 
-def _part(run: Run) -> str:
-    """What a digest of weights is of: of rows made elsewhere each layer has its own."""
-    return run.tags.get("node", "") if "rows_kind" in run.tags else ""
+def _part(run: Run) -> tuple[str, ...]:
+    """What a digest of weights is of: of rows made elsewhere each layer of each data set has its own."""
+    return (run.tags.get("node", ""), _images(run)) if "rows_kind" in run.tags else ()
+
+
+def _images(run: Run) -> str:
+    return run.tags.get("dataset_fingerprint", "")
 
 
 def _differ_within_backbone(runs: Sequence[Run], tag: str) -> bool:
-    of_backbone: dict[str, set[str]] = {}
+    """Whether a tag differs among the runs of a backbone; other than weights, on the same images."""
+    of_backbone: dict[tuple[str, str], set[str]] = {}
     for run in runs:
-        of_backbone.setdefault(run.backbone, set()).add(run.tags.get(tag, ""))
+        anywhere = tag == "weights" and "rows_kind" not in run.tags
+        of_backbone.setdefault((run.backbone, "" if anywhere else _images(run)), set()).add(run.tags.get(tag, ""))
     return any(len(values) > 1 for values in of_backbone.values())
 
 

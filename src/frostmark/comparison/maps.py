@@ -49,7 +49,7 @@ class AlignedMaps:
     @classmethod
     def of(cls, group: Group, order: Sequence[int]) -> AlignedMaps | None:
         """The maps of the runs, in ``order``, at most :data:`MAX_MAPS`; None if no run has one."""
-        shown = {n: group.runs[n].shown() for n in order[:MAX_MAPS]}
+        shown = {n: group.runs[n].shown for n in order[:MAX_MAPS]}
         with_map = [n for n in shown if {"train", "test"} <= shown[n].keys()]
         if not with_map:
             return None

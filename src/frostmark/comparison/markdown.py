@@ -13,8 +13,7 @@ from frostmark.comparison.groups import Group
 from frostmark.comparison.paired import Basis
 from frostmark.comparison.tables import Grid, agreements, layers, pairs, provenance, ranking
 from frostmark.comparison.verdict import Verdict
-from frostmark.names import visible_lines
-from frostmark.results.markdown import plain, table
+from frostmark.results.markdown import code, plain, table
 
 HOW = (
     "Of each network one layer stands for it: the best on train by the metric that decides, each train image predicted "
@@ -55,19 +54,13 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         "## Every layer\n\n" + _markdown(layers(group, verdict)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
         "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
-        _code(about.command) if about.command else "",
+        code(about.command) if about.command else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _markdown(grid: Grid) -> str:
-    head, lines = grid
-    return table(head, [[plain(cell) for cell in line] for line in lines])
-
-
-def _code(text: str) -> str:
-    """In one line: after an empty one Markdown would read on as text."""
-    return f"`{' '.join(visible_lines(text).replace('`', ' ').split())}`"
+    return table(*grid)
 
 
 def _listing(word: str, lines: Sequence[str]) -> str:

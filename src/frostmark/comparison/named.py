@@ -9,15 +9,18 @@ anew; of other names the comparison gets a run of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from frostmark.comparison.about import About
+from frostmark.comparison.across import AcrossSets, across_of
+from frostmark.comparison.across_files import across_markdown, write_across
 from frostmark.comparison.compared import Compared, compare_runs
 from frostmark.comparison.deciding import AS_MADE, Asked
-from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, Run
-from frostmark.comparison.tracked import compare_links, log_comparison
+from frostmark.comparison.files import AGAIN
+from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, WITHOUT_PICTURES, Run, read_all
+from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
 from frostmark.results.outcome import outcomes
@@ -30,14 +33,14 @@ class _Named:
     """What one name stands for.
 
     Attributes:
-        missing: jobs without a result, and why.
         left_out: runs that cannot be read, and why.
+        missing: jobs without a result, and why.
         parent: the run of the sweep, if the name is one.
     """
 
     runs: list[Run]
-    missing: Sequence[str] = ()
     left_out: Sequence[str] = ()
+    missing: Sequence[str] = ()
     parent: str | None = None
 
 
@@ -62,6 +65,38 @@ def compare_named(
         return _compare(names, mlruns, open_store, asked, progress)
 
 
+def rank_named(
+    names: Sequence[str],
+    mlruns: Path,
+    open_store: Callable[[], RunStore],
+    asked: Asked = AS_MADE,
+) -> tuple[AcrossSets, Path, str | None]:
+    """Rank the networks of all runs that ``names`` stand for over their data sets; arguments and errors as above.
+
+    Where a name is of the store, the ranking gets a run of its own there.
+    """
+    folder = _folder(mlruns)
+    with ProgressLine() as progress:
+        tracked = _asked(names, open_store)
+        named = _read(names, tracked, folder / "runs", progress, pictures=False)
+        progress("ranking the networks over the data sets")
+        across = across_of([run for of in named for run in of.runs], asked)
+        told = [*(f"missing: {line}" for of in named for line in of.missing), *(n for of in named for n in of.left_out)]
+        across = replace(across, notes=(*across.notes, *told))
+        command = f"compare --across {' '.join([*names, *asked.words])}"
+        files = write_across(across, folder, command)
+    if tracked is None:
+        return across, folder, None
+    run_id = tracked.start(f"across · {' '.join(names)}"[:250], {"compares": " ".join(names)})
+    log_across(tracked, run_id, across, files)
+    tracked.finish(run_id, "FINISHED", {"mlflow.note.content": across_markdown(across, command)})
+    return across, folder, tracked.link(run_id)
+
+
+def _folder(mlruns: Path) -> Path:
+    return mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+
+
 def _compare(
     names: Sequence[str],
     mlruns: Path,
@@ -69,7 +104,7 @@ def _compare(
     asked: Asked,
     progress: Callable[[str], None],
 ) -> tuple[Compared, Path, str | None]:
-    folder = mlruns / "_hydra" / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+    folder = _folder(mlruns)
     tracked = _asked(names, open_store)
     named = _read(names, tracked, folder / "runs", progress)
     runs = [run for of in named for run in of.runs]
@@ -103,51 +138,56 @@ def _asked(names: Sequence[str], open_store: Callable[[], RunStore]) -> RunStore
     return None if all(Path(name).is_dir() for name in names) else open_store()
 
 
-def _read(names: Sequence[str], tracked: RunStore | None, into: Path, progress: Callable[[str], None]) -> list[_Named]:
+def _read(
+    names: Sequence[str],
+    tracked: RunStore | None,
+    into: Path,
+    progress: Callable[[str], None],
+    *,
+    pictures: bool = True,
+) -> list[_Named]:
+    """What the names stand for; without ``pictures`` the numbers alone are fetched."""
     named: list[_Named] = []
     for name in names:
         progress(f"reading {name}")
         if tracked is None or Path(name).is_dir():
             named.append(_of_folder(Path(name)))
         else:
-            named.append(_of_store(tracked, name, into))
+            named.append(_of_store(tracked, name, into, pictures=pictures))
+    left_out = [line for of in named for line in of.left_out]
+    if left_out and not any(of.runs for of in named):
+        raise DataError(left_out[0].removeprefix("left out: "), fix=AGAIN)
     return named
 
 
 def _of_folder(folder: Path) -> _Named:
     """The runs in the folder of a sweep or of one run, and the jobs without a result."""
-    if (folder / FILE).is_file():
-        return _Named([Run.read(folder)])
+    if (folder / FILE).exists():
+        return _Named(*read_all([(folder, None)]))
     ended = outcomes(folder)
     if not ended:
         raise ConfigError(
             f"{folder} holds no run and no sweep", fix="a folder below mlruns/_hydra/runs or mlruns/_hydra/sweeps"
         )
-    runs = [Run.read(Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder]
-    return _Named(runs, missing=[f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
+    runs, left_out = read_all((Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder)
+    return _Named(runs, left_out, [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
 
 
-def _of_store(tracked: RunStore, name: str, into: Path) -> _Named:
+def _of_store(tracked: RunStore, name: str, into: Path, *, pictures: bool) -> _Named:
     """The runs, those that cannot be read (of an earlier version, or without their files), and their parent."""
     ids, parent = tracked.finished(name)
-    runs: list[Run] = []
-    left_out: list[str] = []
-    for run_id in ids:
-        try:
-            runs.append(Run.read(tracked.fetch(run_id, FILES, into), run_id))
-        except DataError as problem:
-            left_out.append(f"left out: {problem.problem}")
-    if not runs and left_out:
-        raise DataError(left_out[0], fix="run the benchmarks again; what is in the store is not extracted anew")
-    _fetch_thumbnails(tracked, runs, into)
-    return _Named(runs, left_out=left_out, parent=parent)
+    files = FILES if pictures else WITHOUT_PICTURES
+    runs, left_out = read_all((tracked.fetch(run_id, files, into), run_id) for run_id in ids)
+    if pictures:
+        _fetch_thumbnails(tracked, runs, into)
+    return _Named(runs, left_out, parent=parent)
 
 
 def _fetch_thumbnails(tracked: RunStore, runs: Sequence[Run], into: Path) -> None:
     """Of the runs whose maps show the same images, the first that kept thumbnails gives them to all."""
     there: set[tuple[str, ...]] = set()
     for run in runs:
-        numbers = [split + of.index.tobytes().hex() for split, of in run.shown().items()]
+        numbers = [split + of.index.tobytes().hex() for split, of in run.shown.items()]
         images = (run.tags.get("dataset_fingerprint", ""), *numbers)
         if run.run_id is not None and numbers and images not in there:
             folder = tracked.fetch(run.run_id, [THUMBNAILS], into)

@@ -46,7 +46,7 @@ def difference_of(one: Run, other: Run, metric: ComparedBy) -> Difference:
     key = metric.key
     value = one.values[key] - other.values[key]
     low = high = p = np.nan
-    if key in one.draws and key in other.draws:
+    if key in one.draws and key in other.draws and len(one.draws[key]) == len(other.draws[key]):
         by_draws = difference(one.draws[key], other.draws[key])
         low, high, p = by_draws.low, by_draws.high, by_draws.p
     if metric.hits is not None and metric.hits in one.outcomes and metric.hits in other.outcomes:

@@ -2,26 +2,24 @@
 
 run = Run.read(Path("mlruns/_hydra/runs/…"))
 run.values["test/neighbours/knn_accuracy"], run.draws["test/separability/silhouette"]
-run.shown()["test"].coordinates, run.confusability
+run.shown["test"].coordinates, run.confusability
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frostmark.comparison.files import arrays_in, damage_told, numbers_in, pairs_in, points_in
 from frostmark.errors import DataError
 from frostmark.metrics.kinds import Kind, kinds_from_dict
 from frostmark.metrics.lookup import known_kinds
-from frostmark.results.record import NUMBERS, SCHEMA
+from frostmark.results.record import NUMBERS
 from frostmark.stats.moments import Array, Float
 
 FILE = NUMBERS
@@ -32,6 +30,9 @@ THUMBNAILS = "maps/thumbnails.npz"
 
 FILES = (FILE, "draws.npz", "embedding.parquet", "pair_variance.csv")
 """What a comparison reads of every run."""
+
+WITHOUT_PICTURES = (FILE, "draws.npz")
+"""What a ranking over data sets reads of every run."""
 
 MAX_MATRIX_CLASSES = 60
 """Classes up to which the matrix of the pairs is read: their table grows with the square."""
@@ -97,30 +98,26 @@ class Run:
         Raises:
             DataError: if they are missing, damaged, or of an earlier version that did not say what it compared.
         """
-        try:
-            record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            _refuse_later(folder, record.get("schema", 0))
-            arrays = _arrays(folder / "draws.npz")
-            return cls(
-                record["title"],
-                record["tags"],
-                tuple(record["classes"]),
-                record["values"],
-                record["undefined"],
+        with damage_told(folder):
+            numbers = numbers_in(folder)
+            arrays = arrays_in(folder / "draws.npz", images_of(numbers["tags"]))
+            run = cls(
+                numbers["title"],
+                numbers["tags"],
+                tuple(numbers["classes"]),
+                numbers["values"],
+                numbers["undefined"],
                 arrays["draws"],
                 arrays["outcomes"],
-                run_id or record["run_id"],
+                run_id or numbers["run_id"],
                 folder,
-                kinds_from_dict(record.get("kinds")) or known_kinds(),
+                kinds_from_dict(numbers["kinds"]) or known_kinds(),
                 arrays["groups"],
                 arrays["labels"],
                 arrays["files"],
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, BadZipFile) as problem:
-            raise DataError(
-                f"the run in {folder} cannot be compared: {type(problem).__name__} in its files: {problem}",
-                fix="run that benchmark again; what is in the store is not extracted anew",
-            ) from problem
+            _ = run.shown, run.confusability  # damage in them is told here, where the run can still be left out
+        return run
 
     @property
     def backbone(self) -> str:
@@ -132,54 +129,37 @@ class Run:
         """The layer as it was asked for."""
         return self.tags.get("layer", "")
 
+    @cached_property
     def shown(self) -> dict[str, ShownImages]:
         """The images of the map by split; empty of a run without a map."""
         path = None if self.folder is None else self.folder / "embedding.parquet"
-        if path is None or not path.is_file():
-            return {}
-        from pyarrow import parquet
-
-        table = parquet.read_table(path)
-        columns: dict[str, Array] = {
-            name: table.column(name).to_numpy() for name in ("split", "index", "label", "x", "y", "neighbours_kept")
-        }
-        splits = dict.fromkeys(columns["split"].tolist())
+        columns = {} if path is None else points_in(path, images_of(self.tags), len(self.classes))
+        splits = dict.fromkeys(columns["split"].tolist()) if columns else {}
         return {str(split): _shown(columns, columns["split"] == split) for split in splits}
 
     @cached_property
     def confusability(self) -> Float | None:
         """(C, C) directional CDNV of the test split, NaN on the diagonal; None where it is not known."""
-        path = None if self.folder is None else self.folder / "pair_variance.csv"
-        classes = len(self.classes)
-        if path is None or not path.is_file() or classes > MAX_MATRIX_CLASSES:
+        if self.folder is None or len(self.classes) > MAX_MATRIX_CLASSES:
             return None
-        matrix = np.full((classes, classes), np.nan)
-        with path.open(newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                if (line["space"], line["split"]) == ("features", "test") and line["directional_cdnv"]:
-                    i, j = int(line["class_i"]), int(line["class_j"])
-                    matrix[i, j] = matrix[j, i] = float(line["directional_cdnv"])
-        return matrix
+        return pairs_in(self.folder / "pair_variance.csv", len(self.classes))
 
 
-def _refuse_later(folder: Path, schema: object) -> None:
-    """Runs of before there was a schema have none: they are read as they are."""
-    if not isinstance(schema, int) or schema > SCHEMA:
-        raise DataError(
-            f"the run in {folder} is of a later version of Frostmark: its {FILE} has schema {schema}, not {SCHEMA}",
-            fix="pip install --upgrade frostmark",
-        )
+def read_all(folders: Iterable[tuple[Path, str | None]]) -> tuple[list[Run], list[str]]:
+    """The runs in ``folders``, each with its identifier in the tracking store, and a line on each that is damaged."""
+    runs: list[Run] = []
+    left_out: list[str] = []
+    for folder, run_id in folders:
+        try:
+            runs.append(Run.read(folder, run_id))
+        except DataError as problem:
+            left_out.append(f"left out: {problem.problem}")
+    return runs, left_out
 
 
-def _arrays(path: Path) -> dict[str, dict[str, Array]]:
-    """What ``draws.npz`` holds, by the first word of each name; nothing where a run has no such file."""
-    kinds: dict[str, dict[str, Array]] = {"draws": {}, "outcomes": {}, "groups": {}, "labels": {}, "files": {}}
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as arrays:
-            for name in arrays.files:
-                kind, _, key = name.partition("/")
-                kinds[kind][key] = arrays[name]
-    return kinds
+def images_of(tags: Mapping[str, str]) -> dict[str, int]:
+    """Split → number of its images."""
+    return {split: int(tags[f"{split}_images"]) for split in ("train", "test")}
 
 
 def _shown(columns: Mapping[str, Array], mine: NDArray[np.bool_]) -> ShownImages:

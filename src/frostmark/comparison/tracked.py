@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
+from frostmark.comparison.across import AcrossSets
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.runs import Run
 from frostmark.tracking.tracker import RunStore
@@ -34,17 +36,30 @@ def log_comparison(tracked: RunStore, run_id: str, compared: Compared) -> None:
     points = {
         (key, round(100 * stop.depth)): stop.value
         for part in compared.parts[:1]
-        for key, stops in zip(depth_keys(list(part.curves)), part.curves.values(), strict=True)
+        for key, stops in zip(network_keys("depth", list(part.curves)), part.curves.values(), strict=True)
         for stop in sorted(stops, key=lambda stop: stop.depth)
     }
     tracked.add_metrics(run_id, [(key, value, step) for (key, step), value in points.items()])
 
 
-def depth_keys(networks: Sequence[str]) -> list[str]:
+def log_across(tracked: RunStore, run_id: str, across: AcrossSets, files: Sequence[Path]) -> None:
+    """Keep a ranking over data sets with a run: its files, and ``rank/<network>`` and ``score/<network>``."""
+    tracked.add_files(run_id, files)
+    if across.ranking is not None:
+        columns = {"rank": across.ranking.mean_rank, "score": across.ranking.mean_score}
+        points = [
+            (key, float(value), 0)
+            for word, values in columns.items()
+            for key, value in zip(network_keys(word, across.networks), values, strict=True)
+        ]
+        tracked.add_metrics(run_id, points)
+
+
+def network_keys(word: str, networks: Sequence[str]) -> list[str]:
     """``depth/<network>`` for each: what MLflow takes for a metric's name, and one for no two of them."""
     keys: list[str] = []
     for name in networks:
-        word = _NOT_IN_KEYS.sub("_", name)[:MAX_KEY].strip(". ") or "_"
-        several = (f"depth/{word}{end}" for end in ("", *(f" {n}" for n in range(2, len(networks) + 2))))
+        part = _NOT_IN_KEYS.sub("_", name)[:MAX_KEY].strip(". ") or "_"
+        several = (f"{word}/{part}{end}" for end in ("", *(f" {n}" for n in range(2, len(networks) + 2))))
         keys.append(next(key for key in several if key not in keys))
     return keys

@@ -19,7 +19,14 @@ from itertools import combinations
 
 import numpy as np
 
-from frostmark.comparison.contenders import Contender, Headline, PairedDifference, headlines_of
+from frostmark.comparison.contenders import (
+    Contender,
+    Headline,
+    PairedDifference,
+    best_layers,
+    choosing_of,
+    headlines_of,
+)
 from frostmark.comparison.deciding import AS_MADE, Asked, rule_of
 from frostmark.comparison.groups import Group
 from frostmark.comparison.paired import Basis, difference_of
@@ -74,7 +81,7 @@ def judge(group: Group, asked: Asked = AS_MADE) -> Verdict:
         return Verdict(f"There is no verdict: {none}.", (), (), {}, None)
     first, *more = shared
     notes += [told for told in [why_other(rule, [(h.name, h.kind) for h in shared])] if told]
-    choosing = next((h for h in shared if all(h.train_key in run.values for run in group.runs)), None)
+    choosing = choosing_of(group, shared)
     chosen = sorted(_chosen(group, choosing), key=lambda choice: -choice[1].values[first.key])
     decisive = _pairs(chosen, [first])
     pairs = (*decisive, *_pairs(chosen, more))
@@ -94,15 +101,8 @@ def _chosen(group: Group, choosing: Headline | None) -> list[tuple[str, Run, int
     """
     if len(set(group.names)) == 1:
         return [(title, run, 1) for title, run in zip(group.titles, group.runs, strict=True)]
-    of_network: dict[str, list[int]] = {}
-    for position, name in enumerate(group.names):
-        of_network.setdefault(name, []).append(position)
-
-    def score(position: int) -> float:
-        return -np.inf if choosing is None else group.runs[position].values[choosing.train_key]
-
-    best = {name: max(those, key=score) for name, those in of_network.items()}
-    return [(group.titles[n], group.runs[n], len(of_network[name])) for name, n in best.items()]
+    best = best_layers(group, choosing)
+    return [(group.titles[n], group.runs[n], group.names.count(name)) for name, n in best.items()]
 
 
 def _pairs(chosen: Sequence[tuple[str, Run, int]], by: Sequence[Headline]) -> list[PairedDifference]:

@@ -115,7 +115,7 @@ def _explain_machine(error: Exception) -> DataError | None:
     where = error.filename or "a file of this run"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DataError(
-            f"the disk is too full to write {where}{_free(where)}",
+            f"the disk is too full to write {where}{_free(error.filename)}",
             fix="make room, or paths.root=<a folder on a larger disk>; the same command then goes on where it stopped",
         )
     return DataError(
@@ -124,6 +124,9 @@ def _explain_machine(error: Exception) -> DataError | None:
     )
 
 
-def _free(where: str | bytes | int) -> str:
-    folder = Path(str(where)).parent
+def _free(where: object) -> str:
+    """What the disk of a file has left; of a write whose file is not known nothing can be said."""
+    if not isinstance(where, str):
+        return ""
+    folder = Path(where).parent
     return f"; {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""

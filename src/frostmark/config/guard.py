@@ -14,8 +14,10 @@ from typing import Any
 
 import hydra._internal.hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from frostmark.errors import ConfigError, FrostmarkError
@@ -64,6 +66,26 @@ class GuardedLoader(ConfigLoaderImpl):
             raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
         refuse_foreign(config)
         return config
+
+    def _process_config_searchpath(
+        self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository
+    ) -> None:
+        loaded = None if config_name is None else repo.load_config(config_path=config_name)
+        primary = None if loaded is None else loaded.config
+        named = [OmegaConf.select(primary, "hydra.searchpath")] if isinstance(primary, DictConfig) else []
+        named += [o.value() for o in parsed_overrides if "searchpath" in o.get_key_element()]
+        for place in named:
+            _refuse_package(place)
+        super()._process_config_searchpath(config_name, parsed_overrides, repo)
+
+
+def _refuse_package(places: object) -> None:
+    """Folders may be searched for YAMLs; a package would be imported for it."""
+    for place in places if isinstance(places, list | ListConfig) else [places]:
+        if isinstance(place, str) and "://" in place and not place.startswith("file://"):
+            raise ConfigError(
+                f"hydra.searchpath={place} is not allowed", fix="hydra.searchpath=[file:///a/folder], or --config-dir"
+            )
 
 
 def install() -> None:

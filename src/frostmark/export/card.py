@@ -134,7 +134,7 @@ class Card:
             if key in self.values:
                 low, high = self.values.get(f"{key}_lo"), self.values.get(f"{key}_hi")
                 interval = "" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
-                lines.append([plain(kind.words), f"{100 * self.values[key]:.1f}", interval])
+                lines.append([kind.words, f"{100 * self.values[key]:.1f}", interval])
         return table(["test images", "%", "95 % interval"], lines) if lines else "The run measured no accuracy."
 
     def _beside(self) -> Iterator[str]:

@@ -2,20 +2,20 @@
 
 Outcome(job="layer=stage2", title="", code=None, pid=os.getpid()).write(folder)      # begun
 outcomes(sweep_folder)                               # one a job that was begun, in their order
-unfinished(Path("mlruns/_hydra/sweeps"), choices)    # the last sweep of these words, if it lacks a result
+last_unfinished(Path("mlruns/_hydra/sweeps"), choices)   # the last sweep of these words, if it lacks a result
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from frostmark.names import span
+from frostmark.results.lease import LEASE_S, seconds_since_sign_of_life
 
 _OUTCOME = "outcome.json"
 _RECORD = "sweep.json"
@@ -106,7 +106,7 @@ class SweepRecord:
         choices: what was typed.
         jobs: how many there are; None of sweepers that choose as they go.
         run_id: of the parent run, if it is tracked.
-        pid, host: of the process that began it.
+        process: the one that began it, as the caller names processes.
         continues: the folder of the earlier sweep that this one goes on with; what finished there is not done again.
     """
 
@@ -114,8 +114,7 @@ class SweepRecord:
     choices: tuple[str, ...]
     jobs: int | None
     run_id: str | None
-    pid: int
-    host: str
+    process: str
     continues: str | None = None
 
     @classmethod
@@ -125,11 +124,12 @@ class SweepRecord:
         choices: Sequence[str],
         jobs: int | None,
         run_id: str | None,
+        process: str,
         continues: Path | None = None,
     ) -> SweepRecord:
-        """Write down a sweep of this process."""
+        """Write down a sweep of this ``process``."""
         before = None if continues is None else str(continues)
-        record = cls(folder, tuple(choices), jobs, run_id, os.getpid(), socket.gethostname(), before)
+        record = cls(folder, tuple(choices), jobs, run_id, process, before)
         _replace(folder / _RECORD, {**asdict(record), "folder": None})
         return record
 
@@ -138,22 +138,22 @@ class SweepRecord:
         """The record in ``folder``; None if there is none that can be read."""
         try:
             kept = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-            return cls(**{**kept, "folder": folder, "choices": tuple(kept["choices"])})
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            process = str(kept.get("process", ""))  # sweeps of before there were leases have none
+            return cls(folder, tuple(kept["choices"]), kept["jobs"], kept["run_id"], process, kept.get("continues"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
-    @property
-    def under_way(self) -> bool:
-        """Whether the process that began it may still be at it; of another machine's that cannot be known."""
-        if self.host != socket.gethostname():
-            return True
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return self.pid != os.getpid()
+    def under_way(self, alive: Callable[[str], bool | None]) -> bool:
+        """Whether the process that began it may still be at it.
+
+        Args:
+            alive: whether a process is there; None of another machine's, of which its signs of life have to tell.
+        """
+        known = alive(self.process)
+        if known is not None:
+            return known
+        since = seconds_since_sign_of_life(self.folder)
+        return since is not None and since < LEASE_S
 
     @property
     def lacks(self) -> bool:
@@ -162,11 +162,11 @@ class SweepRecord:
         return any(o.code != 0 for o in begun) or (self.jobs is not None and len(begun) < self.jobs)
 
 
-def unfinished(sweeps: Path, choices: Sequence[str]) -> SweepRecord | None:
-    """The last sweep of the same words below ``sweeps``, if a job of it has no result and nobody is at it."""
+def last_unfinished(sweeps: Path, choices: Sequence[str]) -> SweepRecord | None:
+    """The last sweep of the same words below ``sweeps``, if a job of it has no result; somebody may be at it."""
     records = (SweepRecord.read(path.parent) for path in sorted(sweeps.glob(f"*/{_RECORD}"), reverse=True))
     last = next((r for r in records if r is not None and r.choices == tuple(choices)), None)
-    return last if last is not None and last.lacks and not last.under_way else None
+    return last if last is not None and last.lacks else None
 
 
 def _replace(path: Path, content: dict[str, object]) -> None:

@@ -200,11 +200,9 @@ class Record:
 
     def add_text(self, name: str, text: str) -> None:
         """Save a text as artifact ``name``; whoever reads it finds it whole or not at all."""
-        path = self.folder / name
-        temporary = path.with_name(f".{name}")
+        temporary = self.folder / f".{name}"
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-        self.tracker.log_file(path)
+        self.tracker.log_file(temporary.replace(self.folder / name))
 
     def close(self) -> None:
         """Write tables and numbers, and hand them to the tracker in one go."""

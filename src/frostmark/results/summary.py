@@ -11,7 +11,7 @@ from typing import Any
 
 from frostmark.metrics.kinds import Kind
 from frostmark.results.findings import Columns, Findings, percent, with_interval
-from frostmark.results.markdown import plain, table
+from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import metric_lines, notes, number
 
 MAP_CAVEAT = (
@@ -109,7 +109,7 @@ def _decisive(findings: Findings) -> str:
 def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> str:
     """One of the metrics of a verdict, in a sentence that says what it is."""
     value = with_interval(f"test/{name}", findings.values, percent)
-    words = kind.words if kind.words.startswith("k-NN") else kind.words[0].upper() + kind.words[1:]
+    words = plain(kind.words if kind.words.startswith("k-NN") else kind.words[:1].upper() + kind.words[1:])
     said = f"{words}{' decides' if decides else ''}: "
     if kind.balanced:
         return f"- {said}{value}, the mean recall of the classes, whatever their sizes."
@@ -156,13 +156,13 @@ def _without_leaks(findings: Findings, kind: Kind) -> list[str]:
     many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
     said = f"- Test images that are copies of train images: {many}; leaks.csv names them."
     without = with_interval("test/leaks/accuracy", values, percent)
-    return [f"{said} Without them, {kind.words}: {without}." if without else said]
+    return [f"{said} Without them, {plain(kind.words)}: {without}." if without else said]
 
 
 def _gain(line: Mapping[str, Any]) -> str:
     """The layer beside one control, without an interval where there is none."""
     said = (
-        f"- {_CONTROLS.get(line['control'], line['control'])}: {percent(line['of_control'])}. "
+        f"- {_CONTROLS.get(line['control'], plain(line['control']))}: {percent(line['of_control'])}. "
         f"The layer minus this: {100 * line['difference']:+.1f} points"
     )
     if not math.isfinite(line["lo"]):
@@ -193,7 +193,7 @@ def _all_metrics(findings: Findings) -> str:
 
 
 def _reasons(heading: str, reasons: Mapping[str, str]) -> str:
-    lines = [f"- `{plain(name)}`: {plain(reason)}" for name, reason in reasons.items()]
+    lines = [f"- {code(name)}: {plain(reason)}" for name, reason in reasons.items()]
     return f"## {heading}\n\n" + "\n".join(lines) if lines else ""
 
 

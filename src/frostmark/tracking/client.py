@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frostmark.errors import ConfigError, TrackingError, nearest
+from frostmark.errors import ConfigError, FrostmarkError, TrackingError, nearest
 from frostmark.faults import point
 from frostmark.names import storable
+from frostmark.tracking.patience import limit
 from frostmark.tracking.tracker import without_secrets
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # Another page may answer in the server's place, and what is sent to it is lost.
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
     # It would print where a run is as a client sees it: with the password of the address, and the name as it is.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of files of some kilobytes
@@ -52,6 +56,7 @@ def client_of(uri: str) -> MlflowClient:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     from mlflow import MlflowClient
 
+    limit()
     return MlflowClient(tracking_uri=uri)
 
 
@@ -80,6 +85,12 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
                 f"{folder / 'mlflow.db'} is locked by another program",
                 fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
             ) from problem
+        if "out-of-date database schema" in text or "Can't locate revision" in text:
+            raise TrackingError(
+                f"the tracking store {without_secrets(uri)} is a database of another version of MLflow: {told(text)}",
+                fix=f"copy it, then mlflow db upgrade {shlex.quote(without_secrets(uri))}; of a later version, "
+                "pip install --upgrade mlflow",
+            ) from problem
         if "401" in text:
             raise TrackingError(
                 f"the tracking store {without_secrets(uri)} wants to know who asks",
@@ -89,6 +100,40 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
             f"the tracking store {without_secrets(uri)} does not answer: {told(text)}",
             fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
         ) from problem
+    except Exception as problem:
+        if isinstance(problem, FrostmarkError) or not uri.startswith("http"):
+            raise
+        raise _stranger(uri) from problem  # MLflow's client trips over what it cannot read
+
+
+def deleted(experiment: str, identifier: str, uri: str) -> ConfigError:
+    """Restoring an experiment restores all of its runs, which nobody asked for."""
+    store = shlex.quote(without_secrets(uri))
+    return ConfigError(
+        f"the experiment '{experiment}' was deleted in {without_secrets(uri)}",
+        fix=f"tracking.experiment=<another name>, or, to have all of its runs again, "
+        f"MLFLOW_TRACKING_URI={store} mlflow experiments restore --experiment-id {identifier}",
+    )
+
+
+def _stranger(uri: str) -> TrackingError:
+    return TrackingError(
+        f"what answers at {without_secrets(uri)} is not an MLflow server",
+        fix="correct tracking.uri; tracking=local needs no server, tracking=none no store",
+    )
+
+
+def refuse_stranger(uri: str, identifier: str) -> None:
+    """Many servers answer ``{}`` to everything, and MLflow's client takes that for an answer.
+
+    Args:
+        identifier: of the experiment or run that the server says it has.
+
+    Raises:
+        TrackingError: if it is none of MLflow's.
+    """
+    if not identifier:
+        raise _stranger(uri)
 
 
 def told(text: str) -> str:
@@ -134,8 +179,15 @@ def benchmarks_of(client: MlflowClient, experiment_id: str, within: str = "") ->
 
 
 def fitting(value: str, what: str) -> str:
-    """A value that the store takes: no longer than it may be, of characters that a database holds."""
-    return storable(value)[: MAX_CHARACTERS[what]]
+    """A value that the store takes: no longer than it may be, of characters that a database holds.
+
+    A text of several lines ends with a whole one: half a line of Markdown may be read as something else.
+    """
+    value, most = storable(value), MAX_CHARACTERS[what]
+    if len(value) <= most:
+        return value
+    whole, line, _ = value[: most - 1].rpartition("\n")
+    return f"{whole}{line}…" if line else value[:most]
 
 
 @contextmanager

@@ -52,6 +52,13 @@ def is_alive(tag: str) -> bool:
         return False
 
 
+def another_alive(tag: str) -> bool | None:
+    """Whether a process other than this one is still there; None of another machine's, which cannot be seen."""
+    if not tag.startswith(f"{machine()} "):
+        return None
+    return is_alive(tag) and tag != this_process()
+
+
 def watch_machine(run_id: str, uri: str) -> SystemMetricsMonitor:
     """MLflow's own monitor of processor, memory, disk and GPU: a point a minute, hence none of short runs."""
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor

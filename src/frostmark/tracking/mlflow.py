@@ -37,10 +37,12 @@ from frostmark.tracking.client import (
     IN_HURRY,
     benchmarks_of,
     client_of,
+    deleted,
     environment,
     explained,
     fetched,
     fitting,
+    refuse_stranger,
     run_of,
 )
 from frostmark.tracking.machine import PROCESS_TAG, close_left, this_process, watch_machine
@@ -125,8 +127,9 @@ class MlflowStore:
         client = self._client()
         experiment = client.get_experiment_by_name(self.experiment)
         if experiment is not None:
+            refuse_stranger(self.uri, experiment.experiment_id)
             if experiment.lifecycle_stage == "deleted":
-                client.restore_experiment(experiment.experiment_id)
+                raise deleted(self.experiment, experiment.experiment_id, self.uri)
             return str(experiment.experiment_id)
         location = None if self.folder is None else (self.folder / "artifacts").as_uri()
         try:
@@ -135,6 +138,7 @@ class MlflowStore:
             if problem.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return self.experiment_id  # another was faster, or the server made it and its answer came too late
+        refuse_stranger(self.uri, str(created or ""))
         client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
         client.set_experiment_tag(created, "mlflow.note.content", DESCRIPTION)
         return str(created)
@@ -150,6 +154,7 @@ class MlflowStore:
         with self._explained("start"):
             resolved = {**resolve_tags(dict(tags)), PROCESS_TAG: this_process()}
             run = self._client().create_run(self.experiment_id, run_name=fitting(name, "name"), tags=resolved)
+            refuse_stranger(self.uri, run.info.run_id)
         return str(run.info.run_id)
 
     def add_files(self, run_id: str, files: Sequence[Path]) -> None:

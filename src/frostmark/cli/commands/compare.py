@@ -1,6 +1,7 @@
-"""Compare finished runs side by side: comparison.html, .png, .csv and .md, and the verdict.
+"""Compare finished runs side by side, or with --across rank networks over many data sets.
 
 python run.py compare <sweep>
+python run.py compare --across <sweep> <experiment>
 python run.py compare <run> <run> paths.root=<folder that holds mlruns/>
 python run.py compare <sweep> decide=knn
 """
@@ -10,24 +11,29 @@ from __future__ import annotations
 from functools import partial
 
 from frostmark.benchmark.tracked import open_existing_store
-from frostmark.cli.console import how_to_open, print_comparison
+from frostmark.cli.console import how_to_open, print_across, print_comparison
 from frostmark.cli.parser import Parser
 from frostmark.comparison.deciding import Asked
-from frostmark.comparison.named import compare_named
+from frostmark.comparison.named import compare_named, rank_named
 from frostmark.config.checks import wrong_decision
 from frostmark.config.schema import Config, Decide, Paths, Tracking
 from frostmark.names import visible
 
 
 def run(arguments: list[str]) -> int:
-    """Write the comparison and print its verdict."""
-    names, keys = _names_and_keys(arguments)
+    """Write the comparison, or the ranking over data sets, and print what it says."""
+    names, keys, across = _names_and_keys(arguments)
     uri, root = keys.get("tracking.uri"), keys.get("paths.root", ".")
     tracking = Tracking(kind="server" if uri else "local", uri=uri)
     mlruns = Config(paths=Paths(root)).mlruns
     asked = _asked(keys)
-    compared, folder, link = compare_named(names, mlruns, partial(open_existing_store, tracking, mlruns), asked)
-    print_comparison(compared)
+    store = partial(open_existing_store, tracking, mlruns)
+    if across:
+        ranked, folder, link = rank_named(names, mlruns, store, asked)
+        print_across(ranked)
+    else:
+        compared, folder, link = compare_named(names, mlruns, store, asked)
+        print_comparison(compared)
     print(visible(f"Files: {folder}"))
     if link is not None:
         print(how_to_open(link, uri, root))
@@ -50,7 +56,7 @@ def _asked(keys: dict[str, str]) -> Asked:
     return asked
 
 
-def _names_and_keys(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+def _names_and_keys(arguments: list[str]) -> tuple[list[str], dict[str, str], bool]:
     parser = Parser.of("compare", __doc__)
     parser.add_argument(
         "what",
@@ -59,9 +65,16 @@ def _names_and_keys(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
         "paths.root=<folder that holds mlruns/>, tracking.uri=<server>, and what decides in place of what "
         "the runs were made with: decide=linear|knn, decide.balanced=auto|true|false",
     )
-    words = parser.parse_args(arguments).what
+    parser.add_argument(
+        "--across",
+        action="store_true",
+        help="one ranking of the networks over all data sets of these experiments, sweeps or runs (across.html, .png, "
+        ".csv, .md); with fewer than three data sets their tables side by side",
+    )
+    options = parser.parse_intermixed_args(arguments)
+    words = options.what
     keys = dict(word.split("=", 1) for word in words if word.startswith(_KEYS))
     names = [word for word in words if word.partition("=")[0] not in keys]
     if not names:
         parser.error("name a sweep, runs or an experiment")
-    return names, keys
+    return names, keys, options.across

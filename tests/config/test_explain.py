@@ -1,0 +1,21 @@
+"""What a machine refuses, in words that are true of the place it is about."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from frostmark.config.explain import explained
+
+
+def test_of_a_full_disk_no_other_disks_room_is_told(tmp_path: Path) -> None:
+    """A write that fails does not name its file."""
+    with pytest.raises(OSError, match="No space left") as full, Path("/dev/full").open("w") as file:
+        file.write("x" * 100_000)
+    assert full.value.filename is None
+    told = explained(full.value)
+    assert "too full to write a file of this run" in told.problem
+    assert "are free" not in told.problem
+    assert "are free" in explained(OSError(errno.ENOSPC, "full", str(tmp_path / "x"))).problem
