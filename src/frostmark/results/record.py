@@ -227,11 +227,9 @@ class Record:
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
 
     def _write_draws(self) -> None:
-        """``draws.npz``, for differences between runs, and for whoever reads the rows again.
+        """``draws.npz``, for differences between runs: ``draws/<metric key>``, ``outcomes/<name>``, ``labels/<split>``.
 
-        ``draws/<metric key>``, ``outcomes/<name>``, ``labels/<split>`` and, where they are known, ``groups/<split>``
-        and ``files/<split>``.
-        """
+        Where they are known, ``groups/<split>`` and ``files/<split>``, too."""
         kinds = ("draws", "outcomes", "labels", "groups", "files")
         arrays = {f"{kind}/{key}": of for kind in kinds for key, of in getattr(self, kind).items()}
         if arrays:
