@@ -9,6 +9,7 @@ quoted("it's")                         # "'it\\'s'": a value on the command line
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _ACTING = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 """Control characters, those that turn the direction of what follows, line ends, halves of a character."""
@@ -35,6 +36,15 @@ def storable(name: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode("ascii")
+
+
+def short_weights(weights: str, backbone: str) -> str:
+    """A file of weights without the name of the network that it begins with, which stands beside it anyway.
+
+    ``squeezenet1_0-imagenet.pth`` of ``squeezenet1_0`` → ``imagenet.pth``.
+    """
+    rest = weights[len(backbone) :].lstrip("-_. ") if weights.lower().startswith(backbone.lower()) else weights
+    return rest if len(rest) > len(Path(weights).suffix) else weights
 
 
 def span(seconds: float) -> str:

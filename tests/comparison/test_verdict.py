@@ -275,3 +275,11 @@ def test_balanced_accuracies_are_compared_class_by_class(by_group: bool) -> None
     ]
     assert difference_of(*runs, Headline(name, balanced)).p < 0.01
     assert difference_of(*runs, Headline("neighbours/knn_accuracy", runs[0].kinds["neighbours/knn_accuracy"])).p > 0.05
+
+
+def test_a_file_of_weights_is_named_without_its_network() -> None:
+    (hits,) = hits_of([0.8], 100, np.random.default_rng(0))
+    files = ("resnet18-imagenet.pth", "ResNet18_mine.ckpt", "other.pth", "resnet18.pth")
+    runs = [run_of(hits, weights=name, weights_digest=name) for name in files]
+    (group,) = comparable(runs)
+    assert group.names == ("resnet18 imagenet.pth", "resnet18 mine.ckpt", "resnet18 other.pth", "resnet18 resnet18.pth")

@@ -16,6 +16,7 @@ from functools import cached_property
 from frostmark.comparison.runs import Run
 from frostmark.metrics.kinds import Kind, base_of, kind_of
 from frostmark.metrics.lookup import compares
+from frostmark.names import short_weights
 
 SAME = {
     "dataset": "data set",
@@ -138,9 +139,16 @@ def network_names(runs: Sequence[Run]) -> tuple[str, ...]:
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
     names = []
     for run in runs:
-        words = [run.tags[tag] + (" px" if tag == "image_size" else "") for tag in telling if run.tags.get(tag)]
+        words = [_word(run, tag) for tag in telling if run.tags.get(tag)]
         names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
     return _with_digests(names, runs)
+
+
+def _word(run: Run, tag: str) -> str:
+    """What a tag says in the name of a network."""
+    if tag == "weights":
+        return short_weights(run.tags[tag], run.backbone)
+    return run.tags[tag] + (" px" if tag == "image_size" else "")
 
 
 def _with_digests(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
