@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from frostmark.cli.announced import first_of_each
 from frostmark.cli.apart import run_apart
 from frostmark.cli.devices import VARIABLE, Device, a_device, announce_devices, devices_here, shared_out, visible_gpus
 from frostmark.errors import ConfigError
+from support.seen_device import write_down
 
 THREE = [Device(gpu=name) for name in ("0", "2", "GPU-8d3c")]
 
@@ -133,13 +136,16 @@ def test_the_variable_is_as_it_was_afterwards(sweep: Path, before: str | None, m
     assert os.environ.get(VARIABLE) == before
 
 
-def write_down(config: DictConfig, folder: Path, choices: str) -> None:
-    """The work of a job: what it sees."""
-    cores = sorted(os.sched_getaffinity(0))
-    (folder / "seen").write_text(f"{os.environ.get(VARIABLE)} {cores}")
+@pytest.fixture
+def start_method() -> Iterator[None]:
+    """A job's own process is started anew, and that way is set for the whole process: here it is set back."""
+    before = multiprocessing.get_start_method()
+    yield
+    multiprocessing.set_start_method(before, force=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes can be pinned on Linux alone")
+@pytest.mark.usefixtures("start_method")
 def test_the_process_of_a_job_sees_its_device_alone(tmp_path: Path) -> None:
     last = max(os.sched_getaffinity(0))
     mine = os.sched_getaffinity(0)

@@ -685,6 +685,7 @@ def say_sweep(name: str) -> None:
         SimpleNamespace(
             outcomes=outcomes,
             compared=None,
+            across=None,
             not_compared=name,
             mlruns=Path("x/mlruns"),
             run_id="1",
