@@ -93,7 +93,7 @@ class AcrossSets:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Network → its place: 1 for those that cannot be told from the best, 2 for those behind …"""
+        """Network → its place: 1 for those without a significant difference from the best, 2 for those behind …"""
         if self.ranking is None:
             return {}
         rank, critical = dict(zip(self.networks, self.ranking.mean_rank, strict=True)), self.ranking.critical
@@ -110,7 +110,7 @@ class AcrossSets:
             return f"There is no ranking: {all_of}, and a ranking takes {MIN_DATA_SETS}."
         r, first = self.ranking, [name for name, place in self.places.items() if place == 1]
         over = f"over {len(self.data_sets)} data sets"
-        best = f"mean rank {r.mean_rank[0]:.2f} of {len(self.networks)}, 95 % {r.low[0]:.2f} to {r.high[0]:.2f}"
+        best = f"mean rank {r.mean_rank[0]:.2f} of {len(self.networks)}, 95% CI {r.low[0]:.2f}–{r.high[0]:.2f}"
         best += f"; mean {self.words} {self.shown(float(r.mean_score[0]))}"
         if len(first) == 1:
             return f"{self.networks[0]} ranks before all others {over} ({best})."

@@ -35,16 +35,17 @@ HOW = (
 
 def ranking_grid(across: AcrossSets) -> Grid:
     """The networks, the best first; no lines without a ranking."""
-    head = ["place", "network", "mean rank (95 %)", f"mean {across.words} (95 %)", "best in", "Bradley–Terry"]
+    head = ["place", "network", "mean rank (95% CI)", f"mean {across.words} (95% CI)", "best in", "Bradley–Terry"]
     r = across.ranking
     if r is None:
         return head, []
+    ends = (r.score_low, r.score_high)
     return head, [
         [
             str(across.places[name]),
             name,
-            f"{r.mean_rank[k]:.2f} ({r.low[k]:.2f} … {r.high[k]:.2f})",
-            f"{across.shown(r.mean_score[k])} ({across.shown(r.score_low[k])} … {across.shown(r.score_high[k])})",
+            f"{r.mean_rank[k]:.2f} ({r.low[k]:.2f}–{r.high[k]:.2f})",
+            f"{across.shown(r.mean_score[k])} ({'–'.join(across.shown(e[k]).rstrip('%') for e in ends)})",
             f"{r.wins[k]:.1%}",
             f"{across.strengths[k]:.2f}",
         ]
@@ -133,7 +134,11 @@ def across_html(across: AcrossSets, command: str, drawn: Figure) -> str:
     """``across.html``: one self-contained document."""
     picture = [svg(drawn)]
     sections = [
-        Section("Every data set", [f"{across.words} on test; in brackets 95 %."], [PageTable(*scores_grid(across))]),
+        Section(
+            "Every data set",
+            [f"{across.words} on test; in parentheses its 95% confidence interval."],
+            [PageTable(*scores_grid(across))],
+        ),
         Section("Which layer", ["The best on train of each data set."], [PageTable(*layers_grid(across))]),
         Section("What was run", [f"Typed: {command}"] if command else []),
     ]

@@ -54,7 +54,7 @@ def draw_ranks(
         )
     ax.axvspan(float(mean[0]), float(mean[0]) + critical, color="#ffa90e", alpha=0.18, lw=0)
     ax.set_xlabel(
-        f"mean rank, 1 is the best; whiskers: 95 %; shaded: the critical difference of {critical:.2f} behind the best"
+        f"mean rank, 1 is the best; whiskers: 95% CI; shaded: the critical difference of {critical:.2f} behind the best"
         + ("; bars: no significant difference" if bars else ""),
         fontsize=8.5,
     )
