@@ -179,9 +179,10 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     if race.stopped:
         again = " ".join([program(), *asked.typed])
         terminal.print(cell(f"The same command goes on, with another budget or none: {again}"), soft_wrap=True)
-    for outcome in [o for o in finished.outcomes if o.code == 0][:MAX_EXPORTS]:
+    reports = zip(race.left, finished.outcomes, strict=False)  # a report of each that is left, in their order
+    for entrant, outcome in [report for report in reports if report[1].code == 0][:MAX_EXPORTS]:
         run = outcome.run_id or shlex.quote(str(outcome.folder))
-        print(visible(f"Take {outcome.title} with you: {program()} export {run} out/"))
+        print(visible(f"Take {entrant.title} with you: {program()} export {run} out/"))
     print(visible(f"Choice: {files[0]}"))
     return finished.code
 
