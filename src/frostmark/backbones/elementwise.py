@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True)
 class _Operator:
-    """One operator that torch ran: what it took, and which of the tensors came of those that are watched."""
+    """One operator that torch ran: what it took, and which of its results were computed from the watched tensors."""
 
     func: torch._ops.OpOverload
     args: Sequence[object]

@@ -4,7 +4,7 @@
     found.names                             # {"0": "conv1", "1": "bn1", "4": "layer1", …}
 
 The places of modules without tensors are not in a file. So the parts of the network are taken in their order, and every
-name must then be one of the network's. What is found is proposed and never done: an order is no name.
+name must then be one of the network's. What is found is proposed, never applied: an order does not identify a tensor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A choice from its first to its last word: a race, the reports of those that are left, and the run that holds both.
+"""A choice from its first to its last word: a race, the reports of who is left, and the run that holds both.
 
 choose(ChoiceAsked("base", ["dataset=digits"], None, minutes=30))         # the exit code
 

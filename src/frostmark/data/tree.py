@@ -116,7 +116,7 @@ class _Scan:
                 passed.by_programs.append(name)
             elif not is_folder:
                 ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 (a million files: no objects)
-                # What is no file either, a link to nothing say, is refused by name when it is tried.
+                # What is not a file either, such as a link to nothing, is refused by name when it is tried.
                 if ending in SUFFIXES:
                     images.append(name)
                 else:

@@ -5,8 +5,8 @@
     out = behind(looks, left=len(sizes) - 1, level=LEVEL / len(sizes))         # (C,) candidates that drop out
 
 A candidate drops out if another one is significantly better. At every look an equal share of 5 % is spent, over all
-pairs of those that are left (Tukey's range, of paired differences): the chance that any candidate that is among the
-best ever drops out is below 5 %. As with Holm, pairs of those that dropped out need not be paid for any more.
+pairs of remaining candidates (Tukey's range, of paired differences): the chance that any candidate that is among the
+best ever drops out is below 5 %. As with Holm, pairs with a dropped candidate no longer count.
 
 Learning curves cross: what counts is who is better on all images, not on today's sample. What each candidate gained
 from twice the images is known at every look; what one will gain on another until the end follows from it. The error of
