@@ -17,6 +17,7 @@ from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array
 from frostmark.stats.permutation import in_threads
 from frostmark.stats.selfjoin import nearest_among
+from frostmark.waiting import within
 
 _CELLS = 1 << 22
 """Cosines that a thread holds at once."""
@@ -133,7 +134,7 @@ def nearest_rows(
     prepare = unit_rows if metric == "cosine" else _contiguous
     index = faiss.IndexFlatIP(bank.shape[1]) if metric == "cosine" else faiss.IndexFlatL2(bank.shape[1])
     index.add(prepare(bank))
-    values, indices = index.search(prepare(queries), k + exclude_self)
+    values, indices = within(None, lambda: index.search(prepare(queries), k + exclude_self))
     if exclude_self:
         indices, values = _without_self(indices, values)
     return indices, values if metric == "cosine" else np.sqrt(np.maximum(values, 0))

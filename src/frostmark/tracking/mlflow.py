@@ -16,7 +16,7 @@ import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +46,8 @@ from frostmark.tracking.client import (
     run_of,
 )
 from frostmark.tracking.machine import PROCESS_TAG, close_left, this_process, watch_machine
-from frostmark.tracking.tracker import status_of
+from frostmark.tracking.patience import in_hurry
+from frostmark.tracking.tracker import status_of, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -227,6 +228,25 @@ class MlflowStore:
             self._client().set_terminated(run_id, status)  # first: whatever happens to the tags, the run has ended
         self.add_tags(run_id, tags)
 
+    def require_kept(self, run_id: str, metrics: Collection[str]) -> None:
+        """See that a server has what it was sent: a page that came in its place meanwhile answers every request.
+
+        Raises:
+            TrackingError: if it lacks the run or one of the ``metrics``.
+        """
+        if self.folder is not None:
+            return
+        with self._explained():
+            run = self._client().get_run(run_id)
+            refuse_stranger(self.uri, run.info.run_id)
+        lacking = sorted(set(metrics) - run.data.metrics.keys())
+        if lacking:
+            raise TrackingError(
+                f"{without_secrets(self.uri)} did not keep {len(lacking)} of {len(metrics)} metrics, {lacking[0]} "
+                "among them",
+                fix="see what stands between this machine and the server; tracking=local needs no server",
+            )
+
     def give_up(self, run_id: str) -> None:
         """Mark a run as FAILED by one request, where closing it asks the store twice."""
         with self._explained("finish"):
@@ -265,6 +285,7 @@ class MlflowTracker:
         self._name = name
         self._parent = parent
         self._monitor: SystemMetricsMonitor | None = None
+        self._sent: set[str] = set()
 
     def __enter__(self) -> Self:
         self.run_id = self._store.start(self._name, {} if self._parent is None else {PARENT_TAG: self._parent})
@@ -278,12 +299,19 @@ class MlflowTracker:
         if isinstance(error, TrackingError):
             # Nobody waits for the monitor: it may be asking the lost store itself.
             Thread(target=self._close_monitor, daemon=True).start()
-            with environment(IN_HURRY), suppress(TrackingError):
+            with environment(IN_HURRY), in_hurry(), suppress(TrackingError):
                 self._store.give_up(str(self.run_id))
+            return
+        status = status_of(kind)
+        if status == "KILLED":  # whoever stops it waits
+            Thread(target=self._close_monitor, daemon=True).start()
+            with environment(IN_HURRY), in_hurry(), suppress(TrackingError):
+                self._store.finish(str(self.run_id), status, tags)
             return
         self._close_monitor()
         try:
-            self._store.finish(str(self.run_id), status_of(kind), tags)
+            self._store.finish(str(self.run_id), status, tags)
+            self._store.require_kept(str(self.run_id), self._sent)
         except TrackingError:
             if error is None:  # else what went wrong first is what counts
                 raise
@@ -307,6 +335,7 @@ class MlflowTracker:
 
         now = int(time.time() * 1000)
         self._send("metrics", metrics=[Metric(k, v, now, 0) for k, v in metrics.items()])
+        self._sent |= metrics.keys()
 
     def _send(
         self, what: str, *, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()
