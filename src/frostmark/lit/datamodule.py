@@ -80,6 +80,11 @@ class ImageModule(pl.LightningDataModule):
         for part in self._parts:
             part.reader.close()
 
+    def on_exception(self, exception: BaseException) -> None:
+        """Lightning's hook: the processes are not asked for what they are at."""
+        for part in self._parts:
+            part.reader.abandon()
+
     def first_images(self, count: int) -> Tensor:
         """(N, C, H, W): the first images of the first split as the backbone's preprocessing gets them."""
         images = next(iter(self.splits.values()))
