@@ -58,7 +58,7 @@ def leave(code: int) -> NoReturn:
 
     One that was asked to stop does not wait for its threads: a fit takes minutes, and nobody needs its result.
     """
-    if "torch" not in sys.modules:  # nothing large to take apart
+    if "torch" not in sys.modules and code not in STOPPED:  # nothing large to take apart
         sys.exit(code)
     if code not in STOPPED:
         threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter does first: waits for its threads
