@@ -9,11 +9,14 @@ its signature is their schema.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
+
+from frostmark.errors import ConfigError
 
 AUTO = "auto"
 """The batch size that a probe chooses."""
@@ -139,5 +142,17 @@ class Config:
 
     @property
     def mlruns(self) -> Path:
-        """The folder of all run-time state."""
-        return Path(self.paths.root).expanduser().absolute() / "mlruns"
+        """The folder of all run-time state.
+
+        Raises:
+            ConfigError: if its name is not text, as the tracking store and every page need it.
+        """
+        folder = Path(self.paths.root).expanduser().absolute() / "mlruns"
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError as problem:
+            raise ConfigError(
+                f"paths.root={os.fsencode(folder.parent).decode(errors='backslashreplace')} is not a name in UTF-8",
+                fix="rename that folder, or paths.root=<another folder>",
+            ) from problem
+        return folder

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, _utils as loader_utils, get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import _utils as loader_utils
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import DataError, FrostmarkError

@@ -87,7 +87,7 @@ class MlflowStore:
     def local(cls, folder: Path, experiment: str) -> MlflowStore:
         """The SQLite database inside ``mlruns/``, artifacts beside it."""
         folder = folder.absolute()
-        return cls(f"sqlite:///{folder / 'mlflow.db'}", experiment, folder)
+        return cls(_address(folder), experiment, folder)
 
     def connect(self) -> None:
         """Create the database and the experiment if need be, and see that they answer.
@@ -362,11 +362,19 @@ class MlflowTracker:
             self._store._client().log_image(str(self.run_id), image, key=key, step=0)
 
 
+def _address(folder: Path) -> str:
+    """Of the database in ``mlruns/``: of what a folder may be called two signs mean something in an address.
+
+    Where they stand in the path, slashes are escaped as well: MLflow creates the folder of the path as it is written.
+    """
+    path = str(folder / "mlflow.db")
+    return f"sqlite:///{quote(path, safe='') if set('%?') & set(path) else path}"
+
+
 def serve(folder: Path, host: str, port: int) -> list[str]:
     """The command that opens MLflow's pages on ``mlruns/``."""
-    store = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
     return [
-        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--workers", "1",
+        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", _address(folder.absolute()), "--workers", "1",
         "--host", host, "--port", str(port),
     ]  # fmt: skip
 
