@@ -3,7 +3,7 @@
     with pool(8) as threads:                        # left by an exception: what has not begun never will
         threads.map(work, items)
     within(None, lambda: np.linalg.eigh(matrix))    # one long step of a library, beside which signals are heard
-    within(10, lambda: ask(server))                 # TimeoutError after ten seconds
+    within(10, server.ask)                          # TimeoutError after ten seconds
 
 Python hears Ctrl-C and SIGTERM between two steps of its main thread, and one step of a library may take minutes.
 """

@@ -1,4 +1,4 @@
-"""``cache verify`` beside ``cache prune``, each a real process: what goes meanwhile is named, and nothing else is."""
+"""``cache verify`` beside ``cache prune``, each a real process: what goes meanwhile is named."""
 
 from __future__ import annotations
 

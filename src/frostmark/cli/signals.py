@@ -4,7 +4,7 @@ install()                       # in the process of a command
 install_below()                 # in a process that another one started and stops
 asked()                         # whether either came
 
-Nor does anybody wait longer than :data:`CLOSING_S` for what is being closed: a library may have swallowed the exception.
+Nor does closing take longer than :data:`CLOSING_S`: a library may have swallowed the exception.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def install() -> None:
 
 
 def install_below() -> None:
-    """The same in a process whose parent hears Ctrl-C, and says so with SIGTERM: it ends with its parent at the latest."""
+    """The same where a parent hears Ctrl-C and passes it on as SIGTERM; the process ends with its parent."""
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watch()

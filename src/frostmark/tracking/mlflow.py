@@ -14,9 +14,8 @@ import json
 import os
 import shlex
 import sqlite3
-import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,11 +42,13 @@ from frostmark.tracking.client import (
     fetched,
     fitting,
     refuse_stranger,
+    require_kept,
     run_of,
 )
 from frostmark.tracking.machine import PROCESS_TAG, close_left, this_process, watch_machine
 from frostmark.tracking.patience import in_hurry
-from frostmark.tracking.tracker import status_of, without_secrets
+from frostmark.tracking.serving import address_of
+from frostmark.tracking.tracker import status_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,7 +88,7 @@ class MlflowStore:
     def local(cls, folder: Path, experiment: str) -> MlflowStore:
         """The SQLite database inside ``mlruns/``, artifacts beside it."""
         folder = folder.absolute()
-        return cls(_address(folder), experiment, folder)
+        return cls(address_of(folder), experiment, folder)
 
     def connect(self) -> None:
         """Create the database and the experiment if need be, and see that they answer.
@@ -228,25 +229,6 @@ class MlflowStore:
             self._client().set_terminated(run_id, status)  # first: whatever happens to the tags, the run has ended
         self.add_tags(run_id, tags)
 
-    def require_kept(self, run_id: str, metrics: Collection[str]) -> None:
-        """See that a server has what it was sent: a page that came in its place meanwhile answers every request.
-
-        Raises:
-            TrackingError: if it lacks the run or one of the ``metrics``.
-        """
-        if self.folder is not None:
-            return
-        with self._explained():
-            run = self._client().get_run(run_id)
-            refuse_stranger(self.uri, run.info.run_id)
-        lacking = sorted(set(metrics) - run.data.metrics.keys())
-        if lacking:
-            raise TrackingError(
-                f"{without_secrets(self.uri)} did not keep {len(lacking)} of {len(metrics)} metrics, {lacking[0]} "
-                "among them",
-                fix="see what stands between this machine and the server; tracking=local needs no server",
-            )
-
     def give_up(self, run_id: str) -> None:
         """Mark a run as FAILED by one request, where closing it asks the store twice."""
         with self._explained("finish"):
@@ -311,10 +293,15 @@ class MlflowTracker:
         self._close_monitor()
         try:
             self._store.finish(str(self.run_id), status, tags)
-            self._store.require_kept(str(self.run_id), self._sent)
+            if self._store.folder is None:
+                self._require_kept()
         except TrackingError:
             if error is None:  # else what went wrong first is what counts
                 raise
+
+    def _require_kept(self) -> None:
+        with self._store._explained():
+            require_kept(self._store._client(), self._store.uri, str(self.run_id), self._sent)
 
     def _close_monitor(self) -> None:
         if self._monitor is not None:
@@ -360,25 +347,3 @@ class MlflowTracker:
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         with self._store._explained("image"):
             self._store._client().log_image(str(self.run_id), image, key=key, step=0)
-
-
-def _address(folder: Path) -> str:
-    """Of the database in ``mlruns/``: of what a folder may be called two signs mean something in an address.
-
-    Where they stand in the path, slashes are escaped as well: MLflow creates the folder of the path as it is written.
-    """
-    path = str(folder / "mlflow.db")
-    return f"sqlite:///{quote(path, safe='') if set('%?') & set(path) else path}"
-
-
-def serve(folder: Path, host: str, port: int) -> list[str]:
-    """The command that opens MLflow's pages on ``mlruns/``."""
-    return [
-        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", _address(folder.absolute()), "--workers", "1",
-        "--host", host, "--port", str(port),
-    ]  # fmt: skip
-
-
-def serving_environment() -> dict[str, str]:
-    """What MLflow's server is started with: no telemetry, and no jobs run for whoever reaches the port."""
-    return {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
