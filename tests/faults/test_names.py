@@ -24,6 +24,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from frostmark.comparison.page import PageTable, Section, comparison_page
 from markdown_it import MarkdownIt
 from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
@@ -42,7 +43,6 @@ from frostmark.cli.commands.layers import layers_table
 from frostmark.comparison.about import About
 from frostmark.comparison.groups import Group
 from frostmark.comparison.markdown import comparison_markdown
-from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import all_runs, ranking_table
 from frostmark.comparison.tracked import network_keys

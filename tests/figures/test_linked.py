@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-
 from frostmark.comparison.page import PageTable, Section, comparison_page
+
 from frostmark.figures.linked import LinkedImages, LinkedMap, LinkedPieces, _lines, linked_maps
 from support.browser import FRAME, SCREEN, Opened, opening
 from support.map_page import Place, Screen, around, chromium, click_class, listed, rings

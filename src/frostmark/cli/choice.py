@@ -154,7 +154,7 @@ def _report(race: Race, asked: ChoiceAsked, sweep: Sweep) -> None:
             entrant.samples.complete(race.plan)
         entrant.samples.release()
         config = composed(conf_dir(), list(entrant.words), asked.own)
-        job_at(config, sweep.folder / str(number), " ".join(map(without_secrets, entrant.words)))
+        job_at(config, sweep.folder / str(number), entrant.words)
 
 
 def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAsked, clock: Clock) -> int:

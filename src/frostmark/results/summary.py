@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostmark.metrics.kinds import Kind
+from frostmark.results.answer import copies
 from frostmark.results.findings import Columns, Findings, percent, with_interval
 from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import metric_lines, notes, number
@@ -98,7 +99,7 @@ def _decisive(findings: Findings) -> str:
     placed = findings.ranked
     lines = [_accuracy(findings, name, kind, decides=n == 0) for n, (name, kind) in enumerate(placed)]
     if placed:
-        lines[1:1] = [*_without_leaks(findings, placed[0][1]), *_against(findings, *placed[0])]
+        lines[1:1] = [*(f"- {plain(said)}" for said in copies(findings, placed[0][1])), *_against(findings, *placed[0])]
     lines += _describing(findings.values)
     confused = list(findings.lines("confusable_pairs", split="test"))[:3]
     if confused:
@@ -144,19 +145,6 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
         what = "balanced accuracy " if kind.balanced else ""
         lines.append(f"- Always predicting the most common class: {what}{percent(findings.chance[key])}.")
     return lines + [_gain(line) for line in findings.lines("controls", metric=key)]
-
-
-def _without_leaks(findings: Findings, kind: Kind) -> list[str]:
-    """How many test images are copies of train images, and the metric that decides without them if these are many."""
-    values = findings.values
-    if "test/leaks/images" not in values:
-        return []
-    if not values["test/leaks/images"]:
-        return ["- No test image is a copy of a train image."]
-    many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
-    said = f"- Test images that are copies of train images: {many}; leaks.csv names them."
-    without = with_interval("test/leaks/accuracy", values, percent)
-    return [f"{said} Without them, {plain(kind.words)}: {without}." if without else said]
 
 
 def _gain(line: Mapping[str, Any]) -> str:

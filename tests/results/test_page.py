@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from frostmark.comparison.page import PageTable, Section, comparison_page
+
 from support.map_page import chromium
 
 NAUGHTY = (
