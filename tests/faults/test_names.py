@@ -24,7 +24,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from frostmark.comparison.page import PageTable, Section, comparison_page
 from markdown_it import MarkdownIt
 from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
@@ -62,10 +61,13 @@ from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 from frostmark.figures.interactive import InteractiveView, interactive_map
 from frostmark.figures.linked import LinkedImages, LinkedMap, linked_maps
 from frostmark.figures.maps import MapView, draw_maps
+from frostmark.figures.maps import shown as short_name
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
 from frostmark.results.findings import Findings
+from frostmark.results.page import Gallery, Matrix, PageImage, PagePicture, PageTable, Section
+from frostmark.results.page import page as page_of
 from frostmark.results.progress import ProgressLine
 from frostmark.results.summary import summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
@@ -327,7 +329,8 @@ def as_page(make: Callable[[str], str], names: Sequence[str], times: int = 1) ->
     bad = []
     for name in names:
         read = Read(make(name))
-        if read.elements != wanted or sum(name in text for text in read.texts) < times:
+        said = sum(name in text or visible(name) in text for text in read.texts)
+        if read.elements != wanted or said < times:
             bad.append(name)
     return bad
 
@@ -339,15 +342,21 @@ def page(make: Callable[[str], str], times: int) -> Field:
 
 def comparison_with(name: str) -> str:
     table = PageTable([name, "b"], [("1", name), (name, "2")])
-    return comparison_page(name, [name, name], [Section(name, [name], [table], ["<svg/>"])], None)
+    shown = PagePicture("<svg/>", name)
+    gallery = Gallery(name, [PageImage(b"", [name, name])])
+    matrix = Matrix([name], [[name]], [[0.5]], [[name]], folded=name)
+    part = Section(name, [name], [table], [shown], code=name, matrices=[matrix], galleries=[gallery])
+    return page_of(name, [name, name], [part], [name])
 
 
-field("comparison.html: title + verdict + section + paragraph + head + cell")(page(comparison_with, 10))
+field("comparison.html, report.html: title + answer + section + note + head + cell + command + matrix + image")(
+    page(comparison_with, 17)
+)
 
 
 @field("comparison.html: picture")
 def alt_of_picture(names: Sequence[str], folder: Path) -> list[str]:
-    return [name for name in names if Read(comparison_with(name)).alts != [f"{name}: picture 1"]]
+    return [name for name in names if Read(comparison_with(name)).alts != [visible(name), visible(name)]]
 
 
 def points(labels: Any, split: str = "train") -> InteractiveView:
@@ -401,7 +410,7 @@ def linked(classes: Sequence[str], networks: Sequence[str] = "mn", note: str = "
         if len(networks) != 2:  # the drawings hold names of classes alone
             patch.setattr(linked_module, "_plots", lambda *_, **__: [])
         found = linked_maps(maps, LinkedImages({"test": i}, {"test": i}, None), classes, note=note)
-    return comparison_page("t", [], [], found)
+    return page_of("t", [], [Section("Maps", maps=found)])
 
 
 @field("linked maps: class")
@@ -891,6 +900,12 @@ def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> 
         named = [button.text_content() for button in page.query_selector_all("#legend button")]
         bad += [f"map.html: {name!r} is no class" for name in named if name not in classes]
         assert len(named) > 40
+        page.goto((run / "report.html").as_uri())
+        bad += [f"report.html asked {what}" for what in asked]
+        recognised = page.eval_on_selector_all(
+            "section table td.words:first-child", "cells => cells.map(c => c.textContent)"
+        )
+        bad += [f"report.html: no recall of {name!r}" for name in classes if short_name(name, 60) not in recognised]
     tally(
         "names through the program, MLflow and a browser",
         len(classes),

@@ -41,7 +41,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         classes: which pairs of classes each of the best two layers separates better, in sentences.
     """
     sections = [
-        f"# {plain(group.dataset)}: {len(group.runs)} layers of {len(set(group.names))} networks side by side",
+        f"# {plain(group.dataset)}: {group.counted} side by side",
         f"**{plain(verdict.sentence)}**",
         _markdown(ranking(group, verdict)) if verdict.contenders else "",
         plain(card_sentence(group, verdict)),

@@ -56,7 +56,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Which classes", (), (), _drawings(pictures.classes(comparison.classes)))
     yield _similarity(comparison)
     if verdict.agreement:
-        yield Section("Do the metrics agree?", [AGREEMENT], [_table(agreements(verdict), 0)])
+        yield Section("Do the metrics agree?", [AGREEMENT], [_agreements(comparison)])
     if verdict.contenders:
         yield Section("How the ranking is made", [how(group)])
     yield _what_was_run(comparison)
@@ -66,6 +66,11 @@ def _ranking(comparison: Comparison) -> PageTable:
     head, lines = ranking(comparison.group, comparison.verdict)
     words = [n for n, name in enumerate(head) if name in ("network · layer", "chosen among")]
     return PageTable(head, lines, words)
+
+
+def _agreements(comparison: Comparison) -> PageTable:
+    grid = agreements(comparison.verdict)
+    return replace(_table(grid, 0), folded=f"Kendall's τ of {len(grid[1])} metrics")
 
 
 def _what_was_run(comparison: Comparison) -> Section:
