@@ -207,7 +207,7 @@ def test_in_a_page_in_mlflows_frame_too(opened: Opened) -> None:
     sections = [Section(f"Section {n}", ["word " * 900], [PageTable(("a", "b"), [("x", "1")])]) for n in (1, 2)]
     frame = opened(page_of("title", ["The verdict."], [Section("Maps", maps=pieces), *sections]), framed=True)
     frame.click("text=Section 2")  # the contents lead to it
-    top = "() => document.getElementById('part-2').getBoundingClientRect().top"
+    top = "() => document.getElementById('part-3').getBoundingClientRect().top"
     assert -1 <= frame.evaluate(top) < FRAME[1]
     frame.click("text=Section 1")
     frame.evaluate("() => document.querySelector('.linked').scrollIntoView()")

@@ -53,7 +53,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
         "## Every layer\n\n" + _markdown(layers(group, verdict)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
-        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
+        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group) if grid[1]),
         code(about.command) if about.command else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
