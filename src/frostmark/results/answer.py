@@ -7,15 +7,14 @@ answer("squeezenet1_0 · last_conv", findings)[0]
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from frostmark.metrics.kinds import Kind
 from frostmark.metrics.lookup import NOT_CHANCE
-from frostmark.results.findings import Findings, interval, percent, with_interval
+from frostmark.results.findings import Findings, Line, interval, percent, with_interval
 
 
-class ReadOut(NamedTuple):
+class ReadOutWords(NamedTuple):
     """How a family classifies: its name for a person, in ``class_recall`` and in the tables of confusions."""
 
     words: str
@@ -24,8 +23,8 @@ class ReadOut(NamedTuple):
 
 
 READ_OUTS = {
-    "linear": ReadOut("Linear read-out of", "linear", "linear_confusion"),
-    "neighbours": ReadOut("k-NN on", "k-NN", "knn_confusion"),
+    "linear": ReadOutWords("Linear read-out of", "linear", "linear_confusion"),
+    "neighbours": ReadOutWords("k-NN on", "k-NN", "knn_confusion"),
 }
 """Family that decides → how it classifies."""
 
@@ -66,7 +65,7 @@ def copies(findings: Findings, kind: Kind) -> list[str]:
     return [f"{said} Without them, {kind.words}: {without}." if without else said]
 
 
-def _how_good(what: str, key: str, kind: Kind, read_out: ReadOut, findings: Findings) -> str:
+def _how_good(what: str, key: str, kind: Kind, read_out: ReadOutWords, findings: Findings) -> str:
     value, ends = findings.values[key], interval(key, findings.values)
     sure = f" (95% CI {ends})" if ends else ""
     count = sum(line["images"] for line in findings.lines("class_recall", split="test", read_out=read_out.recall))
@@ -89,14 +88,14 @@ def _against(key: str, kind: Kind, findings: Findings) -> str:
     return ""
 
 
-def _beside(line: Mapping[str, Any]) -> str:
+def _beside(line: Line) -> str:
     control, points = CONTROLS.get(line["control"], line["control"]), 100 * line["difference"]
     if math.isfinite(line["lo"]) and line["lo"] <= 0 <= line["hi"]:
         return f"no significant difference from {control} ({percent(line['of_control'])})"
     return f"{abs(points):.1f} points {'above' if points > 0 else 'below'} {control}"
 
 
-def _weakest(read_out: ReadOut, findings: Findings) -> str:
+def _weakest(read_out: ReadOutWords, findings: Findings) -> str:
     """The class that is recognised least, and what it is mostly taken for."""
     classes = list(findings.lines("class_recall", split="test", read_out=read_out.recall))
     if len(classes) < 2:

@@ -6,13 +6,12 @@ section = doubtful_labels(findings, thumbnails)         # None of a run that ask
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from frostmark.figures.files import webp
 from frostmark.figures.maps import shown
-from frostmark.results.findings import Findings
+from frostmark.results.findings import Findings, Line
 from frostmark.results.page import Gallery, PageImage, Section
 from frostmark.results.pictures import Thumbnails
 
@@ -53,7 +52,7 @@ def _galleries(findings: Findings, thumbnails: Thumbnails | None) -> Iterator[Ga
             yield Gallery(f"{split}: the {len(lines)} most doubtful", _images(split, lines, thumbnails))
 
 
-def _images(split: str, lines: Sequence[dict[str, Any]], thumbnails: Thumbnails | None) -> list[PageImage]:
+def _images(split: str, lines: Sequence[Line], thumbnails: Thumbnails | None) -> list[PageImage]:
     if thumbnails is None:
         return [PageImage(None, _words(split, line)) for line in lines]
     images = thumbnails(split, [int(line["image"]) for line in lines], EDGE)
@@ -61,7 +60,7 @@ def _images(split: str, lines: Sequence[dict[str, Any]], thumbnails: Thumbnails 
     return [PageImage(of, _words(split, line)) for of, line in zip(drawn, lines, strict=True)]
 
 
-def _words(split: str, line: dict[str, Any]) -> list[str]:
+def _words(split: str, line: Line) -> list[str]:
     file = str(line.get("file") or "")
     where = file if len(file) <= MAX_FILE else f"…{file[1 - MAX_FILE :]}"
     return [

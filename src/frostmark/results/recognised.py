@@ -7,15 +7,14 @@ recall_section(findings)                    # a line per class, the weakest firs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from frostmark.figures.files import pixels, webp
 from frostmark.figures.heat import draw_confusion
 from frostmark.figures.maps import shown
-from frostmark.results.answer import READ_OUTS, ReadOut
-from frostmark.results.findings import Findings, percent
+from frostmark.results.answer import READ_OUTS, ReadOutWords
+from frostmark.results.findings import Findings, Line, percent
 from frostmark.results.page import Matrix, PagePicture, PageTable, Section
 from frostmark.stats.moments import Float
 
@@ -65,21 +64,21 @@ def recall_section(findings: Findings) -> Section | None:
     return Section("Recall by class", [f"{_title(of)}, on test; the weakest class first."], tables)
 
 
-def _by_place(findings: Findings) -> list[ReadOut]:
+def _by_place(findings: Findings) -> list[ReadOutWords]:
     """The read-outs of the run, that which decides first."""
     families = dict.fromkeys(name.partition("/")[0] for name, _ in findings.ranked)
     return [READ_OUTS[family] for family in families if family in READ_OUTS]
 
 
-def _title(of: ReadOut) -> str:
+def _title(of: ReadOutWords) -> str:
     return "Linear read-out" if of.recall == "linear" else of.recall
 
 
-def _of(of: ReadOut) -> str:
+def _of(of: ReadOutWords) -> str:
     return f"Confusion matrix of {'the linear read-out' if of.recall == 'linear' else of.recall}"
 
 
-def _counts(findings: Findings, of: ReadOut, classes: int) -> Float | None:
+def _counts(findings: Findings, of: ReadOutWords, classes: int) -> Float | None:
     """(C, C) test images of each class by what they are taken for; None without the table."""
     matrix = np.zeros((classes, classes))
     for line in findings.lines(of.confusion, split="test"):
@@ -127,7 +126,7 @@ def _most_confused(counts: Float, classes: Sequence[str]) -> PageTable:
     return PageTable(("true class", "taken for", "test images"), rows, words=(0, 1))
 
 
-def _taken_for(findings: Findings, of: ReadOut) -> dict[int, str]:
+def _taken_for(findings: Findings, of: ReadOutWords) -> dict[int, str]:
     """Class → what most of its images that are not recognised are taken for, with their number."""
     most: dict[int, tuple[float, str]] = {}
     for line in findings.lines(of.confusion, split="test"):
@@ -137,7 +136,7 @@ def _taken_for(findings: Findings, of: ReadOut) -> dict[int, str]:
     return {label: words for label, (_, words) in most.items()}
 
 
-def _recalls(lines: Sequence[dict[str, Any]], taken: dict[int, str], folded: str = "") -> PageTable:
+def _recalls(lines: Sequence[Line], taken: dict[int, str], folded: str = "") -> PageTable:
     rows = [
         [shown(line["name"], MAX_NAME), percent(line["recall"]), _ends(line), taken.get(int(line["class"]), ""),
          f"{line['images']:,}"]
@@ -147,6 +146,6 @@ def _recalls(lines: Sequence[dict[str, Any]], taken: dict[int, str], folded: str
     return PageTable(head, rows, words=(0, 3), bars={1: [line["recall"] for line in lines]}, folded=folded)
 
 
-def _ends(line: dict[str, Any]) -> str:
+def _ends(line: Line) -> str:
     low, high = line["recall_lo"], line["recall_hi"]
     return f"{100 * low:.1f}–{100 * high:.1f}" if np.isfinite(low) and np.isfinite(high) else ""

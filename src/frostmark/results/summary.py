@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from frostmark.metrics.kinds import Kind
 from frostmark.results.answer import copies
-from frostmark.results.findings import Columns, Findings, percent, with_interval
+from frostmark.results.findings import Columns, Findings, Line, percent, with_interval
 from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import metric_lines, notes, number
 
@@ -147,7 +146,7 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
     return lines + [_gain(line) for line in findings.lines("controls", metric=key)]
 
 
-def _gain(line: Mapping[str, Any]) -> str:
+def _gain(line: Line) -> str:
     """The layer beside one control, without an interval where there is none."""
     said = (
         f"- {_CONTROLS.get(line['control'], plain(line['control']))}: {percent(line['of_control'])}. "
@@ -191,18 +190,18 @@ def _at(columns: Columns, split: str, space: str) -> tuple[Columns, list[int]]:
     return columns, [line for line, place in enumerate(places) if place == (split, space)]
 
 
-def _extremes(columns: Columns, lines: list[int], column: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _extremes(columns: Columns, lines: list[int], column: str) -> tuple[Line, Line]:
     least, most = min(lines, key=columns[column].__getitem__), max(lines, key=columns[column].__getitem__)
     return _line_of(columns, least), _line_of(columns, most)
 
 
-def _line_of(columns: Columns, line: int) -> dict[str, Any]:
+def _line_of(columns: Columns, line: int) -> Line:
     return {name: cells[line] for name, cells in columns.items()}
 
 
-def _class(row: Mapping[str, Any]) -> str:
+def _class(row: Line) -> str:
     return plain(row["name"])
 
 
-def _pair(row: Mapping[str, Any]) -> str:
+def _pair(row: Line) -> str:
     return f"{plain(row['name_i'])} and {plain(row['name_j'])}"
