@@ -13,15 +13,20 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
-from frostmark.figures.maps import plain, shown
+from frostmark.figures.lines import plain, shown
 
 _SIZE = 8.0
 """Of the font beside points."""
 
-_PLACES = (
+_NEAR = (
     (0, 11, "center"), (9, 6, "left"), (-9, 6, "right"), (0, -11, "center"), (9, -6, "left"), (-9, -6, "right"),
-    (9, 0, "left"), (-9, 0, "right"), (0, 20, "center"), (0, -20, "center"),
+    (9, 0, "left"), (-9, 0, "right"),
 )  # fmt: skip
+_FAR = tuple((right * out, up * out, side) for out in (20, 32, 46) for right, up, side in (
+    (0, 1, "center"), (0, -1, "center"), (0.7, 0.7, "left"), (-0.7, 0.7, "right"), (0.7, -0.7, "left"),
+    (-0.7, -0.7, "right"),
+))  # fmt: skip
+_PLACES = (*_NEAR, *_FAR)
 """Where a name may stand beside its point, the best first: typographic points to the right, up, and its alignment."""
 
 
@@ -56,9 +61,12 @@ def write_names(ax: Axes, names: Sequence[Name]) -> None:
 
 
 def _write_name(ax: Axes, name: Name, right: float, up: float, side: str) -> None:
+    far = (right, up, side) in _FAR
+    line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3} if far else None
     text = ax.annotate(
         plain(shown(name.text, 34)), (name.x, name.y), xytext=(right, up), textcoords="offset points", ha=side,
         va="center", fontsize=_SIZE, fontweight="bold" if name.weight else "normal", color="#111111", zorder=4,
+        arrowprops=line,
     )  # fmt: skip
     text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 
