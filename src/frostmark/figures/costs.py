@@ -105,7 +105,9 @@ def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mappi
     ax.margins(x=0.12, y=0.18)
     front = pareto_front(points)
     _plot_front(ax, front)
-    write_names(ax, [_name_of(p, p in front) for p in points if p in front or len(points) <= MAX_NAMED])
+    named = [p for p in points if p in front or len(points) <= MAX_NAMED]
+    others = [p for p in points if p not in named]
+    write_names(ax, [_name_of(p, p in front) for p in named], [_name_of(p, False) for p in others])
     ax.set_xlabel(points[0].unit if points else GMACS)
     name_metric(ax, metric, share)
     ax.grid(alpha=0.3)

@@ -24,11 +24,11 @@ FAR_FROM = 20
 FAR_SHARE = 0.01
 """Of the points as many may be far off, or one."""
 
-_FAR = 1.6
-"""So many times as far from the centre as where the bulk of the points ends."""
+_FAR = 1.8
+"""At least so many times as far from the centre as where the bulk of the points ends: tails of clouds are shorter."""
 
 _WORTH = 0.78
-"""A point is left outside only if the frame's area is no more than this share of what it would be with the point."""
+"""Points are left outside only if the frame's area is then no more than this share of what it would be with them."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,20 @@ def around(coordinates: Sequence[Array]) -> Frame:
 
 
 def _far_off(points: Array) -> NDArray[np.bool_]:
-    """(N,) which of the points a frame may leave outside: those without which it is clearly smaller."""
-    none = np.zeros(len(points), dtype=bool)
-    few = max(1, int(FAR_SHARE * len(points)))
+    """(N,) which of the points a frame may leave outside: the few without which it is clearly smaller."""
+    far = np.zeros(len(points), dtype=bool)
     if len(points) < FAR_FROM:
-        return none
+        return far
+    few = max(1, int(FAR_SHARE * len(points)))
     ordered = np.sort(points, axis=0)
     low, high = ordered[few], ordered[-1 - few]
-    half = np.maximum((high - low) / 2, 1e-12)
-    far = (np.abs(points - (low + high) / 2) / half).max(1) > _FAR
-    if not far.any() or far.sum() > few:
-        return none
-    return far if _area(points[~far]) <= _WORTH * _area(points) else none
+    away = (np.abs(points - (low + high) / 2) / np.maximum((high - low) / 2, 1e-12)).max(1)
+    outwards = np.argsort(-away, kind="stable")
+    for count in range(1, min(few, int((away > _FAR).sum())) + 1):
+        left = outwards[count:]
+        if _area(points[left]) <= _WORTH * _area(points[~far]):
+            far[outwards[:count]] = True
+    return far
 
 
 def _area(points: Array) -> float:

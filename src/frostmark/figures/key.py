@@ -68,10 +68,9 @@ class Key:
                    markersize=8, linewidth=1.6, label=plain(e.name))
             for e in self.entries
         ]  # fmt: skip
-        legend = sheet.figure.legend(
+        sheet.figure.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(left / sheet.width, 1 - top / sheet.height),
             title=self.title, ncols=self.columns, frameon=False, fontsize=SIZE, title_fontsize=SIZE, borderaxespad=0,
             borderpad=0, labelspacing=0.34, handletextpad=0.6, columnspacing=_GAP * 72 / SIZE,
             handlelength=2.6 if any(e.line for e in self.entries) else 1.2, alignment="left",
         )  # fmt: skip
-        legend.set_in_layout(False)

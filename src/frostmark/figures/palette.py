@@ -62,7 +62,8 @@ def curve_styles(curves: int) -> list[Style]:
 
 def _marker(number: int) -> str:
     turn, colour = divmod(number, len(COLOURS))
-    return MARKERS[(colour + turn) % 4 + 4 * (turn // 4 % 2)]
+    # One more from the fifth colour on: so the colours that are most alike have other marks.
+    return MARKERS[(colour + (colour >= 4) + turn) % 4 + 4 * (turn // 4 % 2)]
 
 
 def name_colour(name: str) -> str:

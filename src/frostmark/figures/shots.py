@@ -60,7 +60,7 @@ def _limit(ax: Axes, values: Array, chance: float | None) -> float:
     """The axis as high as its values ask for, from the end that is returned; a chance level far below is left out."""
     low, high = float(values.min()), float(values.max())
     room = max(high - low, 0.05)
-    if chance is not None and low - chance <= room:
+    if chance is not None and low - chance <= 0.5 * room:
         low = min(low, chance)
     lowest = max(low - 0.1 * room, -0.02)
     ax.set_ylim(lowest, min(high + 0.1 * room, 1.02))
