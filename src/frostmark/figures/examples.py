@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from frostmark.figures.lines import height_of, width_of, wrapped
 from frostmark.figures.sheet import DPI, Sheet
+from frostmark.names import visible
 from frostmark.stats.moments import Array
 
 Pair = tuple[NDArray[np.uint8], str, NDArray[np.uint8], str, float]
@@ -59,7 +60,7 @@ def draw_image_pairs(pairs: Sequence[Pair], title: str, columns: int = 4) -> Fig
 
 def _two_lines(name: str) -> str:
     """The name of a class in two lines of the width of an image at most."""
-    lines = wrapped(name, _BOX, NAME).split("\n")
+    lines = wrapped(visible(name), _BOX, NAME).split("\n")
     if len(lines) <= 2:
         return "\n".join(lines)
     second = lines[1]

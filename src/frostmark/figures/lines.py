@@ -52,6 +52,8 @@ def wrapped(text: str, inches: float, size: float, bold: bool = False) -> str:
 
 
 def _lines(text: str, inches: float, size: float, bold: bool) -> list[str]:
+    if width_of(text, size, bold) <= inches:
+        return [text]
     lines: list[str] = []
     line = ""
     for word in text.split():
