@@ -1,6 +1,6 @@
 """The picture of a comparison: the verdict, the maps side by side, the metric by depth and by cost.
 
-figure = draw_comparison(maps, classes, {"resnet18": stops}, points, "k-NN accuracy", "digits", "vgg16 is better.")
+figure = draw_comparison(maps, classes, {"resnet18": stops}, points, "k-NN accuracy", "digits", "vgg16 is best.", True)
 """
 
 from __future__ import annotations

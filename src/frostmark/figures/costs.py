@@ -1,6 +1,6 @@
 """Quality against cost: a chart of the layers of several networks.
 
-figure = draw_costs([CostPoint("vgg16 · last_conv", "vgg16", 15.3, 0.82, None, None)], "k-NN accuracy", "digits")
+figure = draw_costs([CostPoint("vgg16 · last_conv", "vgg16", 15.3, 0.82, None, None)], "accuracy", "digits", True)
 front = pareto_front(points)                        # the points whose value nothing cheaper reaches
 """
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from frostmark.figures.beside import Name, write_names
-from frostmark.figures.key import Entry, Key
+from frostmark.figures.key import Key, KeyLine
 from frostmark.figures.lines import height_of, plain, shown, wrapped
 from frostmark.figures.palette import Style, curve_styles
 from frostmark.figures.sheet import Sheet, in_percent
@@ -122,8 +122,8 @@ def name_metric(ax: Axes, metric: str, share: bool) -> None:
 
 def key_of_rows(styles: Mapping[str, Style], note: str, front: bool, height: float) -> Key:
     """The list of the rows, to stand beside the charts: in them it would hide points."""
-    entries = [Entry(row, style, line=True) for row, style in styles.items()]
-    best = [Entry("best for its cost", Style(FRONT, "", "--"), line=True)] if front else []
+    entries = [KeyLine(row, style, line=True) for row, style in styles.items()]
+    best = [KeyLine("best for its cost", Style(FRONT, "", "--"), line=True)] if front else []
     return Key.of([*entries, *best], note, height, most=30)
 
 

@@ -1,6 +1,6 @@
 """How a metric changes with the depth of the layer: where a network's features are best for these images.
 
-figure = draw_depth({"resnet18": [Stop("stage3", 0.7, 0.81, 0.79, 0.83), …]}, "k-NN accuracy", "by depth · digits")
+figure = draw_depth({"resnet18": [Stop("stage3", 0.7, 0.81, 0.79, 0.83), …]}, "k-NN accuracy", "by depth", share=True)
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from frostmark.figures.pieces import (
     UNSELECTED,
+    ClassPoints,
     Look,
-    Points,
     add_names,
     beyond,
     frame,
@@ -123,7 +123,7 @@ def _plot(views: Sequence[tuple[int, InteractiveView]], classes: Sequence[str]) 
     drawn = [_add_points(plot, v, view, len(classes), points, edged=i > 0) for i, (v, view) in enumerate(views)]
     select_only(plot, drawn)
     coordinates = np.concatenate([view.coordinates for _, view in views])
-    add_names(plot, Points(coordinates, np.concatenate([view.labels for _, view in views])), classes)
+    add_names(plot, ClassPoints(coordinates, np.concatenate([view.labels for _, view in views])), classes)
     return plot
 
 

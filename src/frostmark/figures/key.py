@@ -25,7 +25,7 @@ _GAP = 1.2 * SIZE / 72
 
 
 @dataclass(frozen=True)
-class Entry:
+class KeyLine:
     """A line of the list: marks, or a line with marks on it."""
 
     name: str
@@ -37,20 +37,20 @@ class Entry:
 class Key:
     """Entries in columns."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[KeyLine]
     title: str
     columns: int
     width: float
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], title: str, height: float, most: int = 26) -> Key:
+    def of(cls, entries: Sequence[KeyLine], title: str, height: float, most: int = 26) -> Key:
         """The entries in columns no higher than ``height`` inches, names of at most ``most`` letters.
 
         Nothing is drawn of no entries, and its width is 0.
         """
         if not entries:
             return cls((), title, 1, 0.0)
-        entries = [Entry(shown(e.name, most), e.style, e.line) for e in entries]
+        entries = [KeyLine(shown(e.name, most), e.style, e.line) for e in entries]
         rows = max(1, int(height / _ROW) - 1)
         columns = -(-len(entries) // rows)
         rows = -(-len(entries) // columns)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from frostmark.figures.pieces import (
     UNSELECTED,
+    ClassPoints,
     Labels,
     Look,
-    Points,
     add_names,
     beyond,
     frame,
@@ -178,7 +178,7 @@ def _plots(
         drawn = [_add_points(plot, m, v, *pair) for v, pair in enumerate(zip(sources, filters, strict=True))]
         select_only(plot, drawn)
         for v, split in enumerate(splits if named else ()):
-            add_names(plot, Points(of.coordinates[split], images.labels[split]), classes, f"names-{v}", SIDE)
+            add_names(plot, ClassPoints(of.coordinates[split], images.labels[split]), classes, f"names-{v}", SIDE)
         plots.append(plot)
     return plots
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from frostmark.figures.clusters import Clusters, write_clusters
 from frostmark.figures.frames import Frame, around
-from frostmark.figures.key import Entry, Key
+from frostmark.figures.key import Key, KeyLine
 from frostmark.figures.lines import height_of, plain, wrapped
 from frostmark.figures.palette import Style, class_styles
 from frostmark.figures.sheet import Sheet
@@ -110,7 +110,7 @@ def frames_of(views: Sequence[MapView], shared: bool) -> list[Frame]:
 def key_of(views: Sequence[MapView], classes: tuple[str, ...], styles: Sequence[Style], height: float) -> Key:
     """The classes of the views; empty where they are too many."""
     present = np.unique(np.concatenate([v.labels for v in views]))
-    entries = [] if len(present) > MAX_LEGEND else [Entry(classes[c], styles[c]) for c in present]
+    entries = [] if len(present) > MAX_LEGEND else [KeyLine(classes[c], styles[c]) for c in present]
     return Key.of(entries, "class", height)
 
 

@@ -106,14 +106,14 @@ def looks(labels: Labels, classes: int) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class Points:
+class ClassPoints:
     """Points with their classes: coordinates (N, 2) and labels (N,)."""
 
     coordinates: Array
     labels: Labels
 
 
-def add_names(plot: Plot, points: Points, classes: Sequence[str], name: str = "names", side: int = 620) -> None:
+def add_names(plot: Plot, points: ClassPoints, classes: Sequence[str], name: str = "names", side: int = 620) -> None:
     """Class names at their clusters, as a renderer called ``name``; none where they would hide what they name.
 
     Args:

@@ -1,7 +1,7 @@
 """Networks by their mean rank over data sets, and who cannot be told from whom: the critical-difference picture.
 
 figure = draw_ranks(["vgg16", "resnet18"], mean_rank, low, high, 0.8, [(0, 1)], "2 networks over 12 data sets")
-figure = draw_scores(["vgg16", "resnet18"], {"digits": [0.9, 0.8]}, "linear accuracy", "2 networks over 1 data set")
+figure = draw_scores(["vgg16", "resnet18"], {"digits": [0.9, 0.8]}, "linear accuracy", "2 networks, 1 data set", True)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from frostmark.figures.key import Entry, Key
+from frostmark.figures.key import Key, KeyLine
 from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
 from frostmark.figures.palette import CURVE_COLOURS, curve_styles
 from frostmark.figures.sheet import Sheet, in_percent
@@ -77,7 +77,7 @@ def draw_scores(
     """
     rows = min(len(networks), MAX_ROWS)
     styles = curve_styles(len(scores))
-    entries = [Entry(name, style) for name, style in zip(scores, styles, strict=True)]
+    entries = [KeyLine(name, style) for name, style in zip(scores, styles, strict=True)]
     key = Key.of(entries, "data set", _LINE * rows + 0.8)
     sheet, ax = _rows(networks[:rows], title, _left_out(networks).strip(), key.width + 0.3)
     for style, (name, of) in zip(styles, scores.items(), strict=True):
