@@ -85,8 +85,11 @@ def photograph_linked(file: Path, picture: Path) -> None:
       const [x, y] = [middle([...xs]), middle([...ys])];
       const away = xs.map((at, n) => Math.hypot(at - x, ys[n] - y)).sort((a, b) => a - b);
       const r = away[Math.floor(0.9 * away.length)] + 4;
-      const turn = n => n * Math.PI / 12;
-      return Array.from({length: 25}, (_, n) => [x + r * Math.cos(turn(n)), y + r * Math.sin(turn(n))]);
+      const inside = (at, start, size) => Math.min(Math.max(at, start + 3), start + size - 3);
+      return Array.from({length: 25}, (_, n) => [
+        inside(x + r * Math.cos(n * Math.PI / 12), box.left, box.width),
+        inside(y + r * Math.sin(n * Math.PI / 12), box.top, box.height),
+      ]);
     }"""
     with page_of(file, 1400, 1080) as tab:
         tab.evaluate("document.querySelector('.linked').previousElementSibling?.scrollIntoView()")
@@ -129,6 +132,11 @@ def pictures_of_a_comparison(words: Sequence[str], folder: Path, weights: Path) 
         ran(["-m", *network, LAYERS, *SIZES, *words, f"paths.root={root}", "controls=[]"])
         sweep = newest(root, "comparison.html").parent
         runs += sorted({str(path.parent) for path in sweep.rglob("metrics.json")})
+    photograph_comparison(runs, folder)
+
+
+def photograph_comparison(runs: Sequence[str], folder: Path) -> None:
+    """Compare the runs in these folders, and keep the pictures."""
     ran(["compare", *runs, f"paths.root={folder}"])
     page = newest(folder, "comparison.html")
     shutil.copy(page.parent / "comparison.png", KEPT / "comparison.png")

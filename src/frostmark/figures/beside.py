@@ -27,7 +27,8 @@ _FAR = tuple((right * out, up * out, side) for out in (20, 32, 46, 64) for right
     (-0.7, -0.7, "right"), (1, 0.2, "left"), (-1, 0.2, "right"), (1, -0.2, "left"), (-1, -0.2, "right"),
 ))  # fmt: skip
 _PLACES = (*_NEAR, *_FAR)
-"""Where a name may stand beside its point, the best first: typographic points to the right, up, and its alignment."""
+"""Where a name may stand beside its point, the best first: typographic points to the right, up, and its alignment.
+Names without weight stand near it or nowhere; a line leads from one that is far."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def write_names(ax: Axes, names: Sequence[Name], others: Sequence[Name] = ()) ->
     """
     taken = [_whisker(ax, name) for name in (*names, *others)]
     for name in sorted(names, key=lambda name: not name.weight):
-        boxes = [_box(ax, name, *place) for place in _PLACES]
+        boxes = [_box(ax, name, *place) for place in (_PLACES if name.weight else _NEAR)]
         hides = [sum(map(box.overlaps, taken)) + 3 * _leaves(ax, box) for box in boxes]
         best = int(np.argmin(hides))
         if name.weight or not hides[best]:
