@@ -13,7 +13,7 @@ import pytest
 
 from frostmark import benchmark
 from frostmark.benchmark.result import Result
-from frostmark.figures.maps import shown
+from frostmark.figures.lines import shown
 from frostmark.metrics.lookup import known_kinds
 from frostmark.results.answer import answer
 from frostmark.results.doubts import doubtful_labels

@@ -49,11 +49,16 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     if verdict.pairs:
         yield Section("Pairs", (), [_table(pairs(verdict), 0, 1, 2, 6)])
     curves = pictures.depth_curves(comparison, "accuracy by depth")
-    yield Section("Every layer", (), [_table(layers(group, verdict), 0)], _drawings(curves))
+    yield Section("Every layer", (), [_table(layers(group, verdict), 0)], _drawings("Accuracy by depth", curves))
     if comparison.costs:
-        yield Section("Quality against cost", (), (), _drawings(pictures.costs(comparison)))
+        yield Section("Quality against cost", (), (), _drawings("Quality against cost", pictures.costs(comparison)))
     if comparison.classes is not None:
-        yield Section("Which classes", (), (), _drawings(pictures.classes(comparison.classes)))
+        yield Section(
+            "Which classes",
+            (),
+            (),
+            _drawings("Which pairs of classes each layer separates better", pictures.classes(comparison.classes)),
+        )
     yield _similarity(comparison)
     if verdict.agreement:
         yield Section("Do the metrics agree?", [AGREEMENT], [_agreements(comparison)])
@@ -90,7 +95,7 @@ def _similarity(comparison: Comparison) -> Section:
         f"Linear CKA by the unbiased HSIC, of {of.images:,} test images: 1 for rows that differ by rotation and "
         "scale, about 0 for unrelated ones. Empty cells: rows that are not kept in mlruns/features."
     )
-    return Section(title, [text], (), _drawings(pictures.similarity(of)))
+    return Section(title, [text], (), _drawings(title, pictures.similarity(of)))
 
 
 def _table(grid: Grid, *words: int) -> PageTable:
@@ -99,5 +104,6 @@ def _table(grid: Grid, *words: int) -> PageTable:
     return PageTable(head, lines, words)
 
 
-def _drawings(*figures: Figure | None) -> list[PagePicture]:
-    return [PagePicture(svg(figure), figure.get_suptitle()) for figure in figures if figure is not None]
+def _drawings(about: str, figure: Figure | None) -> list[PagePicture]:
+    """A figure, if there is one, with what it shows in a few words."""
+    return [] if figure is None else [PagePicture(svg(figure), about)]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from frostmark.figures.files import webp
-from frostmark.figures.maps import shown
+from frostmark.figures.lines import shown
 from frostmark.results.findings import Findings, Line
 from frostmark.results.page import Gallery, PageImage, Section
 from frostmark.results.pictures import Thumbnails

@@ -12,7 +12,7 @@ import numpy as np
 
 from frostmark.figures.files import pixels, webp
 from frostmark.figures.heat import draw_confusion
-from frostmark.figures.maps import shown
+from frostmark.figures.lines import shown
 from frostmark.results.answer import READ_OUTS, ReadOutWords
 from frostmark.results.findings import Findings, Line, percent
 from frostmark.results.page import Matrix, PagePicture, PageTable, Section

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.image import imread
 
 from frostmark.figures.files import svg, webp
-from frostmark.figures.maps import shown
+from frostmark.figures.lines import shown
 from frostmark.metrics.shots import SHOTS
 from frostmark.results.answer import CONTROLS, copies
 from frostmark.results.doubts import doubtful_labels
