@@ -42,7 +42,12 @@ def confusion_section(findings: Findings, classes: Sequence[str]) -> Section | N
         of, counts = counted[0]
         drawn = draw_confusion(_shares(counts), classes, f"{_title(of)} (test)")
         pictures = [PagePicture(webp(pixels(drawn), 85), _of(of))]
-        return Section("Confusion matrix", [f"{_title(of)}, on test."], [_most_confused(counts, classes)], pictures)
+        return Section(
+            "Confusion matrix",
+            [f"{_title(of)}, on test. Row: true class; column: predicted class."],
+            [_most_confused(counts, classes)],
+            pictures,
+        )
     matrices = [_matrix(counts, classes, folded=_of(of) if n else "") for n, (of, counts) in enumerate(counted)]
     text = f"{_title(counted[0][0])}: how many percent of a class's test images (row) get which class (column)."
     return Section("Confusion matrix", [text], matrices=matrices)
