@@ -62,12 +62,17 @@ class Comparison:
     @property
     def title(self) -> str:
         """Data set, number of layers and number of networks."""
-        return f"{self.group.dataset} · {len(self.group.runs)} layers of {len(set(self.group.names))} networks"
+        return f"{self.group.dataset} · {self.group.counted}"
 
     @property
     def metric(self) -> str:
         """The metric that decides, for the axes of charts."""
         return f"{self.verdict.decides.words} (test)" if self.verdict.decides else ""
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether the metric that decides is read in percent."""
+        return self.verdict.decides is not None and self.verdict.decides.kind.share
 
     @property
     def remarks(self) -> tuple[str, ...]:
