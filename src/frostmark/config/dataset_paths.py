@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
+from frostmark.config.schema import Config, Paths
 from frostmark.config.words import known_words
 from frostmark.errors import ConfigError
 from frostmark.names import quoted
@@ -70,6 +71,7 @@ def _literal(text: str) -> str:
     """The name of a folder as Hydra takes it for one; what was quoted for Hydra, or is an interpolation, as it is."""
     if "${" in text or not text:
         return text
+    _ = Config(paths=Paths(text)).mlruns  # refuses what is no text, before Hydra makes a folder of it
     try:
         (override,) = OverridesParser.create().parse_overrides([_ROOT + text])
         if isinstance(getattr(override, "_value", None), QuotedString):
