@@ -74,7 +74,8 @@ def _literal(text: str) -> str:
     _ = Config(paths=Paths(text)).mlruns  # refuses what is no text, before Hydra makes a folder of it
     try:
         (override,) = OverridesParser.create().parse_overrides([_ROOT + text])
-        if isinstance(getattr(override, "_value", None), QuotedString):
+        value = getattr(override, "_value", None)
+        if isinstance(value, QuotedString) or value == text:
             return text
     except HydraException:  # signs that mean something to it
         pass
