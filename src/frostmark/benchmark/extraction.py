@@ -15,6 +15,7 @@ from frostmark.backbones.extractor import Tap
 from frostmark.backbones.network import Network
 from frostmark.benchmark.making import Cost, ForwardPass, MakesRows, Order, RowsAtHand
 from frostmark.benchmark.seen import Seen, wanted
+from frostmark.benchmark.spot_check import SpotCheck, Target
 from frostmark.benchmark.subject import Subject
 from frostmark.config.schema import Layer
 from frostmark.data.source import ImageSet
@@ -43,6 +44,7 @@ class Extraction:
         progress: told how it goes.
         about: what a person should know of the entries.
         max_bytes: rows of a layer that take more are not kept.
+        spot_check: how rows that are stored already are held against the network.
         seen: what else a pass over image files keeps of them, since they are decoded anyway.
     """
 
@@ -53,6 +55,7 @@ class Extraction:
     progress: Callable[[str], None]
     about: Mapping[str, str]
     max_bytes: int
+    spot_check: SpotCheck
     seen: Sequence[Seen] = ()
 
     @property
@@ -116,7 +119,8 @@ class Extraction:
             layer: the word by which the tap was asked for, for messages.
 
         Raises:
-            DataError: if the disk cannot hold the rows, or the rows are not finite.
+            DataError: if the disk cannot hold the rows, the rows are not finite, or those that are stored are not what
+                the network puts out.
         """
         mine = self.entries(tap)
         taps = [tap, *(other for other in others if other != tap)]
@@ -125,11 +129,14 @@ class Extraction:
             yield mine
             return
         with self.store.using(mine.values()):
-            if not all(entry.intact() for entry in mine.values()):
+            replayed = {split for split, entry in mine.items() if entry.intact()}
+            if len(replayed) < len(mine):
                 wanted = [entry for t in taps for entry in self.entries(t).values()]
                 with self.store.extracting(wanted):
                     self._fill(taps, layer)
             assert all(entry.complete for entry in mine.values()), "an entry stayed unfinished"
+            for split, entry in mine.items():
+                self.spot_check.apply(self.maker, Target(tap, layer, split, entry), replayed=split in replayed)
             # Of rows that were stored by another run, too: they are as far from float32 as they were then.
             self.cost.precision_error = next(iter(mine.values())).about().get("precision_error")
             yield mine
@@ -195,6 +202,7 @@ def extraction_of(subject: Subject, network: Network | None, progress: Callable[
         progress,
         _about(subject, network),
         config.features.max_bytes,
+        SpotCheck(config.features.spot_check, config.seed, config.trainer.precision),
         wanted(subject, store),
     )
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from frostmark.benchmark.tracked import open_store
 from frostmark.cli.announced import announce_layers, first_of_each, jobs_if_known, refuse_many_devices
+from frostmark.cli.composing import configs_of
 from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
@@ -104,7 +105,9 @@ def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device])
     SweepRecord.begin(folder, words, len(jobs) or None, run_id, this_process(), earlier)
     # Known from here on: whatever happens now, the parent run is closed.
     current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri, lease)
-    passes = announce_layers(folder, config, jobs)
+    configs = configs_of(config, jobs)
+    current_call().composed = {tuple(job) for job, of in zip(jobs, configs, strict=True) if of is not None}
+    passes = announce_layers(folder, configs)
     if devices:
         announce_devices(folder, devices)
         current_call().order = first_of_each(passes)

@@ -97,6 +97,15 @@ def possible_store_size(config: Config) -> ConfigError | None:
     return ConfigError(f"features.max_bytes={size} is not a size", fix="features.max_bytes=0 to keep nothing")
 
 
+def possible_spot_check(config: Config) -> ConfigError | None:
+    """The images of a spot check are a number, or auto."""
+    count = config.features.spot_check
+    if count == AUTO or (isinstance(count, int) and not isinstance(count, bool) and count >= 0):
+        return None
+    told = f"features.spot_check={count} is not a number of images"
+    return ConfigError(told, fix="features.spot_check=4 (per split), 0 for none, or auto")
+
+
 def known_controls(config: Config) -> ConfigError | None:
     """Every control is one of :data:`CONTROLS`."""
     for control in config.controls:
@@ -176,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     possible_batch_size,
     named_devices,
     possible_store_size,
+    possible_spot_check,
     known_controls,
     untrained_in_one_process,
     possible_counts,

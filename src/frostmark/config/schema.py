@@ -16,7 +16,7 @@ from typing import Any
 from omegaconf import MISSING
 
 AUTO = "auto"
-"""The batch size that a probe chooses."""
+"""The batch size that a probe chooses; the spot check that asks who wrote the rows."""
 
 CONTROLS = ("untrained", "pixels")
 """What a layer can be compared with."""
@@ -79,9 +79,14 @@ class TrainerChoice:
 
 @dataclass
 class Features:
-    """The store: rows of a layer that take more bytes than ``max_bytes``, both splits together, are not kept."""
+    """The store: rows of a layer that take more bytes than ``max_bytes``, both splits together, are not kept.
+
+    ``spot_check`` is the number of images per split that are forwarded again where stored rows are read; auto: 4 where
+    the rows were not written by this user on this host.
+    """
 
     max_bytes: int = 8 * 2**30
+    spot_check: Any = AUTO
 
 
 @dataclass

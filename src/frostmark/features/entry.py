@@ -35,6 +35,7 @@ from frostmark.errors import DataError
 from frostmark.faults import point
 from frostmark.features.files import DERIVED_NAME, place_of, problem_of, read_regular, refuse_link, shard_number
 from frostmark.features.key import RowKey, canonical, digest_of
+from frostmark.features.writer import HOST, host, is_own, writer_of
 from frostmark.names import visible_lines
 
 Array = NDArray[Any]
@@ -161,7 +162,7 @@ class Entry:
             "width": self.width,
             "shards": [names[number] for number in sorted(names)],
             "created": time.time(),
-            "about": dict(about),
+            "about": {HOST: host(), **about},
         }
         self._write(MANIFEST, _sealed(body))
 
@@ -169,6 +170,21 @@ class Entry:
         """What a person should know of it; empty while the entry is unfinished."""
         manifest = read_manifest(self.folder / MANIFEST)
         return {} if manifest is None else manifest["about"]
+
+    @property
+    def own(self) -> bool:
+        """Whether this user wrote all rows of it, and committed it on this host."""
+        return is_own([self.folder / MANIFEST, *(path for _, path in self._files())], self.about())
+
+    @property
+    def writer(self) -> str:
+        """Who wrote it, for messages."""
+        return writer_of(self.folder / MANIFEST, self.about())
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its shards, which hold the digests of their bytes."""
+        return [path.name for _, path in self._files()]
 
     def read(self, shard: range) -> Array:
         """The rows of a shard, (len(shard), D) of :attr:`dtype`, as they were verified by :meth:`missing`."""
@@ -185,11 +201,12 @@ class Entry:
 
     def rows(self, positions: NDArray[np.int64]) -> Array:
         """The rows (n, D) at ``positions`` (n,), ascending, of an entry that is :meth:`intact`."""
+        shards = [self.shards[number] for number in np.unique(positions // SHARD)]  # those alone that hold any
         pieces = [
             self.read(shard)[positions[(positions >= shard.start) & (positions < shard.stop)] - shard.start]
-            for shard in self.shards
+            for shard in shards
         ]
-        return np.concatenate(pieces)
+        return np.concatenate([np.empty((0, self.width), self.dtype), *pieces])
 
     def derived(self, name: str, compute: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
         """Arrays that follow from the rows, kept beside them: computed the first time, read and verified afterwards.
