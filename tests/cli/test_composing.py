@@ -123,7 +123,7 @@ def test_a_choice_that_asks_for_others_is_composed_as_a_whole(tmp_path: Path) ->
             }
 
 
-class FirstJob(Exception):
+class FirstJob(BaseException):
     """The first job of a sweep was begun."""
 
 
