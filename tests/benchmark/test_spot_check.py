@@ -76,7 +76,9 @@ def test_changed_rows_that_prove_themselves_are_refused(change: Change, tmp_path
     run(tmp_path)
     victim = entries(tmp_path)["test"]
     written_elsewhere(victim, change)
-    with pytest.raises(DataError, match=r"split test, are not what the network puts out.* on another-host wrote") as told:
+    with pytest.raises(
+        DataError, match=r"split test, are not what the network puts out.* on another-host wrote"
+    ) as told:
         run(tmp_path)
     assert str(victim) in told.value.problem
     assert told.value.fix.startswith(f"rm -r {victim};")

@@ -119,7 +119,9 @@ def test_a_choice_that_asks_for_others_is_composed_as_a_whole(tmp_path: Path) ->
             alone = loaded([searched, *mine])
             assert made is not None
             assert OmegaConf.to_container(made) == {
-                key: value for key, value in OmegaConf.to_container(alone).items() if key != "hydra"  # type: ignore[union-attr]
+                key: value
+                for key, value in OmegaConf.to_container(alone).items()
+                if key != "hydra"  # type: ignore[union-attr]
             }
 
 

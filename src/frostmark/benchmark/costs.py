@@ -31,7 +31,15 @@ def _unknown() -> dict[str, Value]:
     return {f"cost/{name}": Undefined(NO_NETWORK) for name in _OF_NETWORK}
 
 
-_OF_NETWORK = ("images_forwarded", "images_checked", "images_per_second", "extract_seconds", "gmacs", "gmacs_share", "params")
+_OF_NETWORK = (
+    "images_forwarded",
+    "images_checked",
+    "images_per_second",
+    "extract_seconds",
+    "gmacs",
+    "gmacs_share",
+    "params",
+)
 
 
 def _of_network(subject: Subject, cost: Cost) -> dict[str, Value]:

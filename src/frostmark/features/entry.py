@@ -100,6 +100,12 @@ class Entry:
         """What ``count`` rows take."""
         return count * self.width * np.dtype(self.dtype).itemsize
 
+    @property
+    def stored_bytes(self) -> int:
+        """What the shards that are there take, verified or not, but for their headers."""
+        lengths = dict(enumerate(map(len, self.shards)))
+        return sum(self.bytes_of(lengths.get(number, 0)) for number in {number for number, _ in self._files()})
+
     def missing(self) -> list[range]:
         """The shards that are not there, intact, after all files were read and verified.
 
