@@ -28,7 +28,7 @@ Change = Callable[[Rows], Rows]
 
 def entries(root: Path) -> dict[str, Path]:
     """The folder of each split's entry."""
-    manifests = [path for path in (root / "mlruns" / "features").glob("*/manifest.json")]
+    manifests = (root / "mlruns" / "features").glob("*/manifest.json")
     return {json.loads(path.read_text())["body"]["key"]["split"]: path.parent for path in manifests}
 
 

@@ -105,8 +105,8 @@ class Extraction:
                 fitting.append(other)
                 left -= lacking
         if is_rank_zero() and len(fitting) < len(others):
-            told = f"the disk has no room for the rows of {len(others) - len(fitting)} of {len(others)} layers of the sweep"
-            self.store.tell(f"{told}: each is forwarded by a job of its own.")
+            told = f"the disk has no room for the rows of {len(others) - len(fitting)} of {len(others)} layers"
+            self.store.tell(f"{told} of the sweep: a job of its own forwards the images for each.")
         return fitting
 
     def places(self, tap: Tap) -> dict[str, str]:

@@ -27,7 +27,7 @@ AUTO_COUNT = 4
 """Images per split that auto forwards again."""
 
 MAX_DIFFERENCE, MAX_DIFFERENCE_SHORT = 1e-3, 3e-2
-"""Relative distance of a row from the stored one, in float32 and in the short precisions: processors round differently."""
+"""Relative distance of a row from the stored one, in float32 and in short precisions: processors round differently."""
 
 FULL = "32-true"
 
@@ -101,8 +101,8 @@ class SpotCheck:
         folder = of.entry.folder
         furthest = "are not numbers" if not np.isfinite(apart).all() else f"differ by up to {apart.max():.1%}"
         return DataError(
-            f"the stored rows of layer {of.layer}, split {of.split}, are not what the network puts out: of {len(apart)} "
-            f"images that were forwarded again, the rows of {wrong} {furthest}; {self.most:.1%} is allowed. "
+            f"the stored rows of layer {of.layer}, split {of.split}, are not what the network puts out: of "
+            f"{len(apart)} images that were forwarded again, the rows of {wrong} {furthest}; {self.most:.1%} is allowed. "
             f"{of.entry.writer} wrote them into {folder}",
             fix=f"rm -r {shlex.quote(str(folder))}; the same command then forwards all images again. If you may not "
             "remove it: paths.root=<a folder of your own>",

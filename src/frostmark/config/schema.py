@@ -16,7 +16,7 @@ from typing import Any
 from omegaconf import MISSING
 
 AUTO = "auto"
-"""The batch size that a probe chooses; the store that the disk has room for; the spot check that asks who wrote rows."""
+"""The batch size that a probe chooses; the store that the disk has room for; the spot check of what others wrote."""
 
 MAX_HELD = 8 * 2**30
 """Bytes of rows that are held in memory as they are, where ``features.max_bytes`` names no number."""

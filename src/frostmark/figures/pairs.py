@@ -6,17 +6,23 @@ figure = draw_pairs({"test": matrix}, classes, order, title="resnet18 · last_co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from frostmark.figures.maps import plain, shown
 from frostmark.stats.moments import Array
 
 MAX_NUMBERS = 12
 """Up to so many classes the cells carry their numbers."""
+
+
+MAX_DRAWN = 250
+"""Up to so many classes every pair is drawn; of more, blocks of pairs: a pair would be a pixel, and a picture 7 MB."""
 
 
 def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: Sequence[int], title: str) -> Figure:
@@ -31,7 +37,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
     low, high = float(finite.min()), float(finite.max())
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
-        image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
+        image = _show(ax, ordered, cmap="cividis", vmin=low, vmax=high)
         ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS:
@@ -59,7 +65,7 @@ def draw_confusability(
     norm = LogNorm(float(finite.min()), float(finite.max()) * (1 + 1e-9)) if len(finite) else None
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
-        image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
+        image = _show(ax, ordered, cmap="cividis_r", norm=norm)
         ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS and len(finite):
@@ -73,16 +79,44 @@ def draw_confusability(
     return figure
 
 
+def _show(ax: Axes, matrix: Array, **look: Any) -> AxesImage:
+    """A matrix (C, C) in its axes, in blocks where it is too large for every cell to be seen."""
+    count = len(matrix)
+    end = count - 0.5
+    return ax.imshow(in_blocks(matrix, block_of(count)), extent=(-0.5, end, end, -0.5), **look)
+
+
+def block_of(count: int) -> int:
+    """Classes per side of a block in the picture of ``count`` classes."""
+    return -(-count // MAX_DRAWN)
+
+
+def in_blocks(matrix: Array, size: int) -> Array:
+    """(C, C) → (⌈C / size⌉, ⌈C / size⌉): the mean of every block, without what is not known; NaN if nothing is."""
+    if size == 1:
+        return matrix
+    starts = np.arange(0, len(matrix), size)
+    known = np.isfinite(matrix)
+
+    def sums(values: Array) -> Array:
+        return np.asarray(np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1))
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums(np.where(known, matrix, 0.0)) / sums(known.astype(np.float64))
+
+
 def _divisor(high: float) -> float:
     """A power of a thousand that brings numbers up to ``high`` to at most four digits."""
     return float(1000.0 ** np.floor(np.log10(high) / 3)) if high > 0 else 1.0
 
 
 def name_axes(ax: Axes, classes: tuple[str, ...]) -> None:
-    """The classes along both axes; of more than sixty their numbers."""
+    """The classes along both axes; of more than sixty their places in the order."""
     if len(classes) > 60:
-        ax.set_xlabel("class index")
-        ax.set_ylabel("class index")
+        size = block_of(len(classes))
+        said = "place of the class" if size == 1 else f"place of the class; each cell: mean of {size} × {size} pairs"
+        ax.set_xlabel(said)
+        ax.set_ylabel("place of the class")
         return
     names = [plain(shown(name, 18)) for name in classes]
     ax.set_xticks(range(len(classes)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)

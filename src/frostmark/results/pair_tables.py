@@ -1,0 +1,59 @@
+"""The table of all pairs of classes, which grows with their square: a thousand classes have half a million pairs.
+
+for path in table_files(folder, "pair_variance", columns, classes=1_000):    # a short CSV, and all pairs as parquet
+    ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from frostmark.metrics.metric import CLASSES_AS_SCALARS
+from frostmark.results.tables import write_csv, write_parquet
+from frostmark.stats.moments import Array
+
+PAIRS = "pair_variance"
+
+MAX_PAIRS = 1_000
+"""Pairs per split in the CSV of a run of over :data:`~frostmark.metrics.metric.CLASSES_AS_SCALARS` classes."""
+
+KEPT_BITS = 8
+"""Of a number's mantissa in the parquet file: 0.2 %. All 23 would be 13 MB of a thousand classes."""
+
+
+def table_files(folder: Path, name: str, table: Mapping[str, Sequence[Any]], classes: int) -> list[Path]:
+    """Write a table of a run; of the pairs of many classes the closest as CSV, and all as parquet."""
+    path = folder / f"{name}.csv"
+    if name != PAIRS or classes <= CLASSES_AS_SCALARS:
+        return [write_csv(path, table)]
+    shown = closest(table, MAX_PAIRS)
+    few = {column: [cells[line] for line in shown] for column, cells in table.items()}
+    return [write_csv(path, few), write_parquet(path.with_suffix(".parquet"), short(table))]
+
+
+def closest(table: Mapping[str, Sequence[Any]], most: int) -> list[int]:
+    """The lines of the pairs whose means are closest, of each space and split ``most``, the closest first."""
+    distance = np.asarray(table["mean_distance"], np.float64)
+    groups = np.array([f"{space} {split}" for space, split in zip(table["space"], table["split"], strict=True)])
+    lines: list[int] = []
+    for group in dict.fromkeys(groups.tolist()):
+        mine = np.flatnonzero(groups == group)
+        lines += mine[np.argsort(distance[mine], kind="stable")[:most]].tolist()  # what is no number comes last
+    return lines
+
+
+def short(table: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """The columns of a table, numbers that are not whole in float32 of :data:`KEPT_BITS` bits."""
+    columns = {name: np.asarray(cells) for name, cells in table.items()}
+    return {name: rounded(cells) if cells.dtype.kind == "f" else cells for name, cells in columns.items()}
+
+
+def rounded(values: Array) -> Array:
+    """Numbers (n,) to the nearest of :data:`KEPT_BITS` bits behind the leading one, as float32: zeros compress."""
+    mantissa, exponent = np.frexp(values.astype(np.float32))
+    steps = 2.0 ** (KEPT_BITS + 1)
+    return np.asarray(np.ldexp(np.round(mantissa * steps) / steps, exponent), np.float32)
