@@ -47,9 +47,10 @@ def test_rows_that_the_disk_cannot_hold_are_streamed_and_it_is_said_first(
     free(monkeypatch, 1.2 * ROWS)
     result = run(tmp_path)
     said = capfd.readouterr().err
+    size = int(1.2 * ROWS)
     told = (
         f"he rows of squeezenet1_0 · last_conv are not kept: they take {ROWS:,} bytes ({IMAGES} images × 512 features "
-        f"× 4 bytes), and the limit is 80% of the {int(1.2 * ROWS):,} bytes that are free in {tmp_path}/mlruns/features."
+        f"× 4 bytes), and the limit is 80% of the {size:,} bytes that are free in {tmp_path}/mlruns/features."
     )
     assert f"T{told}" in said
     assert said.index("are not kept") < said.index("extracting")

@@ -99,10 +99,10 @@ class SpotCheck:
 
     def _refusal(self, of: Target, wrong: int, apart: NDArray[np.float64]) -> DataError:
         folder = of.entry.folder
-        furthest = "are not numbers" if not np.isfinite(apart).all() else f"differ by up to {apart.max():.1%}"
+        how = "are not numbers" if not np.isfinite(apart).all() else f"differ by up to {apart.max():.1%}"
         return DataError(
             f"the stored rows of layer {of.layer}, split {of.split}, are not what the network puts out: of "
-            f"{len(apart)} images that were forwarded again, the rows of {wrong} {furthest}; {self.most:.1%} is allowed. "
+            f"{len(apart)} images that were forwarded again, the rows of {wrong} {how}; {self.most:.1%} is allowed. "
             f"{of.entry.writer} wrote them into {folder}",
             fix=f"rm -r {shlex.quote(str(folder))}; the same command then forwards all images again. If you may not "
             "remove it: paths.root=<a folder of your own>",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from frostmark.metrics.metric import CLASSES_AS_SCALARS
-from frostmark.results.tables import write_csv, write_parquet
+from frostmark.results.tables import write_csv
 from frostmark.stats.moments import Array
 
 PAIRS = "pair_variance"
@@ -21,18 +21,38 @@ PAIRS = "pair_variance"
 MAX_PAIRS = 1_000
 """Pairs per split in the CSV of a run of over :data:`~frostmark.metrics.metric.CLASSES_AS_SCALARS` classes."""
 
-KEPT_BITS = 8
-"""Of a number's mantissa in the parquet file: 0.2 %. All 23 would be 13 MB of a thousand classes."""
+KEPT_BITS = 6
+"""Of a number's mantissa in the parquet file, so that it is within 0.8 %. With all 23 the pairs of a thousand classes
+take 13 MB, and all files of such a run shall take 10. The closest pairs are exact in the CSV."""
+
+DIGITS = 9
+"""Of the numbers in a CSV of many classes."""
 
 
 def table_files(folder: Path, name: str, table: Mapping[str, Sequence[Any]], classes: int) -> list[Path]:
     """Write a table of a run; of the pairs of many classes the closest as CSV, and all as parquet."""
     path = folder / f"{name}.csv"
-    if name != PAIRS or classes <= CLASSES_AS_SCALARS:
+    if classes <= CLASSES_AS_SCALARS:
         return [write_csv(path, table)]
+    if name != PAIRS:
+        return [write_csv(path, {column: _in_digits(cells) for column, cells in table.items()})]
     shown = closest(table, MAX_PAIRS)
-    few = {column: [cells[line] for line in shown] for column, cells in table.items()}
-    return [write_csv(path, few), write_parquet(path.with_suffix(".parquet"), short(table))]
+    few = {column: _in_digits([cells[line] for line in shown]) for column, cells in table.items()}
+    return [write_csv(path, few), _write_all(path.with_suffix(".parquet"), short(table))]
+
+
+def _in_digits(cells: Sequence[Any]) -> list[Any]:
+    return [float(f"{cell:.{DIGITS}g}") if isinstance(cell, float) else cell for cell in cells]
+
+
+def _write_all(path: Path, columns: Mapping[str, Any]) -> Path:
+    """Numbers and first names come in few values; the second class of a line is that of the line before and one."""
+    from pyarrow import parquet, table
+
+    coded = [name for name in columns if name not in ("class_j", "name_j")]
+    steps = {"class_j": "DELTA_BINARY_PACKED"}
+    parquet.write_table(table(dict(columns)), path, compression="zstd", use_dictionary=coded, column_encoding=steps)
+    return path
 
 
 def closest(table: Mapping[str, Sequence[Any]], most: int) -> list[int]:
@@ -54,6 +74,6 @@ def short(table: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 def rounded(values: Array) -> Array:
     """Numbers (n,) to the nearest of :data:`KEPT_BITS` bits behind the leading one, as float32: zeros compress."""
-    mantissa, exponent = np.frexp(values.astype(np.float32))
-    steps = 2.0 ** (KEPT_BITS + 1)
-    return np.asarray(np.ldexp(np.round(mantissa * steps) / steps, exponent), np.float32)
+    mantissa, exponent = np.frexp(values.astype(np.float64))
+    steps, most = 2.0 ** (KEPT_BITS + 1), float(np.finfo(np.float32).max)
+    return np.clip(np.ldexp(np.round(mantissa * steps) / steps, exponent), -most, most).astype(np.float32)

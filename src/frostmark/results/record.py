@@ -122,7 +122,7 @@ class Record:
         if self.thumbnails is None:
             self.skipped["maps/thumbnails.npz"] = NO_IMAGES
         else:
-            self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails))
+            self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails, len(self.classes)))
         self.add_scores(map_scores(maps))
         self.add_scores(map_variances(maps, self.classes), space="map")
 
