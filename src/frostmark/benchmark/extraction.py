@@ -22,6 +22,7 @@ from frostmark.config.schema import Layer
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
 from frostmark.features.entry import Entry, shards_of
+from frostmark.features.files import shards_in
 from frostmark.features.memo import Memo
 from frostmark.features.rows import refuse_not_finite
 from frostmark.features.store import FeatureStore
@@ -93,7 +94,7 @@ class Extraction:
 
     def _there(self, tap: Tap) -> int:
         """Bytes of its rows that are stored already."""
-        return sum(entry.stored_bytes for entry in self.entries(tap).values())
+        return sum(map(_stored_bytes, self.entries(tap).values()))
 
     def _that_fit(self, tap: Tap, others: Sequence[Tap]) -> list[Tap]:
         """Those of the ``others`` for which the disk has room beside the rows of ``tap``, in their order."""
@@ -233,6 +234,12 @@ def extraction_of(subject: Subject, network: Network | None, progress: Callable[
         SpotCheck(config.features.spot_check, config.seed, config.trainer.precision),
         wanted(subject, store),
     )
+
+
+def _stored_bytes(entry: Entry) -> int:
+    """What the shards that are there take, verified or not, without their headers."""
+    there = shards_in(entry.folder)
+    return sum(entry.bytes_of(len(shard)) for number, shard in enumerate(entry.shards) if number in there)
 
 
 def _room(entries: Mapping[str, Entry], missing: Mapping[str, Sequence[range]]) -> int:

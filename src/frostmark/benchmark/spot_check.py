@@ -21,6 +21,8 @@ from frostmark.benchmark.making import MakesRows
 from frostmark.config.schema import AUTO
 from frostmark.errors import DataError
 from frostmark.features.entry import Entry
+from frostmark.features.files import shards_in
+from frostmark.features.writer import is_own, writer_of
 from frostmark.stats.sampling import seeded, some
 
 AUTO_COUNT = 4
@@ -74,7 +76,7 @@ class SpotCheck:
             replayed: whether the entry was complete before this run.
         """
         if self.asked == AUTO:
-            return 0 if entry.own else AUTO_COUNT
+            return 0 if is_own(entry.folder, entry.about()) else AUTO_COUNT
         return int(str(self.asked)) if replayed else 0
 
     def apply(self, maker: MakesRows, of: Target, *, replayed: bool) -> None:
@@ -87,7 +89,8 @@ class SpotCheck:
         if not count:
             return
         # Which images depends on the bytes of the rows, too: whoever changes some does not know which are asked for.
-        rng = seeded(self.seed, "spot check", *of.entry.names)
+        names = [path.name for path in shards_in(of.entry.folder).values()]
+        rng = seeded(self.seed, "spot check", *names)
         positions = some(of.entry.key.count, count, rng)
         again = maker.again(of.tap, of.split, positions.tolist())
         if again is None:
@@ -103,7 +106,7 @@ class SpotCheck:
         return DataError(
             f"the stored rows of layer {of.layer}, split {of.split}, are not what the network puts out: of "
             f"{len(apart)} images that were forwarded again, the rows of {wrong} {how}; {self.most:.1%} is allowed. "
-            f"{of.entry.writer} wrote them into {folder}",
+            f"{writer_of(folder, of.entry.about())} wrote them into {folder}",
             fix=f"rm -r {shlex.quote(str(folder))}; the same command then forwards all images again. If you may not "
             "remove it: paths.root=<a folder of your own>",
         )

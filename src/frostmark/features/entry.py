@@ -35,7 +35,7 @@ from frostmark.errors import DataError
 from frostmark.faults import point
 from frostmark.features.files import DERIVED_NAME, place_of, problem_of, read_regular, refuse_link, shard_number
 from frostmark.features.key import RowKey, canonical, digest_of
-from frostmark.features.writer import HOST, host, is_own, writer_of
+from frostmark.features.writer import HOST, host
 from frostmark.names import visible_lines
 
 Array = NDArray[Any]
@@ -99,12 +99,6 @@ class Entry:
     def bytes_of(self, count: int) -> int:
         """What ``count`` rows take."""
         return count * self.width * np.dtype(self.dtype).itemsize
-
-    @property
-    def stored_bytes(self) -> int:
-        """What the shards that are there take, verified or not, but for their headers."""
-        lengths = dict(enumerate(map(len, self.shards)))
-        return sum(self.bytes_of(lengths.get(number, 0)) for number in {number for number, _ in self._files()})
 
     def missing(self) -> list[range]:
         """The shards that are not there, intact, after all files were read and verified.
@@ -176,21 +170,6 @@ class Entry:
         """What a person should know of it; empty while the entry is unfinished."""
         manifest = read_manifest(self.folder / MANIFEST)
         return {} if manifest is None else manifest["about"]
-
-    @property
-    def own(self) -> bool:
-        """Whether this user wrote all rows of it, and committed it on this host."""
-        return is_own([self.folder / MANIFEST, *(path for _, path in self._files())], self.about())
-
-    @property
-    def writer(self) -> str:
-        """Who wrote it, for messages."""
-        return writer_of(self.folder / MANIFEST, self.about())
-
-    @property
-    def names(self) -> list[str]:
-        """The names of its shards, which hold the digests of their bytes."""
-        return [path.name for _, path in self._files()]
 
     def read(self, shard: range) -> Array:
         """The rows of a shard, (len(shard), D) of :attr:`dtype`, as they were verified by :meth:`missing`."""

@@ -6,11 +6,10 @@ figure = draw_pairs({"test": matrix}, classes, order, title="resnet18 · last_co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
@@ -37,7 +36,7 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
     low, high = float(finite.min()), float(finite.max())
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
-        image = _show(ax, ordered, cmap="cividis", vmin=low, vmax=high)
+        image = _show(ax, ordered, "cividis", Normalize(low, high))
         ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS:
@@ -65,7 +64,7 @@ def draw_confusability(
     norm = LogNorm(float(finite.min()), float(finite.max()) * (1 + 1e-9)) if len(finite) else None
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
         ordered = matrix[np.ix_(order, order)]
-        image = _show(ax, ordered, cmap="cividis_r", norm=norm)
+        image = _show(ax, ordered, "cividis_r", norm)
         ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, tuple(classes[c] for c in order))
         if len(classes) <= MAX_NUMBERS and len(finite):
@@ -79,11 +78,11 @@ def draw_confusability(
     return figure
 
 
-def _show(ax: Axes, matrix: Array, **look: Any) -> AxesImage:
+def _show(ax: Axes, matrix: Array, colours: str, norm: Normalize | None) -> AxesImage:
     """A matrix (C, C) in its axes, in blocks where it is too large for every cell to be seen."""
     count = len(matrix)
     end = count - 0.5
-    return ax.imshow(in_blocks(matrix, block_of(count)), extent=(-0.5, end, end, -0.5), **look)
+    return ax.imshow(in_blocks(matrix, block_of(count)), colours, norm, extent=(-0.5, end, end, -0.5))
 
 
 def block_of(count: int) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,7 @@ DIGITS = 9
 """Of the numbers in a CSV of many classes."""
 
 
-def table_files(folder: Path, name: str, table: Mapping[str, Sequence[Any]], classes: int) -> list[Path]:
+def table_files(folder: Path, name: str, table: Mapping[str, Sequence[object]], classes: int) -> list[Path]:
     """Write a table of a run; of the pairs of many classes the closest as CSV, and all as parquet."""
     path = folder / f"{name}.csv"
     if classes <= CLASSES_AS_SCALARS:
@@ -41,11 +40,11 @@ def table_files(folder: Path, name: str, table: Mapping[str, Sequence[Any]], cla
     return [write_csv(path, few), _write_all(path.with_suffix(".parquet"), short(table))]
 
 
-def _in_digits(cells: Sequence[Any]) -> list[Any]:
+def _in_digits(cells: Sequence[object]) -> list[object]:
     return [float(f"{cell:.{DIGITS}g}") if isinstance(cell, float) else cell for cell in cells]
 
 
-def _write_all(path: Path, columns: Mapping[str, Any]) -> Path:
+def _write_all(path: Path, columns: Mapping[str, Array]) -> Path:
     """Numbers and first names come in few values; the second class of a line is that of the line before and one."""
     from pyarrow import parquet, table
 
@@ -55,7 +54,7 @@ def _write_all(path: Path, columns: Mapping[str, Any]) -> Path:
     return path
 
 
-def closest(table: Mapping[str, Sequence[Any]], most: int) -> list[int]:
+def closest(table: Mapping[str, Sequence[object]], most: int) -> list[int]:
     """The lines of the pairs whose means are closest, of each space and split ``most``, the closest first."""
     distance = np.asarray(table["mean_distance"], np.float64)
     groups = np.array([f"{space} {split}" for space, split in zip(table["space"], table["split"], strict=True)])
@@ -66,7 +65,7 @@ def closest(table: Mapping[str, Sequence[Any]], most: int) -> list[int]:
     return lines
 
 
-def short(table: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def short(table: Mapping[str, Sequence[object]]) -> dict[str, Array]:
     """The columns of a table, numbers that are not whole in float32 of :data:`KEPT_BITS` bits."""
     columns = {name: np.asarray(cells) for name, cells in table.items()}
     return {name: rounded(cells) if cells.dtype.kind == "f" else cells for name, cells in columns.items()}
