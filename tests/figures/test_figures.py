@@ -110,7 +110,7 @@ def test_pictures_of_a_thousand_classes_are_small_and_say_what_a_cell_is(tmp_pat
         draw_confusability({"train": noise, "test": noise.T}, classes, range(1_000), "t"),
     ):
         axes = figure.axes[0]
-        assert axes.get_xlabel() == "place of the class; each cell: mean of 5 × 5 pairs"
+        assert axes.get_xlabel() == "place of the class; each cell: mean of 8 × 8 pairs"
         assert axes.images[0].get_array().shape == (MAX_DRAWN, MAX_DRAWN)
         assert axes.images[0].get_extent() == [-0.5, 999.5, 999.5, -0.5]
         assert save(figure, tmp_path / "t.png").stat().st_size < 600_000  # every pair as a pixel: 7 MB

@@ -33,11 +33,11 @@ def test_a_thousand_classes_leave_ten_megabytes(program: Program, tmp_path: Path
         assert sum(sizes.values()) <= MOST, sorted(sizes.items(), key=lambda item: -item[1])[:12]
         assert {"map.html", "pair_variance.csv", "pair_variance.parquet", "maps/thumbnails.npz"} <= sizes.keys()
     few, all_pairs = csv.read_csv(folder / "pair_variance.csv"), parquet.read_table(folder / "pair_variance.parquet")
-    assert few.column_names == all_pairs.column_names
+    assert all_pairs.column_names == [name for name in few.column_names if name != "standardised_distance"]
     assert (few.num_rows, all_pairs.num_rows) == (2_000, CLASSES * (CLASSES - 1))
     keys = ("split", "class_i", "class_j")
     every, shown = (zip(*(of[key].to_pylist() for key in keys), strict=True) for of in (all_pairs, few))
     places = {pair: place for place, pair in enumerate(every)}
     lines = [places[pair] for pair in shown]
-    for name in ("pooled_variance", "mean_distance", "standardised_distance", "directional_cdnv"):
+    for name in ("pooled_variance", "mean_distance", "directional_cdnv"):
         np.testing.assert_allclose(all_pairs[name].to_numpy()[lines], few[name].to_numpy(), rtol=2**-7)

@@ -20,7 +20,7 @@ MAX_NUMBERS = 12
 """Up to so many classes the cells carry their numbers."""
 
 
-MAX_DRAWN = 200
+MAX_DRAWN = 125
 """Up to so many classes every pair is drawn; of more, blocks of pairs: a pair would be a pixel, and a picture 7 MB."""
 
 
