@@ -53,6 +53,23 @@ class ConfigError(FrostmarkError):
     code = 2
 
 
+class MissingExtraError(ConfigError):
+    """A package that is not installed, because an extra of ours brings it.
+
+    Args:
+        what: needs it, as it is typed: ``backbone=timm``.
+        packages: what is missing.
+        extra: of ours.
+    """
+
+    def __init__(self, what: str, packages: str, extra: str) -> None:
+        self._told = what, packages, extra
+        super().__init__(f"{what} needs {packages}", fix=f"pip install 'frostmark[{extra}]'")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._told
+
+
 class DataError(FrostmarkError):
     """Data or weights that are missing, damaged or refused; rows that are not numbers."""
 

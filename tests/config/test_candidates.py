@@ -8,7 +8,7 @@ import pytest
 
 from frostmark.backbones.backbone import Backbone
 from frostmark.config.build import build
-from frostmark.config.candidates import GROUP, Candidate, candidate_words, read_candidates
+from frostmark.config.candidates import GROUP, Candidate, candidate_words, distinct_titles, read_candidates
 from frostmark.config.compose import compose
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError
@@ -61,6 +61,17 @@ def test_a_list_of_one_s_own_is_a_path_or_lies_in_the_folder_of_yamls(tmp_path: 
         assert second.title == "a.b it's.pth · embedding max"
         assert compose(conf_dir(), second.words).backbone["weights"] == "/x y/it's.pth"
     assert "mine" in candidate_words(tmp_path)
+
+
+def test_a_title_says_the_size_and_the_weights_where_nothing_else_tells_two_candidates_apart() -> None:
+    small, large, own = (Candidate("resnet18", size=size) for size in (96, 224, None))
+    assert distinct_titles([small]) == ["resnet18 · embedding"]
+    told = ["resnet18 · embedding · 96 px", "resnet18 · embedding · 224 px", "resnet18 · embedding · its own size"]
+    assert distinct_titles([small, large, own]) == told
+    first, second = (Candidate("resnet18", weights=f"/{folder}/resnet18-best.pth") for folder in "ab")
+    assert distinct_titles([first, small]) == ["resnet18 best.pth · embedding", "resnet18 · embedding"]
+    told = [f"resnet18 best.pth · embedding · /{folder}/resnet18-best.pth" for folder in "ab"]
+    assert distinct_titles([first, second]) == told
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
+from frostmark.choosing.entering import Absent
+from frostmark.cli.choice import choice_markdown
 from frostmark.cli.sweep import finish
 from frostmark.cli.under_way import Sweep
 from frostmark.comparison.about import About
@@ -22,6 +24,7 @@ from frostmark.results.outcome import Outcome
 from frostmark.results.summary import summarise
 from frostmark.tracking.client import fitting
 from frostmark.tracking.mlflow import MlflowStore
+from support.races import made
 from support.simulated_runs import hits_of, run_of
 
 EVIL = [
@@ -98,6 +101,15 @@ def test_a_summary_of_evil_names(name: str) -> None:
         {name: name}, {"test/neighbours/knn_accuracy": 0.1}, {"neighbours/knn_accuracy": kind}, [name],
     )  # fmt: skip
     text = summarise(name, {"dataset": name}, found, [name, f"Weakest class: {name}"])
+    assert "evil.test" in text or "alert" in text
+    assert acting(text) == []
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_a_choice_of_evil_names(name: str) -> None:
+    race = made([name, "b"], [name])
+    failed = replace(race, failed={f"c{name}": name})
+    text = choice_markdown(failed, [Absent(f"d{name}", name, name)], name, 3.0)
     assert "evil.test" in text or "alert" in text
     assert acting(text) == []
 

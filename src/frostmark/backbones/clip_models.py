@@ -29,7 +29,7 @@ from frostmark.backbones.loading import body_tensors, load_weights
 from frostmark.backbones.taps import LOGITS, PROJECTION, Survey, survey_at
 from frostmark.backbones.unknown import unknown_name
 from frostmark.download import UnreachableError
-from frostmark.errors import ConfigError, DataError
+from frostmark.errors import ConfigError, DataError, MissingExtraError
 
 PUBLISHED = "DEFAULT"
 """The word for the weights of the tag."""
@@ -59,7 +59,7 @@ class OpenClipBackbone:
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("open_clip") is None:
-            raise ConfigError("backbone=open_clip needs the package open_clip", fix="pip install 'frostmark[clip]'")
+            raise MissingExtraError("backbone=open_clip", "the package open_clip", "clip")
         import open_clip
 
         if self.name not in (known := open_clip.list_models()):

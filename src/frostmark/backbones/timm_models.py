@@ -31,7 +31,7 @@ from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.timm_described import IN_FOLDER, ON_HUB, Described, check_name, described
 from frostmark.backbones.timm_loading import loaded_network
 from frostmark.download import UnreachableError
-from frostmark.errors import ConfigError, DataError
+from frostmark.errors import ConfigError, DataError, MissingExtraError
 
 PUBLISHED = "DEFAULT"
 """The word for the weights that timm publishes under the tag of the name, or under the network's first tag."""
@@ -58,7 +58,7 @@ class TimmBackbone:
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("timm") is None:
-            raise ConfigError("backbone=timm needs the package timm", fix="pip install 'frostmark[timm]'")
+            raise MissingExtraError("backbone=timm", "the package timm", "timm")
         check_name(self.name)
         self._check_weights()
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from frostmark.benchmark.sampled import SharedSource, TrainSamples
 from frostmark.benchmark.subject import Given
-from frostmark.config.candidates import Candidate
+from frostmark.config.candidates import Candidate, distinct_titles
 from frostmark.config.compose import compose
 from frostmark.config.words import conf_dir
-from frostmark.errors import ConfigError, DataError, FrostmarkError
+from frostmark.errors import ConfigError, DataError, MissingExtraError
 
 MAX_HELD = 500_000_000
 """Parameters of all networks that stay in memory between two rounds: 2 GB."""
@@ -38,15 +38,17 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Absent:
-    """A candidate whose weights are not here and cannot be fetched.
+    """A candidate whose weights are not here and cannot be fetched, or whose package is not installed.
 
     Attributes:
         title: what a person calls it.
         why: what is missing.
+        fix: the command that brings it; empty for weights, which ``choose … --fetch`` downloads.
     """
 
     title: str
     why: str
+    fix: str = ""
 
 
 def enter(
@@ -65,22 +67,25 @@ def enter(
     absent: list[Absent] = []
     unreachable: set[str] = set()
     given = Given()
-    for candidate in candidates:
-        progress(f"candidates: {candidate.title}")
+    for candidate, title in zip(candidates, distinct_titles(candidates), strict=True):
+        progress(f"candidates: {title}")
         mine = [*candidate.words, *words]
         try:
             samples = TrainSamples(compose(conf_dir(), mine, own), given, progress)
             source = samples.subject.source
             missing = samples.missing_weights
+        except MissingExtraError as problem:
+            absent.append(Absent(title, problem.problem, problem.fix))
+            continue
         except ConfigError as problem:
-            raise ConfigError(f"candidate {candidate.title}: {problem.problem}", fix=problem.fix) from problem
+            raise ConfigError(f"candidate {title}: {problem.problem}", fix=problem.fix) from problem
         if given.source is None:  # the images are listed once, and read once
             given = Given(source=SharedSource(source))
         why = _missing(samples, missing, candidate.backbone, unreachable)
         if why:
-            absent.append(Absent(candidate.title, why))
+            absent.append(Absent(title, why))
         else:
-            entrants.append(Entrant(candidate.title, mine, samples))
+            entrants.append(Entrant(title, mine, samples))
         release(entrants)
     return entrants, absent
 
@@ -121,6 +126,6 @@ def refuse_too_few(entrants: Sequence[Entrant], absent: Sequence[Absent], fetch:
     if len(entrants) > 1:
         return
     here = f"{len(entrants)} of {len(entrants) + len(absent)} candidates can race, and a race needs two"
-    problem: type[FrostmarkError] = DataError if absent else ConfigError
-    told = f". The weights of {absent[0].title} are missing: {absent[0].why}" if absent else ""
-    raise problem(here + told, fix=fetch if absent else "candidates=<a longer list>")
+    if not absent:
+        raise ConfigError(here, fix="candidates=<a longer list>")
+    raise DataError(f"{here}. Missing for {absent[0].title}: {absent[0].why}", fix=absent[0].fix or fetch)

@@ -80,7 +80,13 @@ def notes(race: Race, absent: Sequence[Absent], fetch: str) -> list[str]:
     """Who did not take part, and why."""
     skipped = [f"skipped: {one.title}; missing here: {one.why}" for one in absent]
     failed = [f"failed: {title}; {problem}" for title, problem in race.failed.items()]
-    return [*skipped, *([f"fetch the missing weights where there is a network: {fetch}"] if absent else []), *failed]
+    weights = [f"fetch the missing weights where there is a network: {fetch}"] if _unfetched(absent) else []
+    extras = [f"install what is missing: {fix}" for fix in dict.fromkeys(one.fix for one in absent if one.fix)]
+    return [*skipped, *weights, *extras, *failed]
+
+
+def _unfetched(absent: Sequence[Absent]) -> bool:
+    return any(not one.fix for one in absent)
 
 
 def rounds_csv(race: Race) -> str:

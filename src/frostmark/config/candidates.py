@@ -8,7 +8,7 @@ A list is a YAML with one line per candidate: ``- {backbone: timm, name: convnex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from frostmark.config.plugins import plugins
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError, nearest
-from frostmark.names import quoted
+from frostmark.names import quoted, short_weights
 
 GROUP = "candidates"
 """The folder of the lists, and their word on the command line."""
@@ -46,10 +46,11 @@ class Candidate:
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
-        weights = None if self.weights is None else Path(self.weights).name
-        network = " ".join(filter(None, (self.name or self.backbone, self.tag, weights)))
-        return f"{network} · {' '.join(filter(None, (self.layer, self.pool)))}"
+        """What a person calls it; :func:`distinct_titles` where that names two of a list."""
+        network = self.name or self.backbone
+        weights = None if self.weights is None else short_weights(Path(self.weights).name, network)
+        parts = ((network, self.tag, weights), (self.layer, self.pool))
+        return " · ".join(" ".join(filter(None, part)) for part in parts)
 
     @property
     def words(self) -> list[str]:
@@ -88,11 +89,22 @@ def read_candidates(word: str, own: Path | None = None) -> list[Candidate]:
     if not isinstance(lines, list) or not lines:
         raise ConfigError(f"candidates={word}: {path} is not a list of candidates", fix=_FIX)
     candidates = [_candidate(word, number, line) for number, line in enumerate(lines, 1)]
-    titles = [candidate.title for candidate in candidates]
+    titles = distinct_titles(candidates)
     twice = next((title for title in titles if titles.count(title) > 1), None)
     if twice is not None:
         raise ConfigError(f"candidates={word} names {twice} twice", fix="leave one of the two out")
     return candidates
+
+
+def distinct_titles(candidates: Sequence[Candidate]) -> list[str]:
+    """The title of each, with the size of the images and the path of the weights where nothing else tells two apart."""
+    return [_distinct(one, [other for other in candidates if other.title == one.title]) for one in candidates]
+
+
+def _distinct(one: Candidate, alike: Sequence[Candidate]) -> str:
+    size = f"{one.size} px" if one.size else "its own size"
+    differs = ((size, {other.size for other in alike}), (one.weights, {other.weights for other in alike}))
+    return " · ".join([one.title, *(told or "its own weights" for told, values in differs if len(values) > 1)])
 
 
 def _path(word: str, own: Path | None) -> Path:

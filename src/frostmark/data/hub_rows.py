@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from frostmark.download import UnreachableError, impatient, require_reachable
-from frostmark.errors import ConfigError, DataError
+from frostmark.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -68,7 +68,7 @@ def opened(where: str, subset: str | None, revision: str | None) -> Mapping[str,
     try:
         import datasets
     except ImportError:
-        raise ConfigError("dataset=hf needs the package datasets", fix="pip install 'frostmark[hf]'") from None
+        raise MissingExtraError("dataset=hf", "the package datasets", "hf") from None
     path = Path(where).expanduser()
     if not path.exists():
         _require_reachable(where, datasets.config)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frostmark.errors import ConfigError, DataError
+from frostmark.errors import ConfigError, DataError, MissingExtraError
 from frostmark.export.example import example
 from frostmark.export.latency import Latency, latency
 from frostmark.export.portable import Portable
@@ -69,7 +69,7 @@ def require_onnx() -> None:
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"export needs {', '.join(missing)}", fix="pip install 'frostmark[onnx]'")
+        raise MissingExtraError("export", ", ".join(missing), "onnx")
 
 
 def write_models(portable: Portable, classes: Sequence[str], folder: Path) -> ExportedModel:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.errors import ConfigError
+from frostmark.errors import MissingExtraError
 from frostmark.reducers.reducer import Coordinates, Fitted, Points, Progress, Reducer
 from frostmark.stats.neighbours import Graph, unit_rows
 
@@ -50,7 +50,7 @@ class PaCMAP(Reducer):
             wrong = f"n_neighbors={self.n_neighbors}, mn_ratio={self.mn_ratio}, fp_ratio={self.fp_ratio}"
             raise ValueError(f"{wrong} must reach 1, reach 0, exceed 0")
         if importlib.util.find_spec("pacmap") is None:
-            raise ConfigError("reducer=pacmap needs the package pacmap", fix="pip install 'frostmark[pacmap]'")
+            raise MissingExtraError("reducer=pacmap", "the package pacmap", "pacmap")
 
     def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:
         count = len(points.rows)

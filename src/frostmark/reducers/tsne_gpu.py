@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from frostmark.errors import ConfigError
+from frostmark.errors import MissingExtraError
 from frostmark.reducers.pca import shaken_start
 from frostmark.reducers.reducer import Fitted, Points, Progress, Reducer
 from frostmark.stats.neighbours import unit_rows
@@ -46,7 +46,7 @@ class GpuTSNE(Reducer):
         if self.perplexity <= 1 or self.max_iter <= 250:
             raise ValueError(f"perplexity={self.perplexity} must exceed 1, max_iter={self.max_iter} exceed 250")
         if importlib.util.find_spec("torchdr") is None:
-            raise ConfigError("reducer=tsne_gpu needs the package torchdr", fix="pip install 'frostmark[gpu]'")
+            raise MissingExtraError("reducer=tsne_gpu", "the package torchdr", "gpu")
 
     def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:
         import torch
