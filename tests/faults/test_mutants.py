@@ -284,17 +284,17 @@ MUTANTS = (
         ("tests/features/test_files.py", "tests/comparison/test_files.py"),
     ),
     Mutant(
-        "bytes that an archive unfolds to",
+        "bytes of an array in an archive",
         "comparison/files.py",
-        "        if unfolded > most:\n",
-        "        if False:\n",
-        ("tests/comparison/test_files.py",),
+        "    if entry.file_size > most:\n",
+        "    if False:\n",
+        ("tests/comparison/test_comparison.py",),
     ),
     Mutant(
         "lines of the pairs of many classes",
         "results/pair_tables.py",
         'kind="stable")[:most]]',
-        'kind="stable")]]',
+        'kind="stable")]',
         ("tests/results/test_pair_tables.py",),
     ),
     Mutant(
