@@ -90,6 +90,10 @@ class ImageModule(pl.LightningDataModule):
         images = next(iter(self.splits.values()))
         return images.__getitems__(range(min(count, len(images)))).images
 
+    def images_at(self, split: str, positions: Sequence[int]) -> Tensor:
+        """(n, C, H, W): the images at ``positions`` of a split as the backbone's preprocessing gets them."""
+        return self.splits[split].__getitems__(positions).images
+
     def _dealt(self) -> dict[str, list[range]]:
         """The pieces of this process: by their place in the split, so that all processes agree without talking."""
         trainer = self.trainer
