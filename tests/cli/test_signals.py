@@ -88,8 +88,8 @@ if __name__ == "__main__":
     leave(exit_code(began))
 """
 
-SOON_S = 1.0
-"""Seconds from a signal to the end."""
+SOON_S = 2.0
+"""Seconds from a signal to the end: one, and as much again for a machine that does other things."""
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def test_the_second_signal_ends_a_process_that_is_inside_a_library(kind: signal.
         start = time.monotonic()
         busy.send_signal(kind)
         assert busy.wait(30) == 128 + kind
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < SOON_S
 
 
 def test_signals_of_forked_processes_are_their_own() -> None:
@@ -170,6 +170,7 @@ def test_a_second_signal_of_another_kind_counts_and_two_at_once_are_one() -> Non
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
+        time.sleep(0.05)  # two of one kind that nobody has seen yet are one to the system
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
