@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -277,6 +277,67 @@ def test_a_sweep_goes_to_the_server_and_no_secret_with_it(
     for name, secret in {**values, "name": user[0], "password": user[1]}.items():
         assert not [where for where, text in told.items() if secret in text], name
         assert secret not in log or name == "ADMIN_USERNAME"  # who runs the server is told whom it made
+
+
+# As above: a database, MLflow's migrations and two programs.
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_nobody_changes_the_runs_of_somebody_else(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = own_secrets()
+    admin = (values["ADMIN_USERNAME"], values["ADMIN_PASSWORD"])
+    people = {name: secrets.token_hex(16) for name in ("ann", "ben")}
+    served, work = tmp_path / "served", tmp_path / "work"
+    served.mkdir()
+    work.mkdir()
+    with postgres(values["POSTGRES_PASSWORD"]) as (database, _), mlflow(served, database, values) as address:
+        for person in people.items():
+            add_user(address, admin, *person)
+        words = (*QUICK, "layer=last_conv", "tracking=server", f"tracking.uri={address}")
+        logins = {
+            name: {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
+            for name, password in people.items()
+        }
+        for name, login in logins.items():
+            done = program(*words, f"tracking.experiment={name}", cwd=work, **login)
+            assert done.returncode == 0, done.stderr
+        refused = program(*words, "tracking.experiment=ann", cwd=work, **logins["ben"])
+        assert refused.returncode == 4
+        assert "Fix: tracking.experiment=" in refused.stderr
+        for name, value in logins["ben"].items():
+            monkeypatch.setenv(name, value)
+        _tries_to_change(address)
+
+
+def _tries_to_change(address: str) -> None:
+    """Ben reads the run of Ann, and changes nothing of it; his own he may delete."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient(tracking_uri=address)
+    runs = {}
+    for name in ("ann", "ben"):
+        experiment = client.get_experiment_by_name(name)
+        assert experiment is not None
+        (runs[name],) = client.search_runs([experiment.experiment_id])
+    theirs, experiment_id = runs["ann"].info.run_id, runs["ann"].info.experiment_id
+    assert runs["ann"].data.metrics["cost/images_forwarded"] > 0
+    changes: list[Callable[[], object]] = [
+        lambda: client.log_metric(theirs, "test/accuracy", 1.0),
+        lambda: client.set_tag(theirs, "mlflow.note.content", "better"),
+        lambda: client.delete_tag(theirs, "backbone"),
+        lambda: client.log_text(theirs, "better", "summary.md"),
+        lambda: client.set_terminated(theirs, "FAILED"),
+        lambda: client.delete_run(theirs),
+        lambda: client.delete_experiment(experiment_id),
+        lambda: client.create_run(experiment_id),
+    ]
+    for change in changes:
+        with pytest.raises((MlflowException, OSError), match="Permission denied"):
+            change()
+    assert client.get_run(theirs).to_dictionary() == runs["ann"].to_dictionary()
+    client.delete_run(runs["ben"].info.run_id)
 
 
 def _read_back(address: str, fetched: Path) -> dict[str, str]:

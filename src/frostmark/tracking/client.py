@@ -80,30 +80,45 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error) as problem:
         text = str(problem).replace(uri, without_secrets(uri))
-        if folder is not None and "database is locked" in text:
-            raise TrackingError(
-                f"{folder / 'mlflow.db'} is locked by another program",
-                fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
-            ) from problem
-        if "out-of-date database schema" in text or "Can't locate revision" in text:
-            raise TrackingError(
-                f"the tracking store {without_secrets(uri)} is a database of another version of MLflow: {told(text)}",
-                fix=f"copy it, then mlflow db upgrade {shlex.quote(without_secrets(uri))}; of a later version, "
-                "pip install --upgrade mlflow",
-            ) from problem
-        if "401" in text:
-            raise TrackingError(
-                f"the tracking store {without_secrets(uri)} wants to know who asks",
-                fix="export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of an account there",
-            ) from problem
-        raise TrackingError(
-            f"the tracking store {without_secrets(uri)} does not answer: {told(text)}",
-            fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
-        ) from problem
+        raise _as_told(text, without_secrets(uri), folder) from problem
     except Exception as problem:
         if isinstance(problem, FrostmarkError) or not uri.startswith("http"):
             raise
         raise _stranger(uri) from problem  # MLflow's client trips over what it cannot read
+
+
+def _as_told(text: str, store: str, folder: Path | None) -> TrackingError:
+    """What a store says of itself, with what mends it.
+
+    Args:
+        store: its address.
+        folder: ``mlruns/`` for the local store.
+    """
+    if folder is not None and "database is locked" in text:
+        return TrackingError(
+            f"{folder / 'mlflow.db'} is locked by another program",
+            fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
+        )
+    if "out-of-date database schema" in text or "Can't locate revision" in text:
+        return TrackingError(
+            f"the tracking store {store} is a database of another version of MLflow: {told(text)}",
+            fix=f"copy it, then mlflow db upgrade {shlex.quote(store)}; of a later version, "
+            "pip install --upgrade mlflow",
+        )
+    if "401" in text:
+        return TrackingError(
+            f"the tracking store {store} wants to know who asks",
+            fix="export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of an account there",
+        )
+    if "Permission denied" in text and folder is None:
+        return TrackingError(
+            f"the tracking store {store} does not let this account write there: {told(text)}",
+            fix="tracking.experiment=<a name of your own>, or ask its owner for the permission EDIT",
+        )
+    return TrackingError(
+        f"the tracking store {store} does not answer: {told(text)}",
+        fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
+    )
 
 
 def deleted(experiment: str, identifier: str, uri: str) -> ConfigError:
