@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PICTURES = ("map.png", "pair_variance.png", "confusability.png", "confusable_pairs.png", "shots.png")
+PICTURES = ("map.png", "pair_variance.png", "confusability.png", "report/confusable_pairs.png", "report/shots.png")
 
 
 def photograph(page: Path, picture: Path) -> None:
@@ -54,7 +54,7 @@ def main() -> None:
         subprocess.run([sys.executable, str(REPOSITORY / "run.py"), *words], check=True)
         (run,) = Path(folder).glob("mlruns/_hydra/runs/*")
         for name in PICTURES:
-            shutil.copy(run / name, REPOSITORY / "docs" / "pictures" / name)
+            shutil.copy(run / name, REPOSITORY / "docs" / "pictures" / Path(name).name)
         photograph(run / "map.html", REPOSITORY / "docs" / "pictures" / "page.png")
         print((run / "summary.md").read_text(encoding="utf-8"))
 
