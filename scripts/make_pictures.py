@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KEPT = REPOSITORY / "docs" / "pictures"
-PICTURES = ("map.png", "pair_variance.png", "confusability.png", "confusable_pairs.png", "shots.png")
+PICTURES = ("map.png", "pair_variance.png", "confusability.png", "report/confusable_pairs.png", "report/shots.png")
 
 COMPARED = {
     "squeezenet1_0": ("backbone=squeezenet1_0", "backbone.weights={weights}/squeezenet1_0-imagenet.pth"),
@@ -119,7 +119,7 @@ def pictures_of_a_run(words: Sequence[str], folder: Path, weights: Path) -> None
     ran([*network, *words, f"paths.root={folder}", "controls=[]"])
     run = newest(folder, "map.html").parent
     for name in PICTURES:
-        shutil.copy(run / name, KEPT / name)
+        shutil.copy(run / name, KEPT / Path(name).name)
     photograph_map(run / "map.html", KEPT / "page.png")
     print((run / "summary.md").read_text(encoding="utf-8"))
 

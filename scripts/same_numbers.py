@@ -79,7 +79,7 @@ def facts_of(root: Path) -> dict[str, Facts]:
     """Everything that is compared, by what it is, of a folder in which the program ran."""
     kinds: dict[str, Facts] = {}
     for run, folder in _folders(root, "metrics.json").items():
-        kinds[f"{run}: metrics.json"] = _metrics(folder / "metrics.json")
+        kinds[f"{run}: metrics.json"] = _merged(_metrics(path) for path in _files(folder, "metrics.json"))
         kinds[f"{run}: draws.npz"] = _merged(_archive(path) for path in _files(folder, "draws.npz"))
         kinds[f"{run}: embedding.parquet"] = _merged(_columns(path) for path in _files(folder, "embedding.parquet"))
         kinds[f"{run}: tables"] = _merged(_cells(path) for path in _files(folder, "*.csv"))
@@ -94,7 +94,8 @@ def _folders(root: Path, name: str) -> dict[str, Path]:
     """The folders of runs or sweeps, the oldest first; what MLflow copied is left out."""
     paths = sorted(p for p in root.rglob(name) if "artifacts" not in p.relative_to(root).parts)
     word = "run" if name == "metrics.json" else "sweep"
-    return {f"{word} {n}": path.parent for n, path in enumerate(paths, start=1)}
+    folders = (path.parent.parent if path.parent.name == "raw" else path.parent for path in paths)
+    return {f"{word} {n}": folder for n, folder in enumerate(folders, start=1)}
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

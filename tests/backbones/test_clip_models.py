@@ -295,5 +295,5 @@ def test_a_benchmark_of_a_clip_model(tmp_path: Path, program: Program) -> None:
     assert done.returncode == 0, done.stderr
     assert f"{SMALL} · projection · digits" in done.stdout
     assert f"{SMALL} · last_conv · digits" in done.stdout
-    runs = [json.loads(path.read_text()) for path in tmp_path.glob("mlruns/_hydra/sweeps/*/*/metrics.json")]
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json")]
     assert [run["tags"]["weights"] for run in runs] == ["dfndr2b"] * 2

@@ -38,7 +38,7 @@ def noise() -> dict[str, Any]:
 
 
 def tags_of(folder: Path) -> dict[str, str]:
-    found: dict[str, str] = json.loads((folder / "metrics.json").read_text())["tags"]
+    found: dict[str, str] = json.loads((folder / "raw" / "metrics.json").read_text())["tags"]
     return found
 
 

@@ -17,7 +17,7 @@ from support.leaky_images import a_folder, arrays, run
 
 
 def lines_of(result: Result) -> list[dict[str, str]]:
-    with (result.folder / "leaks.csv").open(encoding="utf-8", newline="") as file:
+    with (result.folder / "tables" / "leaks.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -57,7 +57,10 @@ def test_the_number_and_what_decides_without_them_are_told(first: Result) -> Non
     assert told.startswith("3 test images are copies of train images, 7.5% of 40 (1 exact, 2 nearly the same picture)")
     assert "Without them, linear accuracy is" in told
     summary = (first.folder / "summary.md").read_text(encoding="utf-8")
-    assert "- Test images that are copies of train images: 3 (7.5%); leaks.csv names them. Without them, lin" in summary
+    assert (
+        "- Test images that are copies of train images: 3 (7.5%); tables/leaks.csv names them. Without them, lin"
+        in summary
+    )
 
 
 def test_a_replay_decodes_nothing(first: Result, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +122,7 @@ def test_a_network_knows_a_mirror_image(tmp_path: Path, shared_weights: Path) ->
 
 def test_without_copies_there_is_no_table(tmp_path: Path) -> None:
     result = run(tmp_path / "run", "dataset=digits", "dataset.limit.train=300", f"paths.root={tmp_path}")
-    assert not (result.folder / "leaks.csv").exists()
+    assert not (result.folder / "tables" / "leaks.csv").exists()
     assert result.values["test/leaks/images"] == 0
     assert "- No test image is a copy of a train image." in (result.folder / "summary.md").read_text(encoding="utf-8")
 

@@ -27,9 +27,9 @@ def test_a_benchmark_without_a_tracker_leaves_its_files(tmp_path: Path) -> None:
     assert (result.run_id, result.link) == (None, None)
     assert {"test/separability/fisher_ratio", "test/map/variance_intra"} <= set(result.values)
     assert not [k for k in result.values if "/variance/" in k]  # that family was not asked for
-    assert {p.name for p in tmp_path.iterdir()} >= {"map.png", "summary.md", "config.yaml", "metrics.json"}
+    assert {p.name for p in tmp_path.iterdir()} >= {"map.png", "summary.md", "config.yaml", "raw"}
     assert not (tmp_path / "pair_variance.png").exists()
-    tags = json.loads((tmp_path / "metrics.json").read_text())["tags"]
+    tags = json.loads((tmp_path / "raw" / "metrics.json").read_text())["tags"]
     assert tags["parameters"] == "1248424"  # of the whole network, as published; what the layer uses is cost/params
     assert result.values["cost/params"] < 1_248_424
     assert "imagenet_top1" not in tags  # of untrained weights
@@ -42,7 +42,7 @@ def test_what_was_found_before_something_went_wrong_is_kept(tmp_path: Path, monk
     monkeypatch.setattr(PCA, "fit", fail)
     with pytest.raises(RuntimeError, match="no map today"):
         run_benchmark(compose(CONF, [*TINY, "tracking=none", f"paths.root={tmp_path}"]), tmp_path)
-    kept = json.loads((tmp_path / "metrics.json").read_text())["values"]
+    kept = json.loads((tmp_path / "raw" / "metrics.json").read_text())["values"]
     assert "test/neighbours/knn_accuracy" in kept
     assert (tmp_path / "class_variance.csv").is_file()
 
@@ -64,7 +64,7 @@ def test_the_pixel_control_does_not_depend_on_the_preprocessing(tmp_path: Path) 
         folder = tmp_path / str(size)
         folder.mkdir()
         run_benchmark(compose(CONF, [*words, f"preprocess.size={size}"]), folder)
-        with (folder / "controls.csv").open(encoding="utf-8") as file:
+        with (folder / "tables" / "controls.csv").open(encoding="utf-8") as file:
             controls.append({line["metric"]: line["of_control"] for line in csv.DictReader(file)})
     assert "test/neighbours/knn_accuracy" in controls[0]
     assert controls[0] == controls[1]

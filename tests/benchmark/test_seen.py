@@ -76,7 +76,7 @@ def test_every_file_is_decoded_once_whatever_is_wanted_of_it(photos: Path, decod
     again = run(photos, *EVERYTHING)
     assert not decoded  # a replay decodes nothing
     assert again.values["cost/images_forwarded"] == 0
-    for name in ("controls.csv", "map.html", "leaks.csv"):
+    for name in ("tables/controls.csv", "map.html", "tables/leaks.csv"):
         both = [result.folder / name for result in (first, again)]
         assert both[0].exists() == both[1].exists()
         if both[0].exists():
@@ -97,7 +97,7 @@ def test_the_images_that_are_most_alike_are_shown_again_without_being_decoded(
     decoded.clear()
     again = run(photos, *words)
     assert not decoded
-    name = "confusable_pairs.png"
+    name = "report/confusable_pairs.png"
     assert (again.folder / name).read_bytes() == (first.folder / name).read_bytes()
 
 
@@ -126,7 +126,7 @@ def test_nothing_of_a_damaged_set_reaches_a_metric(exact: str, photos: Path) -> 
     for path in train[-2:]:
         assert str(path) in told.value.problem
     assert told.value.problem.startswith("2 files are no readable image")
-    kept = json.loads((photos.parent / f"run{before + 1}" / "metrics.json").read_text())
+    kept = json.loads((photos.parent / f"run{before + 1}" / "raw" / "metrics.json").read_text())
     assert kept["values"] == {}
     for path in train[-2:]:
         path.unlink()

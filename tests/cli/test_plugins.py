@@ -89,7 +89,7 @@ def test_it_is_benchmarked_from_the_command_line(demo: str, tmp_path: Path) -> N
 
 
 def assert_benchmarked(root: Path) -> None:
-    (file,) = root.glob("mlruns/_hydra/*s/**/metrics.json")
+    (file,) = root.glob("mlruns/_hydra/*s/**/raw/metrics.json")
     values = json.loads(file.read_text())["values"]
     assert {"train/spread/norm", "test/spread/norm", "test/map/trustworthiness"} <= set(values)
     assert values["test/neighbours/knn_accuracy"] > 0.25
@@ -101,7 +101,7 @@ def test_jobs_of_other_processes_see_it_too(demo: str, tmp_path: Path) -> None:
     words = [*(word for word in WORDS if not word.startswith("layer")), "layer=stage1,stage2", "hydra/launcher=joblib"]
     done = run_py("-m", *words, cwd=tmp_path, path=demo)
     assert done.returncode == 0, done.stderr
-    assert len(list(tmp_path.glob("mlruns/_hydra/sweeps/*/*/metrics.json"))) == 2
+    assert len(list(tmp_path.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))) == 2
 
 
 BROKEN = {

@@ -269,7 +269,8 @@ def recorded(folder: Path) -> None:
     for run in a_group(folder).runs:
         assert run.folder is not None
         record = {"title": "t", "run_id": None, "tags": run.tags, "classes": CLASSES, "undefined": {}}
-        (run.folder / "metrics.json").write_text(json.dumps({**record, "values": run.values}))
+        (run.folder / "raw").mkdir()
+        (run.folder / "raw" / "metrics.json").write_text(json.dumps({**record, "values": run.values}))
         arrays = {f"outcomes/{name}": a for name, a in run.outcomes.items()}
         np.savez(run.folder / "draws.npz", **arrays, **{f"draws/{key}": a for key, a in run.draws.items()})
 

@@ -29,14 +29,14 @@ TEST, TRAIN = 40, 60
 def a_run(folder: Path, backbone: str, seed: int) -> Path:
     """A folder as a run leaves it, with everything that a comparison reads."""
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True)
+    (folder / "raw").mkdir(parents=True)
     hits = rng.random(TEST) < 0.7
     tags = TAGS | {"train_images": str(TRAIN), "test_images": str(TEST), "backbone": backbone, "reducer": "PCA"}
     found = {
         "schema": 1, "title": backbone, "classes": ["a", "b", "c"], "run_id": None, "tags": tags, "undefined": {},
         "values": {KEY: float(hits.mean()), "train/neighbours/knn_accuracy": 0.5}, "kinds": {},
     }  # fmt: skip
-    (folder / "metrics.json").write_text(json.dumps(found))
+    (folder / "raw" / "metrics.json").write_text(json.dumps(found))
     arrays = {
         f"draws/{KEY}": rng.random(50), "outcomes/test/knn_hits": hits, "labels/test": np.arange(TEST) % 3,
         "labels/train": np.arange(TRAIN) % 3, "groups/test": np.arange(TEST) // 2,
@@ -58,12 +58,12 @@ def edited(*path: str, to: object) -> Callable[[Path], None]:
     """Damage to one place of the numbers."""
 
     def damage(run: Path) -> None:
-        found = json.loads((run / "metrics.json").read_text())
+        found = json.loads((run / "raw" / "metrics.json").read_text())
         place = found
         for name in path[:-1]:
             place = place[name]
         place[path[-1]] = to
-        (run / "metrics.json").write_text(json.dumps(found))
+        (run / "raw" / "metrics.json").write_text(json.dumps(found))
 
     return damage
 
@@ -149,10 +149,10 @@ def pairs(text: str) -> Callable[[Path], None]:
 
 PAIRS = "space,split,class_i,class_j,directional_cdnv\n"
 DAMAGES: dict[str, Callable[[Path], None]] = {
-    "no numbers": lambda run: (run / "metrics.json").write_bytes(b"\xff\x00"),
-    "numbers are a list": lambda run: (run / "metrics.json").write_text("[]"),
-    "numbers that lead too deep": lambda run: (run / "metrics.json").write_text("[" * 100_000),
-    "cut numbers": cut("metrics.json"),
+    "no numbers": lambda run: (run / "raw" / "metrics.json").write_bytes(b"\xff\x00"),
+    "numbers are a list": lambda run: (run / "raw" / "metrics.json").write_text("[]"),
+    "numbers that lead too deep": lambda run: (run / "raw" / "metrics.json").write_text("[" * 100_000),
+    "cut numbers": cut("raw/metrics.json"),
     "NaN accuracy": edited("values", KEY, to=float("nan")),
     "infinite accuracy": edited("values", KEY, to=float("inf")),
     "an accuracy that is a text": edited("values", KEY, to="0.9"),
@@ -186,7 +186,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "pairs without a column": pairs("space,split,class_i\nfeatures,test,0\n"),
     "pairs of no class": pairs(f"{PAIRS}features,test,0,9,0.5\n"),
     "pairs of words": pairs(f"{PAIRS}features,test,a,b,c\n"),
-    "numbers through a pipe": a_pipe("metrics.json"),
+    "numbers through a pipe": a_pipe("raw/metrics.json"),
     "a map through a pipe": a_pipe("embedding.parquet"),
     "arrays of 3 GiB": sparse("draws.npz"),
     "pairs of 3 GiB": sparse("pair_variance.csv"),

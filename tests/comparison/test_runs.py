@@ -16,7 +16,7 @@ from support.simulated_runs import TAGS
 
 
 def a_folder(folder: Path) -> Path:
-    folder.mkdir()
+    (folder / "raw").mkdir(parents=True)
     found = {
         "title": "t",
         "run_id": None,
@@ -25,7 +25,7 @@ def a_folder(folder: Path) -> Path:
         "values": {"x": 1.0},
         "undefined": {},
     }
-    (folder / "metrics.json").write_text(json.dumps(found))
+    (folder / "raw" / "metrics.json").write_text(json.dumps(found))
     np.savez(folder / "draws.npz", **{"draws/test/x/y": np.arange(3.0), "outcomes/test/knn_hits": np.array([True])})
     points = {
         "split": ["train", "train", "test"], "index": [4, 7, 0], "label": [0, 1, 1], "class": ["a", "b", "b"],
@@ -57,22 +57,32 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
 
 def test_what_the_export_measured_belongs_to_the_run(tmp_path: Path) -> None:
     folder = a_folder(tmp_path / "run")
-    (folder / "exported.json").write_text(json.dumps({"cost/latency_ms_p50": 4.5}))
+    (folder / "raw" / "exported.json").write_text(json.dumps({"cost/latency_ms_p50": 4.5}))
     assert Run.read(folder).values == {"x": 1.0, "cost/latency_ms_p50": 4.5}
     for damaged in ('{"test/linear/accuracy": 1.0}', '{"cost/latency_ms_p50": NaN}', "[]"):
-        (folder / "exported.json").write_text(damaged)
+        (folder / "raw" / "exported.json").write_text(damaged)
         with pytest.raises(DataError, match=r"exported\.json"):
             Run.read(folder)
 
 
+def test_runs_of_before_there_were_folders_are_read(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    (folder / "raw" / "exported.json").write_text(json.dumps({"cost/latency_ms_p50": 4.5}))
+    now = Run.read(folder)
+    for name in ("metrics.json", "exported.json"):
+        (folder / "raw" / name).rename(folder / name)
+    (folder / "raw").rmdir()
+    assert Run.read(folder).values == now.values == {"x": 1.0, "cost/latency_ms_p50": 4.5}
+
+
 def test_runs_of_the_version_before_are_read_and_those_of_a_later_one_are_not(tmp_path: Path) -> None:
     folder = a_folder(tmp_path / "run")
-    found = json.loads((folder / "metrics.json").read_text())
+    found = json.loads((folder / "raw" / "metrics.json").read_text())
     assert "schema" not in found  # as it was before there were versions
-    (folder / "metrics.json").write_text(json.dumps({**found, "schema": SCHEMA}))
+    (folder / "raw" / "metrics.json").write_text(json.dumps({**found, "schema": SCHEMA}))
     assert Run.read(folder).values == {"x": 1.0}
     for later in (SCHEMA + 1, "2"):
-        (folder / "metrics.json").write_text(json.dumps({**found, "schema": later}))
+        (folder / "raw" / "metrics.json").write_text(json.dumps({**found, "schema": later}))
         with pytest.raises(DataError, match="is of a later version of Frostmark") as told:
             Run.read(folder)
         assert told.value.fix == "pip install --upgrade frostmark"
@@ -82,11 +92,11 @@ def test_runs_of_the_version_before_are_read_and_those_of_a_later_one_are_not(tm
 def test_a_damaged_run_is_named_with_the_way_out(damage: str, tmp_path: Path) -> None:
     folder = a_folder(tmp_path / "run")
     if damage == "missing":
-        (folder / "metrics.json").unlink()
+        (folder / "raw" / "metrics.json").unlink()
     elif damage == "no JSON":
-        (folder / "metrics.json").write_text("{")
+        (folder / "raw" / "metrics.json").write_text("{")
     elif damage == "of 0.1":
-        (folder / "metrics.json").write_text(json.dumps({"values": {}, "undefined": {}}))
+        (folder / "raw" / "metrics.json").write_text(json.dumps({"values": {}, "undefined": {}}))
     else:
         (folder / "draws.npz").write_bytes(b"PK nothing")
     with pytest.raises(DataError, match="cannot be compared") as told:

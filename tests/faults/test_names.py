@@ -895,7 +895,7 @@ def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> 
     for table in run.glob("*.csv"):
         cells = [cell for line in lines_of(table) for cell in line]
         bad += [f"{table.name}: {c}" for c in cells if c[:1] in ("=", "@", "\t", "\r") or re.match("[+-][^0-9.]", c)]
-    found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    found = json.loads((run / "raw" / "metrics.json").read_text(encoding="utf-8"))
     assert set(found["classes"]) == classes
     assert len(classes) > 40
     stored = Tracked(tmp_path).only().data

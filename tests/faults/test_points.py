@@ -53,7 +53,7 @@ class Undisturbed:
 
 def numbers_in(root: Path, position: int = -1) -> dict[str, float]:
     """What a run of ``root`` found, the cost apart: its time is its own."""
-    file = sorted(root.glob("mlruns/_hydra/runs/*/metrics.json"))[position]
+    file = sorted(root.glob("mlruns/_hydra/runs/*/raw/metrics.json"))[position]
     values = json.loads(file.read_text(encoding="utf-8"))["values"]
     return {key: value for key, value in values.items() if not key.startswith("cost/")}
 

@@ -28,7 +28,7 @@ WORDS = (
 
 
 def forwarded(root: Path) -> float:
-    file = max(root.glob("mlruns/_hydra/runs/*/metrics.json"))
+    file = max(root.glob("mlruns/_hydra/runs/*/raw/metrics.json"))
     return float(json.loads(file.read_text())["values"]["cost/images_forwarded"])
 
 

@@ -34,7 +34,7 @@ class Undisturbed:
 
 
 def values_in(root: Path) -> dict[str, float]:
-    (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
+    (file,) = root.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     found = json.loads(file.read_text(encoding="utf-8"))["values"]
     return {key: value for key, value in found.items() if not key.startswith("cost/")}
 
@@ -72,7 +72,9 @@ def survives(
         wrong.append(f"{how} at {after}: {seconds:.0f} s instead of {undisturbed.seconds:.0f}")
     if again:
         more = forkserver.run(*WORDS, f"tracking.uri={server}", cwd=root, timeout=120)
-        numbers = [json.loads(f.read_text())["values"] for f in sorted(root.glob("mlruns/_hydra/runs/*/metrics.json"))]
+        numbers = [
+            json.loads(f.read_text())["values"] for f in sorted(root.glob("mlruns/_hydra/runs/*/raw/metrics.json"))
+        ]
         if more.returncode != 0 or numbers[-1]["cost/images_forwarded"] != 0:
             wrong.append(f"{how} at {after}: the same command did not log what was there: {more.stderr[-300:]}")
     return wrong
@@ -119,7 +121,9 @@ def test_a_locked_database_costs_no_result(when: str, forkserver: Forkserver, tm
             holder.execute("BEGIN EXCLUSIVE")
         code = program.wait(240)
     again = forkserver.run(*words, cwd=tmp_path)
-    found = [json.loads(f.read_text())["values"] for f in sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))]
+    found = [
+        json.loads(f.read_text())["values"] for f in sorted(tmp_path.glob("mlruns/_hydra/runs/*/raw/metrics.json"))
+    ]
     forwarded = [int(values["cost/images_forwarded"]) for values in found]
     expected = [101, 2000] if when == "before" else [101, 2000, 0]  # the test images are in the store
     checks = {

@@ -118,11 +118,11 @@ def test_the_order_of_the_callbacks_does_not_matter(
     record.close()
     assert set(tracker.files) == {
         "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
-        "map.svg", "map.html", "pair_variance.svg", "confusability.svg", "shots.svg", "embedding.parquet",
-        "metrics.json", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "class_separability.csv",
-        "class_shift.csv", "class_recall.csv",
-        "knn_confusion.csv", "label_audit.csv", "shots.png", "shots.csv", "draws.npz",
-        "maps/thumbnails.npz",
+        "map.html", "embedding.parquet", "confusability.png", "draws.npz", "maps/map.svg", "maps/thumbnails.npz",
+        "report/pair_variance.svg", "report/confusability.svg", "report/confusable_pairs.png", "report/shots.png",
+        "report/shots.svg", "tables/confusable_pairs.csv", "tables/class_separability.csv", "tables/class_shift.csv",
+        "tables/class_recall.csv", "tables/knn_confusion.csv", "tables/label_audit.csv", "tables/shots.csv",
+        "raw/metrics.json",
     }  # fmt: skip
     assert set(tracker.images) == {"map/train", "map/test", "confusability", "confusable_pairs"}
     assert record.skipped == {}

@@ -24,12 +24,17 @@ from support.runs import TINY, Tracked, metrics_of
 
 ARTIFACTS = {
     "map.png", "map_train.png", "map_test.png", "pair_variance.png", "class_variance.csv", "pair_variance.csv",
-    "summary.md", "config.yaml", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "shots.png",
-    "shots.csv", "class_separability.csv", "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "draws.npz",
-    "metrics.json", "class_recall.csv", "linear_confusion.csv", "linear_shots.csv",
-    "map.html", "embedding.parquet", "report.html",
+    "summary.md", "config.yaml", "confusability.png", "draws.npz", "map.html", "embedding.parquet", "report.html",
 }  # fmt: skip
-VECTORS = {"map.svg", "pair_variance.svg", "confusability.svg", "shots.svg"}
+"""At the root of a run."""
+
+IN_FOLDERS = {
+    "report/confusable_pairs.png", "report/shots.png", "tables/confusable_pairs.csv", "tables/shots.csv",
+    "tables/class_separability.csv", "tables/class_shift.csv", "tables/knn_confusion.csv", "tables/label_audit.csv",
+    "tables/class_recall.csv", "tables/linear_confusion.csv", "tables/linear_shots.csv", "raw/metrics.json",
+    "maps/thumbnails.npz",
+}  # fmt: skip
+VECTORS = {"maps/map.svg", "report/pair_variance.svg", "report/confusability.svg", "report/shots.svg"}
 
 SEPARABILITY = (
     "fisher_ratio", "eta_squared", "omega_squared", "calinski_harabasz", "davies_bouldin", "silhouette", "nc1", "cdnv",
@@ -135,8 +140,8 @@ def test_quickstart_artifacts_stand_at_the_root_of_the_run(quickstart: tuple[Pat
     root, _ = quickstart
     tracked = Tracked(root)
     files = tracked.artifacts(tracked.only())
-    assert set(files) == ARTIFACTS | {"images", "maps"}
-    for name in ARTIFACTS:
+    assert set(files) == ARTIFACTS | IN_FOLDERS
+    for name in ARTIFACTS | IN_FOLDERS:
         if name.endswith(".png"):
             with Image.open(files[name]) as picture:
                 assert picture.width > 600
@@ -255,7 +260,7 @@ def test_real_weights_on_real_images_recomputed_by_numpy(
 
 def check_controls(root: Path, values: dict[str, float]) -> None:
     """Both controls stand beside the layer: in the table, in MLflow and in words."""
-    (file,) = root.glob("mlruns/_hydra/runs/*/controls.csv")
+    (file,) = root.glob("mlruns/_hydra/runs/*/tables/controls.csv")
     with file.open(newline="") as lines:
         table = {(line["control"], line["metric"]): line for line in csv.DictReader(lines)}
     for control in ("untrained", "pixels"):
@@ -279,7 +284,7 @@ def test_imagenet_features_beat_untrained_ones_and_raw_pixels(
     words = ("dataset.limit.train=2000", "dataset.limit.test=1000", "controls=[untrained,pixels]", "reducer=none")
     done = squeezenet(program, shared_weights, shared_data, tmp_path, *words, timeout=900)
     assert done.returncode == 0, done.stderr
-    (file,) = tmp_path.glob("mlruns/_hydra/runs/*/controls.csv")
+    (file,) = tmp_path.glob("mlruns/_hydra/runs/*/tables/controls.csv")
     with file.open(newline="") as lines:
         table = {line["control"]: line for line in csv.DictReader(lines) if line["metric"] == KNN}
     assert all(float(table[control]["lo"]) > 0 for control in ("untrained", "pixels")), table
@@ -491,5 +496,5 @@ def test_the_installed_command_works_from_any_folder_with_ones_own_configuration
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "squeezenet1_0 · last_conv · synthetic" in done.stdout
-    (metrics,) = work.glob("mlruns/_hydra/runs/*/metrics.json")
+    (metrics,) = work.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     assert json.loads(metrics.read_text())["values"]["cost/images_forwarded"] == 70

@@ -174,6 +174,6 @@ def test_real_networks_have_the_winner_of_the_full_grid_for_fewer_forward_passes
     for candidate in read_candidates(str(tmp_path / "eight.yaml")):
         alone = program(*candidate.words, *words, cwd=tmp_path, timeout=3600)
         assert alone.returncode == 0, alone.stderr
-        newest = max(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))
+        newest = max(tmp_path.glob("mlruns/_hydra/runs/*/raw/metrics.json"))
         accuracies[candidate.title] = json.loads(newest.read_text())["values"]["test/linear/accuracy"]
     assert max(accuracies, key=lambda title: accuracies[title]) == winner

@@ -133,7 +133,7 @@ def test_a_job_killed_in_the_middle_is_missed_and_the_same_command_runs_it_alone
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("done before") == 5
     (second,) = set(tmp_path.glob("mlruns/_hydra/sweeps/*")) - {first}
-    assert [path.parent.name for path in second.glob("*/metrics.json")] == ["1"]
+    assert [path.parts[-3] for path in second.glob("*/raw/metrics.json")] == ["1"]
     assert "Missing: " not in (second / "comparison.md").read_text()
     parents = [run for run in Tracked(tmp_path).runs() if "mlflow.parentRunId" not in run.data.tags]
     assert [run.info.status for run in parents] == ["FINISHED"]  # the one parent, gone on with

@@ -38,7 +38,7 @@ Image3 = NDArray[np.uint8]
 
 
 def only_run(root: Path) -> Run:
-    (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
+    (file,) = root.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     return Run.read(file.parent)
 
 

@@ -55,7 +55,7 @@ def written(folder: Path, files: dict[str, str]) -> str:
 
 
 def metrics_of(root: Path) -> dict[str, float]:
-    (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
+    (file,) = root.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     values: dict[str, float] = json.loads(file.read_text())["values"]
     return values
 

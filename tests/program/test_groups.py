@@ -66,7 +66,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, lis
 
 def test_a_run_says_how_many_groups_there_are(found: dict[str, tuple[Path, list[Result]]]) -> None:
     result = found["groups"][1][0]
-    tags = json.loads((result.folder / "metrics.json").read_text())["tags"]
+    tags = json.loads((result.folder / "raw" / "metrics.json").read_text())["tags"]
     counts = "20 train (the largest 5.0% of the images), 25 test (the largest 4.0% of the images)"
     assert tags["groups"] == counts
     assert len(tags["group_digest"]) == 32
@@ -83,7 +83,7 @@ def test_without_groups_the_summary_says_what_intervals_take_for_granted(
     folder, results = found["alone"]
     assert (results[0].folder / "summary.md").read_text().count("independent of each other") == 1
     assert not results[0].remarks
-    record = json.loads((results[0].folder / "metrics.json").read_text())
+    record = json.loads((results[0].folder / "raw" / "metrics.json").read_text())
     assert "groups" not in record["tags"]
     assert compare(results, root=folder).markdown.count("independent of each other") == 1
 

@@ -118,7 +118,7 @@ def test_without_gpus_each_job_has_cores_of_its_own(tmp_path: Path) -> None:
     assert {cores for cores, _ in seen} == set(shares), seen  # each job one share, and together all of them
     assert {int(threads) for _, threads in seen} == {share}
     assert done.stderr.count(": on cores ") == 4
-    files = sorted(tmp_path.glob("mlruns/_hydra/sweeps/*/*/metrics.json"))
+    files = sorted(tmp_path.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))
     forwarded = [json.loads(file.read_text())["values"]["cost/images_forwarded"] for file in files]
     assert forwarded == [IMAGES, IMAGES, 0, 0]  # one job of each size began first
 
@@ -176,7 +176,7 @@ def assert_one_family_and_one_pass(root: Path) -> None:
     asked = {(job.data.tags["layer"], job.data.tags["pool"]) for job in jobs}
     assert asked == {(layer, pool) for layer in ("stage2", "last_conv") for pool in ("gap", "max")}
     assert sorted(job.data.metrics["cost/images_forwarded"] for job in jobs) == [0, 0, 0, IMAGES]
-    folders = [path.parent for path in root.glob("mlruns/_hydra/sweeps/*/*/metrics.json")]
+    folders = [path.parent for path in root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json")]
     assert len(folders) == 4
     assert all(json.loads((folder / "outcome.json").read_text())["code"] == 0 for folder in folders)
 

@@ -59,7 +59,7 @@ def swept(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def jobs(root: Path) -> list[Path]:
-    return sorted(file.parent for file in root.glob("mlruns/_hydra/sweeps/*/*/metrics.json"))
+    return sorted(file.parent for file in root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))
 
 
 def test_a_file_of_several_layers_is_a_sweep_with_a_verdict(swept: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_file_of_several_layers_is_a_sweep_with_a_verdict(swept: Path) -> None
 
 
 def test_what_asks_for_a_network_has_no_value_and_says_why(swept: Path) -> None:
-    record = json.loads((jobs(swept)[0] / "metrics.json").read_text())
+    record = json.loads((jobs(swept)[0] / "raw" / "metrics.json").read_text())
     network = {
         "images_forwarded", "images_checked", "images_per_second", "extract_seconds", "gmacs", "gmacs_share", "params",
     }  # fmt: skip

@@ -400,7 +400,7 @@ def test_a_database_that_stops_in_the_middle_costs_no_result(forkserver: Forkser
         process.send_signal(signal.SIGQUIT)  # at once, as if its machine had gone
         process.wait(30)
         code = run.wait(240)
-    (file,) = work.glob("mlruns/_hydra/runs/*/metrics.json")
+    (file,) = work.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     found = json.loads(file.read_text(encoding="utf-8"))["values"]
     kept = code == 4 and "\nFix: " in run.stderr and found["cost/images_forwarded"] > 4000
     tally("PostgreSQL stopped in the middle of a run: 0 results lost", 1, int(kept), f"exit {code}")

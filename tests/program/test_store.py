@@ -15,7 +15,7 @@ QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=no
 
 
 def values_of_jobs(root: Path) -> list[dict[str, float]]:
-    files = sorted(root.glob("mlruns/_hydra/sweeps/*/*/metrics.json"), key=lambda path: int(path.parent.name))
+    files = sorted(root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"), key=lambda path: int(path.parent.name))
     return [json.loads(path.read_text())["values"] for path in files]
 
 
@@ -97,7 +97,7 @@ def test_read_outs_are_fitted_once_and_kept_beside_the_rows(program: Program, tm
         return {path.name: path.stat().st_mtime_ns for path in found}
 
     def values() -> list[dict[str, float]]:
-        files = sorted(tmp_path.glob("mlruns/_hydra/runs/*/metrics.json"))
+        files = sorted(tmp_path.glob("mlruns/_hydra/runs/*/raw/metrics.json"))
         found = [json.loads(path.read_text())["values"] for path in files]
         return [{key: value for key, value in of.items() if "/linear/" in key} for of in found]
 

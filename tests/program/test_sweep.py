@@ -80,8 +80,8 @@ def test_a_job_gives_the_numbers_that_it_gives_alone(program: Program, tmp_path:
     assert (sweep.returncode, alone.returncode) == (0, 0), sweep.stderr + alone.stderr
     assert "Not tracked" in alone.stdout
     assert not (roots[1] / "mlruns" / "mlflow.db").exists()
-    (second,) = roots[0].glob("mlruns/_hydra/sweeps/*/1/metrics.json")
-    (single,) = roots[1].glob("mlruns/_hydra/runs/*/metrics.json")
+    (second,) = roots[0].glob("mlruns/_hydra/sweeps/*/1/raw/metrics.json")
+    (single,) = roots[1].glob("mlruns/_hydra/runs/*/raw/metrics.json")
     found = [json.loads(p.read_text())["values"] for p in (second, single)]
     kept = [{k: v for k, v in values.items() if not k.startswith("cost/")} for values in found]
     assert kept[0] == kept[1]

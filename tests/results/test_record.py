@@ -50,7 +50,7 @@ def test_draws_and_outcomes_can_be_read_again(tmp_path: Path) -> None:
         assert set(arrays) == {"draws/test/neighbours/knn_accuracy", "outcomes/test/knn_hits"}
         assert arrays["draws/test/neighbours/knn_accuracy"].tolist() == [0.3, 0.6, 0.9]
         assert arrays["outcomes/test/knn_hits"].tolist() == [True, False, True]
-    found = json.loads((tmp_path / "metrics.json").read_text())
+    found = json.loads((tmp_path / "raw" / "metrics.json").read_text())
     assert found["chance"] == {"test/neighbours/knn_accuracy": 0.1}
     assert found["undefined"] == {"test/neighbours/ncm_accuracy": "one class only"}
     assert tracker.metrics["test/neighbours/knn_accuracy_lo"] == pytest.approx(0.315)
@@ -66,7 +66,7 @@ def test_what_decides_is_tracked_under_short_keys_beside_its_own(tmp_path: Path)
     assert kept.decides is not None
     assert kept.decides[0] == "test/neighbours/knn_accuracy"
     assert (tracker.metrics["accuracy"], tracker.metrics["balanced_accuracy"]) == (0.75, 0.5)
-    assert "accuracy" not in json.loads((tmp_path / "metrics.json").read_text())["values"]
+    assert "accuracy" not in json.loads((tmp_path / "raw" / "metrics.json").read_text())["values"]
 
 
 def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_what_controls_give_stands_beside_and_in_a_table(tmp_path: Path) -> None
     assert {k: v for k, v in tracker.metrics.items() if k.startswith("control/")} == {
         "control/pixels/test/neighbours/knn_accuracy": 0.5
     }
-    assert "controls.csv" in tracker.files
+    assert "tables/controls.csv" in tracker.files
     table = kept.tables["controls"]
     assert table["metric"] == ["test/neighbours/knn_accuracy"]
     assert table["difference"] == [0.25]
@@ -99,7 +99,7 @@ def test_what_cannot_be_drawn_is_skipped_with_a_reason(tmp_path: Path) -> None:
     rows, labels = {s: np.ones((6, 3), np.float32) for s in SPLITS}, {s: np.arange(6) % 2 for s in SPLITS}
     splits = make_splits(rows, labels, ("a", "b"), resamples=0, permutations=0)
     kept.add_metrics(Separability()(splits), splits)
-    assert set(kept.skipped) == {"confusability.png", "confusable_pairs.png"}
+    assert set(kept.skipped) == {"confusability.png", "report/confusable_pairs.png"}
     assert not list(tmp_path.glob("*.png"))
 
 

@@ -170,7 +170,7 @@ def test_notes_are_told_below_the_answer(tmp_path: Path) -> None:
     leaks = {"test/linear/accuracy": 0.5, "test/leaks/images": 3.0, "test/leaks/share": 0.25}
     html = report_html(record_with(tmp_path, values=leaks, remarks=["2 images left out"]), ["Said."], RunSetting({}))
     assert re.findall("<li>([^<]*)</li>", html) == [
-        "Test images that are copies of train images: 3 (25.0%); leaks.csv names them.", "2 images left out",
+        "Test images that are copies of train images: 3 (25.0%); tables/leaks.csv names them.", "2 images left out",
     ]  # fmt: skip
 
 

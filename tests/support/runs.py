@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,18 @@ class Tracked:
         return run
 
     def artifacts(self, run: Any) -> dict[str, Path]:
+        """Where each file is, by its place in the run; MLflow's own folder of images left out."""
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
-        return {a.path: folder / a.path for a in self.client.list_artifacts(run.info.run_id)}
+        return {a: folder / a for a in self._below(run.info.run_id, "") if not a.startswith("images/")}
+
+    def _below(self, run_id: str, folder: str) -> Iterator[str]:
+        for artifact in self.client.list_artifacts(run_id, folder or None):
+            yield from self._below(run_id, artifact.path) if artifact.is_dir else [artifact.path]
 
 
 def metrics_of(root: Path) -> dict[str, Any]:
     """``metrics.json`` of the only run under ``root``."""
-    (file,) = root.glob("mlruns/_hydra/runs/*/metrics.json")
+    (file,) = root.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 

@@ -175,7 +175,7 @@ def add_leaks(record: Record, subject: Subject, observed: Observed) -> None:
     scores = _scores(record, observed, leaks)
     record.add_scores(scores)
     if len(leaks.test):
-        record.remarks.append(f"{leaks.told(len(test.labels))}: leaks.csv names them{_without(record)}")
+        record.remarks.append(f"{leaks.told(len(test.labels))}: tables/leaks.csv names them{_without(record)}")
     if leaks.exact_only == NOT_KEPT:
         record.remarks.append(NOT_KEPT)
 

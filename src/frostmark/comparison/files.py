@@ -24,6 +24,7 @@ import numpy as np
 
 from frostmark.errors import DataError
 from frostmark.features.files import read_regular
+from frostmark.results.places import found as found_in
 from frostmark.results.record import NUMBERS, SCHEMA
 from frostmark.stats.moments import Array, Float
 
@@ -90,7 +91,7 @@ def numbers_in(folder: Path) -> Numbers:
         DataError: if they are of a later version.
         ValueError, KeyError, OSError: if anything is missing, or is not what it must be.
     """
-    found = json.loads(read_regular(folder / NUMBERS, MAX_NUMBERS))
+    found = json.loads(read_regular(found_in(folder, NUMBERS), MAX_NUMBERS))
     if not isinstance(found, dict):
         raise TypeError(f"{NUMBERS} is not an object")
     _refuse_later(folder, found.get("schema", 0))
@@ -125,9 +126,10 @@ def exported_in(folder: Path) -> dict[str, float]:
     Raises:
         ValueError, OSError: if the file is not what it must be.
     """
-    if not (folder / EXPORTED).exists():
+    path = found_in(folder, EXPORTED)
+    if not path.exists():
         return {}
-    found: dict[str, float] = json.loads(read_regular(folder / EXPORTED, MAX_NUMBERS))
+    found: dict[str, float] = json.loads(read_regular(path, MAX_NUMBERS))
     _require(isinstance(found, dict) and all(key.startswith("cost/") for key in found), EXPORTED)
     for value in found.values():
         _require(isinstance(value, int | float) and math.isfinite(value), EXPORTED)

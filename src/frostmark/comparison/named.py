@@ -24,6 +24,7 @@ from frostmark.comparison.tracked import compare_links, log_across, log_comparis
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
 from frostmark.results.outcome import outcomes
+from frostmark.results.places import found
 from frostmark.results.progress import ProgressLine
 from frostmark.tracking.tracker import RunStore
 
@@ -162,7 +163,7 @@ def _read(
 
 def _of_folder(folder: Path) -> _Named:
     """The runs in the folder of a sweep or of one run, and the jobs without a result."""
-    if (folder / FILE).exists():
+    if found(folder, FILE).exists():
         return _Named(*read_all([(folder, None)]))
     ended = outcomes(folder)
     if not ended:

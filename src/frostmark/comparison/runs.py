@@ -20,19 +20,20 @@ from frostmark.errors import DataError
 from frostmark.metrics.kinds import Kind, kinds_from_dict
 from frostmark.metrics.lookup import known_kinds
 from frostmark.metrics.metric import CLASSES_AS_SCALARS
+from frostmark.results.places import both_places, place
 from frostmark.results.record import NUMBERS
 from frostmark.stats.moments import Array, Float
 
 FILE = NUMBERS
 """Numbers, tags and classes of a run."""
 
-THUMBNAILS = "maps/thumbnails.npz"
+THUMBNAILS = place("thumbnails.npz")
 """Small pictures of the images that a comparison shows: megabytes, of which one run of several is enough."""
 
-FILES = (FILE, EXPORTED, "draws.npz", "embedding.parquet", "pair_variance.csv")
+FILES = (*both_places(FILE), *both_places(EXPORTED), "draws.npz", "embedding.parquet", "pair_variance.csv")
 """What a comparison reads of every run."""
 
-WITHOUT_PICTURES = (FILE, "draws.npz")
+WITHOUT_PICTURES = (*both_places(FILE), "draws.npz")
 """What a ranking over data sets reads of every run."""
 
 MAX_MATRIX_CLASSES = CLASSES_AS_SCALARS

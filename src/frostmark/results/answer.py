@@ -60,7 +60,7 @@ def copies(findings: Findings, kind: Kind) -> list[str]:
     if not values["test/leaks/images"]:
         return ["No test image is a copy of a train image."]
     many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
-    said = f"Test images that are copies of train images: {many}; leaks.csv names them."
+    said = f"Test images that are copies of train images: {many}; tables/leaks.csv names them."
     without = with_interval("test/leaks/accuracy", values, percent)
     return [f"{said} Without them, {kind.words}: {without}." if without else said]
 

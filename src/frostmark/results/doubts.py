@@ -40,7 +40,7 @@ def doubtful_labels(findings: Findings, thumbnails: Thumbnails | None) -> Sectio
         return Section("Doubtful labels", ["No image's neighbours doubt its label."])
     text = (
         "The train images most like these images are of another class. Either the label is wrong or the image is "
-        "hard: look before you change a label. label_audit.csv lists more."
+        "hard: look before you change a label. tables/label_audit.csv lists more."
     )
     return Section("Doubtful labels", [text], galleries=galleries)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from frostmark.metrics.metric import CLASSES_AS_SCALARS
+from frostmark.results.places import room_for
 from frostmark.results.tables import write_csv
 from frostmark.stats.moments import Array
 
@@ -33,7 +34,7 @@ DIGITS = 9
 
 def table_files(folder: Path, name: str, table: Mapping[str, Sequence[object]], classes: int) -> list[Path]:
     """Write a table of a run; of the pairs of many classes the closest as CSV, and all as parquet."""
-    path = folder / f"{name}.csv"
+    path = room_for(folder, f"{name}.csv")
     if classes <= CLASSES_AS_SCALARS:
         return [write_csv(path, table)]
     if name != PAIRS:

@@ -29,7 +29,8 @@ from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points
 from frostmark.results.names import with_files
 from frostmark.results.pair_tables import table_files
 from frostmark.results.pictures import NO_IMAGES, Picture, Thumbnails, metric_pictures
-from frostmark.results.tables import write_arrays, write_parquet
+from frostmark.results.places import place, room_for
+from frostmark.results.tables import write_arrays, write_parquet, write_text
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
@@ -118,11 +119,11 @@ class Record:
             self.add_picture(picture)
         self.add_text("map.html", map_page(maps, self.classes, self.title, self.about, self.thumbnails, self.files))
         points = with_files(map_points(maps, self.classes), self.files)
-        self.tracker.log_file(write_parquet(self.folder / "embedding.parquet", points))
+        self._log(write_parquet(self._at("embedding.parquet"), points))
         if self.thumbnails is None:
-            self.skipped["maps/thumbnails.npz"] = NO_IMAGES
+            self.skipped[place("thumbnails.npz")] = NO_IMAGES
         else:
-            self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails, len(self.classes)))
+            self._keep("thumbnails.npz", shown_thumbnails(maps, self.thumbnails, len(self.classes)))
         self.add_scores(map_scores(maps))
         self.add_scores(map_variances(maps, self.classes), space="map")
 
@@ -188,42 +189,27 @@ class Record:
     def add_picture(self, picture: Picture) -> None:
         """Save a picture, and hand it to the tracker; or take down why there is none."""
         if picture.figure is None:
-            self.skipped[picture.name] = picture.why_none
+            self.skipped[place(picture.name)] = picture.why_none
             return
         self.figures[picture.name] = picture.figure
-        path = self.folder / picture.name
         drawn = pixels(picture.figure)
-        self.tracker.log_file(save_pixels(drawn, path, picture.figure.dpi))
+        self._log(save_pixels(drawn, self._at(picture.name), picture.figure.dpi))
         if picture.vector and self.vectors:
-            self.tracker.log_file(save_vector(picture.figure, path.with_suffix(".svg")))
+            self._log(save_vector(picture.figure, self._at(f"{Path(picture.name).stem}.svg")))
         if picture.image_key:
             self.tracker.log_image(picture.image_key, drawn)
 
     def add_text(self, name: str, text: str) -> None:
         """Save a text as artifact ``name``; whoever reads it finds it whole or not at all."""
-        temporary = self.folder / f".{name}"
-        temporary.write_text(text, encoding="utf-8")
-        self.tracker.log_file(temporary.replace(self.folder / name))
+        self._log(write_text(self._at(name), text))
 
     def close(self) -> None:
         """Write tables and numbers, and hand them to the tracker in one go."""
         self._write_draws()
         for name, table in sorted(self.tables.items()):
             for path in table_files(self.folder, name, table, len(self.classes)):
-                self.tracker.log_file(path)
-        numbers = {
-            "schema": SCHEMA,
-            "title": self.title,
-            "classes": self.classes,
-            "run_id": self.tracker.run_id,
-            "tags": self.tags,
-            "values": self.values,
-            "undefined": self.undefined,
-            "skipped": self.skipped,
-            "chance": self.chance,
-            "kinds": kinds_to_dict(self.kinds),
-        }
-        self.add_text(NUMBERS, json.dumps(numbers, indent=1, ensure_ascii=False))
+                self._log(path)
+        self.add_text(NUMBERS, _numbers(self))
         self.tracker.log_metrics(self.values | short_metrics(self.values, self.kinds, self.rule))
         self.tracker.set_tags({f"undefined.{key}": reason for key, reason in self.undefined.items()})
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
@@ -239,4 +225,29 @@ class Record:
 
     def _keep(self, name: str, arrays: Mapping[str, Array]) -> None:
         """Save arrays as artifact ``name``, whole or not at all."""
-        self.tracker.log_file(write_arrays(self.folder / name, arrays), name.rpartition("/")[0])
+        self._log(write_arrays(self._at(name), arrays))
+
+    def _at(self, name: str) -> Path:
+        """Where the file ``name`` goes."""
+        return room_for(self.folder, name)
+
+    def _log(self, path: Path) -> None:
+        """Hand a file to the tracker, for the same place in the run."""
+        self.tracker.log_file(path, "" if path.parent == self.folder else path.parent.name)
+
+
+def _numbers(record: Record) -> str:
+    """Everything that a comparison asks of the run but for arrays, as JSON."""
+    numbers = {
+        "schema": SCHEMA,
+        "title": record.title,
+        "classes": record.classes,
+        "run_id": record.tracker.run_id,
+        "tags": record.tags,
+        "values": record.values,
+        "undefined": record.undefined,
+        "skipped": record.skipped,
+        "chance": record.chance,
+        "kinds": kinds_to_dict(record.kinds),
+    }
+    return json.dumps(numbers, indent=1, ensure_ascii=False)

@@ -37,6 +37,13 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
     return path
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write a text; whoever reads it finds it whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    return temporary.replace(path)
+
+
 def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
     """Write ``columns`` of equal length for other tools to read; None where there is no value."""
     from pyarrow import parquet, table
@@ -47,7 +54,6 @@ def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> Path:
     """Write arrays as ``.npz``, whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     with temporary.open("wb") as file:  # a name without the suffix would be given one
         np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -159,11 +159,11 @@ class MlflowStore:
             refuse_stranger(self.uri, run.info.run_id)
         return str(run.info.run_id)
 
-    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
-        """Keep files at the root of a run that was started here or by another process."""
+    def add_files(self, run_id: str, files: Sequence[Path], folder: str = "") -> None:
+        """Keep files of a run that was started here or by another process: at its root, or in a ``folder`` of it."""
         with self._explained():
             for path in files:
-                self._client().log_artifact(run_id, str(path))
+                self._client().log_artifact(run_id, str(path), folder or None)
 
     def add_metrics(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
         """Write (key, value, step) into a run that was started here or by another process."""

@@ -92,8 +92,8 @@ class RunStore(Protocol):
         """Create a run and return its identifier."""
         ...
 
-    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
-        """Keep files at the root of a run."""
+    def add_files(self, run_id: str, files: Sequence[Path], folder: str = "") -> None:
+        """Keep files at the root of a run, or in a ``folder`` of it."""
         ...
 
     def add_metrics(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:

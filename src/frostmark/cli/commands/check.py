@@ -137,7 +137,7 @@ def _copies(checked: Checked) -> Iterator[str]:
     for test, train, how in islice(pairs, MAX_NAMED):
         yield f"  {_name(checked, 'test', test)}: {how} of {_name(checked, 'train', train)}"
     if len(leaks.test) > MAX_NAMED:
-        yield f"  … and {len(leaks.test) - MAX_NAMED:,} more; a run names all in leaks.csv"
+        yield f"  … and {len(leaks.test) - MAX_NAMED:,} more; a run names all in tables/leaks.csv"
 
 
 def _name(checked: Checked, split: str, position: int) -> str:

@@ -30,6 +30,7 @@ from frostmark.export.files import CARD, EXAMPLE, ONNX, PROGRAM, ExportedModel, 
 from frostmark.export.portable import Portable
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
+from frostmark.results.places import room_for
 from frostmark.results.progress import ProgressLine
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.models import PortableModel, log_model
@@ -57,7 +58,7 @@ def run(arguments: list[str]) -> int:
         progress("making the network")
         made = rebuilt(of)
         card = _written(of, made, keys.get("head", "linear"), FeatureStore(mlruns / "features"), options.out)
-        costs = of.folder / EXPORTED  # for comparisons by latency
+        costs = room_for(of.folder, EXPORTED)  # for comparisons by latency
         costs.write_text(json.dumps(card.metrics), encoding="utf-8")
         tracked = uri or (mlruns / "mlflow.db").is_file()
         model_id = _logged(opened(), of, card, options.out, costs) if of.run_id and tracked else None
@@ -116,7 +117,7 @@ def _majority(of: Run) -> float | None:
 
 def _logged(store: MlflowStore, of: Run, card: Card, out: Path, costs: Path) -> str:
     assert of.run_id is not None, "a tracked run has an identifier"
-    store.add_files(of.run_id, [costs])
+    store.add_files(of.run_id, [costs], costs.parent.name)
     exported: ExportedModel = card.exported
     image, outputs = exported.example
     told = ("backbone", "weights", "layer", "pool", "dataset", "preprocess", "image_size", "weights_license")
