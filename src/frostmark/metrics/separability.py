@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -103,13 +104,18 @@ def _nulls(split: Split) -> dict[str, Float]:
         return {}
     unlabelled, root = Unlabelled(split.rows, split.labels), triangular_root(split.scatter)
 
-    def measured(labels: Array) -> list[float]:
-        summary = unlabelled.summary(labels)
+    def measured(orders: list[Array]) -> list[list[float]]:
         with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
-            values = [float(measure(summary)) for measure in OF_SUMMARY.values()]
-            return [*values, nc1_of_noise(summary.mean, split.scatter, root, summary.count)]
+            return [
+                [
+                    *(float(measure(summary)) for measure in OF_SUMMARY.values()),
+                    nc1_of_noise(summary.mean, split.scatter, root, summary.count),
+                ]
+                for summary in unlabelled.summaries(orders)
+            ]
 
-    measures = [measured(split.labels), *in_threads(measured, split.permutations)]
+    orders = chain([split.labels], split.permutations)
+    measures = [values for some in in_threads(measured, unlabelled.several(orders)) for values in some]
     return dict(zip((*OF_SUMMARY, "nc1"), np.array(measures).T, strict=True))
 
 
