@@ -20,9 +20,10 @@ import numpy as np
 from frostmark.metrics.class_ratios import OF_SUMMARY, class_spreads
 from frostmark.metrics.class_tables import confused_table, separability_table, shift_table
 from frostmark.metrics.collapse import nc1, nc1_of_noise, triangular_root
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.kept import kept_draws
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, Value, guarded, stacked
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value, guarded, stacked
 from frostmark.metrics.silhouette import MAX_EXACT, MAX_NULL, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
 from frostmark.stats.moments import Array, ClassSummary, Float
