@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostmark.metrics import confusability
+from frostmark.metrics.class_ratios import class_spreads
 from frostmark.metrics.confusability import confused_pairs, directional_cdnv, nearest_between, similarity_order
 from frostmark.stats.moments import ClassMoments
 
@@ -212,3 +213,13 @@ def test_of_a_class_of_very_many_images_a_sample_is_looked_at(monkeypatch: pytes
     monkeypatch.setattr(confusability, "MAX_ALIKE", 200)
     assert (labels[a], labels[b]) == (0, 1)
     assert cosine < nearest_between(rows, labels, 0, 1)[2]
+
+
+def test_a_large_class_in_blocks_has_the_same_confusability(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, labels = blobs(400, 5, 3)
+    moments = ClassMoments.of(rows, labels, 3)
+    whole, spreads = directional_cdnv(rows, labels, moments), class_spreads(rows, labels, moments)
+    monkeypatch.setattr(confusability, "_CELLS", 35)
+    monkeypatch.setattr("frostmark.metrics.class_ratios._CELLS", 35)
+    np.testing.assert_allclose(directional_cdnv(rows, labels, moments), whole, rtol=1e-12)
+    np.testing.assert_array_equal(class_spreads(rows, labels, moments), spreads)

@@ -21,6 +21,9 @@ MAX_ALIKE = 10_000
 _MANY_PAIRS = 1 << 22
 """Pairs of images from which it pays to ask first who may be most alike."""
 
+_CELLS = 1 << 25
+"""Numbers of one class in float64 at once."""
+
 _BLOCK = 1024
 """Rows that are compared with all others at once."""
 
@@ -42,12 +45,15 @@ def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float
     centre = moments.grand_mean
     along = np.full((classes, classes), np.nan)  # [i, j]: variance of class i along μ_i − μ_j, times ‖μ_i − μ_j‖²
     means = np.where(moments.count[:, None] > 0, moments.mean - centre, np.nan)
+    step = max(_CELLS // max(rows.shape[1], classes, 1), 1)
 
     def fill(c: int) -> None:
-        deviations = rows[labels == c] - moments.mean[c]
-        projected = deviations @ means.T
-        projected -= projected[:, c, None]
-        along[c] = np.einsum("nc,nc->c", projected, projected) / len(projected)
+        members, squares = np.flatnonzero(labels == c), np.zeros(classes)
+        for start in range(0, len(members), step):
+            projected = (rows[members[start : start + step]] - moments.mean[c]) @ means.T
+            projected -= projected[:, c, None]
+            squares += np.einsum("nc,nc->c", projected, projected)
+        along[c] = squares / len(members)
 
     in_threads(fill, moments.present.tolist())
     squared = moments.mean_distances**2
