@@ -24,7 +24,7 @@ from frostmark.stats.selfjoin import nearest_among
 _CELLS = 1 << 22
 """Numbers of a block, and cosines that a thread holds at once."""
 
-_INDEXED, _SEARCHED = 1 << 27, 1 << 16
+_INDEXED, _SEARCHED = 1 << 27, 1 << 15
 """Numbers up to which faiss is given the whole bank; of more, so many rows at a time."""
 
 KEPT = 90
