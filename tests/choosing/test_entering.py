@@ -11,6 +11,7 @@ from frostmark.choosing.entering import Absent, enter, refuse_too_few
 from frostmark.choosing.told import notes
 from frostmark.config.candidates import Candidate
 from frostmark.errors import DataError
+from support.leaky_images import a_folder
 from support.races import made
 from support.runs import TINY
 
@@ -41,3 +42,16 @@ def test_a_package_that_is_not_installed_skips_its_candidates_alone(
     ]
     both = notes(made(["a", "b"], ["a"]), [*absent, Absent("c", "c.pth")], "choose --fetch")
     assert "fetch the missing weights where there is a network: choose --fetch" in both
+
+
+def test_image_files_are_read_once_for_all_candidates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_folder(tmp_path / "photos")
+    words = [word for word in WORDS if not word.startswith("dataset")]
+    words += ["dataset=folder", f"dataset.root={tmp_path / 'photos'}", f"paths.root={tmp_path}"]
+    three = [HERE, Candidate("squeezenet1_0", weights="untrained"), Candidate("mobilenet_v2", weights="untrained")]
+    entrants, _ = enter(three, words, None, lambda _: None)
+    assert len(entrants) == 3
+    told = capsys.readouterr().err
+    assert [told.count(f"reading {split}: 1 of") for split in ("train", "test")] == [1, 1]
+    fingerprints = {tuple(one.samples.subject.fingerprints.items()) for one in entrants}
+    assert len(fingerprints) == 1

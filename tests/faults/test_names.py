@@ -453,7 +453,8 @@ def as_texts(figures: Sequence[tuple[str, Figure, int]], folder: Path, times: in
         # Of our own words some have several lines; a name that is cut ends with an ellipsis.
         shown = visible_lines(name) if most > 5000 else visible(name)
         shown = shown if len(shown) <= most else shown[: most - 1]
-        found = sum(shown in text.replace(r"\$", "$") for text in texts)
+        # Long texts are broken into lines.
+        found = sum("".join(shown.split()) in "".join(text.replace(r"\$", "$").split()) for text in texts)
         if any(acts(text) or is_math_text(text) is True for text in texts) or found < times:
             bad.append(name)
         drawable |= {text for text in texts if len(text) < 400}
@@ -527,16 +528,24 @@ field("confusability.svg: class")(
 )
 field("similarity.svg: layer")(pictured_together(lambda some: draw_similarity(square(some), some, "t"), 55, 34))
 field("depth.svg: network")(
-    pictured_together(lambda some: draw_depth({n: [Stop("a", 0.5, 0.5)] for n in some}, "m", "t"), 40, 9999)
+    pictured_together(lambda some: draw_depth({n: [Stop("a", 0.5, 0.5)] for n in some}, "m", "t", share=False), 40, 30)
 )
 field("depth.svg: layer")(
     pictured_together(
-        lambda some: draw_depth({str(i): [Stop(n, 0.1 + 0.16 * i, i)] for i, n in enumerate(some)}, "m", "t"), 6, 34
+        lambda some: draw_depth(
+            {str(i): [Stop(n, 0.1 + 0.16 * i, i)] for i, n in enumerate(some)}, "m", "t", share=False
+        ),
+        6,
+        34,
     )
 )
 field("costs.svg: layer")(
     pictured_together(
-        lambda some: draw_costs([CostPoint(n, n, 1.0 + i, i, None, None) for i, n in enumerate(some)], "m", "t"), 25, 30
+        lambda some: draw_costs(
+            [CostPoint(n, n, 1.0 + i, i, None, None) for i, n in enumerate(some)], "m", "t", share=True
+        ),
+        25,
+        30,
     )
 )
 field("confusable_pairs.png: class")(
@@ -562,7 +571,7 @@ def picture_of_comparison(names: Sequence[str], folder: Path) -> list[str]:
     for some in chunks(names, 6):
         maps = [GridMap(n, at, np.array([0, 1]), None, n) for n in some]
         costs = [CostPoint(n, n, 1.0 + i, i, None, None) for i, n in enumerate(some)]
-        figure = draw_comparison(maps, ("a", "b"), {}, costs, "m", "t", f"{' and '.join(some)} are level.")
+        figure = draw_comparison(maps, ("a", "b"), {}, costs, "m", "t", f"{' and '.join(some)} are level.", share=False)
         figures += [(name, figure, 30) for name in some]
     drawn(folder, figures[0][1])
     return as_texts(figures, folder, 2)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from frostmark.data.pixels import thumbnails
@@ -16,9 +14,8 @@ from frostmark.data.source import TensorImages
 from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import Pair, draw_image_pairs
 from frostmark.figures.files import pixels, save, save_vector
-from frostmark.figures.maps import FAINTEST, FULL, MAX_VECTOR, MapView, densest, draw_maps, moved_apart
-from frostmark.figures.pairs import MAX_NUMBERS, draw_confusability, draw_pairs
-from frostmark.figures.palette import class_styles, name_colour
+from frostmark.figures.maps import FAINTEST, FULL, MAX_VECTOR, MapView, draw_maps
+from frostmark.figures.pairs import MAX_NUMBERS, digits, draw_confusability, draw_pairs
 from frostmark.figures.shots import draw_shots
 
 CLASSES = ("T-shirt/top", "$x_1$ & <b>", "犬", "x" * 300)
@@ -53,30 +50,6 @@ def test_maps_that_share_no_coordinates_get_frames_of_their_own() -> None:
         [view("train"), MapView("test", far.coordinates + 500, far.labels)], CLASSES, "t", "n", shared=False
     )
     assert figure.axes[0].get_xlim()[1] < figure.axes[1].get_xlim()[0]
-
-
-def test_names_are_moved_apart_until_none_overlaps() -> None:
-    places, extent = np.zeros((5, 2)), np.tile([4.0, 1.0], (5, 1))
-    heights = np.sort(moved_apart(places + np.linspace(0, 0.1, 5)[:, None], extent)[:, 1])
-    assert (np.diff(heights) >= 1 - 1e-6).all()
-
-
-def test_a_name_stands_where_its_class_is_densest() -> None:
-    rng = np.random.default_rng(0)
-    clusters = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(10, 2, (60, 2))])
-    assert np.linalg.norm(densest(clusters)) < 0.5  # the median lies between the two
-    assert densest(np.array([[3.0, 4.0]])).tolist() == [3, 4]
-
-
-def test_styles_are_distinct_and_a_backbones_colour_is_its_own() -> None:
-    assert len(set(class_styles(80))) == 80
-    ten = class_styles(10)
-    assert all(one.marker != next_one.marker for one, next_one in pairwise(ten))
-    assert ten[3].marker != ten[8].marker  # the two greys
-    colours = [name_colour(n) for n in ("resnet18", "resnet50", "vgg16", "squeezenet1_0", "vit_b_16", "alexnet")]
-    for a, b in combinations(colours, 2):
-        assert np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))) > 0.4  # of 1.7 between black and white
-    assert colours[0] == name_colour("resnet18")
 
 
 def test_pairs_carry_names_and_numbers_and_one_scale() -> None:
@@ -134,7 +107,7 @@ def test_depth_curves_name_their_layers_and_show_their_intervals() -> None:
         "resnet18": [Stop("stage4", 0.9, 0.8, 0.78, 0.82), Stop("stage2", 0.3, 0.6, 0.55, 0.65)],
         "vgg16": [Stop("last_conv", 1.0, 0.7)],
     }
-    figure = draw_depth(curves, "accuracy", "by depth · $x_$")
+    figure = draw_depth(curves, "accuracy", "by depth · $x_$", share=True)
     for word in ("resnet18", "vgg16", "stage4", "stage2", "last_conv", "accuracy", "by depth"):
         assert word in texts(figure)
     line = figure.axes[0].lines[0]
@@ -208,14 +181,14 @@ def test_confused_classes_stand_in_the_order_given_on_one_scale() -> None:
     train, test = confusable(3), 40 * confusable(3, 1)
     figure = draw_confusability({"train": train, "test": test}, ("cat", "dog", "emu"), [2, 0, 1], "which · title")
     shown = texts(figure)
-    for word in ("which · title", "train", "test", "the more confused", f"{train[0, 1]:.3g}", f"{test[2, 0]:.3g}"):
+    for word in ("which · title", "train", "test", "the more confused", digits(train[0, 1], 2), digits(test[2, 0], 2)):
         assert word in shown
     for ax, matrix in zip(figure.axes[:2], (train, test), strict=True):
         assert [label.get_text() for label in ax.get_xticklabels()] == ["emu", "cat", "dog"]
         assert [label.get_text() for label in ax.get_yticklabels()] == ["emu", "cat", "dog"]
         np.testing.assert_array_equal(ax.images[0].get_array(), matrix[np.ix_([2, 0, 1], [2, 0, 1])])
         written = {tuple(map(int, text.get_position())): text.get_text() for text in ax.texts}
-        assert written[(1, 0)] == f"{matrix[2, 0]:.3g}"
+        assert written[(1, 0)] == digits(matrix[2, 0], 2)
     both = np.r_[train[np.isfinite(train)], test[np.isfinite(test)]]
     limits = [ax.images[0].get_clim() for ax in figure.axes[:2]]
     assert limits[0] == limits[1] == pytest.approx((both.min(), both.max()))
@@ -244,7 +217,7 @@ def test_one_pair_alone_is_drawn(cells: list[float]) -> None:
     figure = draw_confusability(matrices, ("a", "b"), [0, 1], "t")
     assert pixels(figure).shape[2] == 3
     for ax, cell in zip(figure.axes, cells, strict=False):
-        assert {text.get_text() for text in ax.texts} <= {f"{cell:.3g}"}
+        assert {text.get_text() for text in ax.texts} <= {digits(cell, 2)}
 
 
 def image_pairs(count: int, channels: int = 3, size: tuple[int, int] = (28, 28)) -> list[Pair]:
@@ -295,8 +268,8 @@ def test_the_curve_of_few_labels(shots: tuple[int, ...], lines: tuple[float | No
     np.testing.assert_allclose(curve.get_ydata(), [accuracies[m].mean() for m in shots])
     shown = texts(figure)
     assert "resnet18 · few labels" in shown
-    assert ("all labels of the train split" in shown) == (lines[0] is not None)
-    assert ("always the commonest class" in shown) == (lines[1] is not None)
+    assert ("all labels of train: 80.0%" in shown) == (lines[0] is not None)
+    assert ("always the most common class: 10.0%" in shown) == (lines[1] is not None)
     assert [label.get_text() for label in ax.get_xticklabels()] == [str(m) for m in shots]
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,27 @@ def test_points_show_their_image_classes_hide_and_the_lasso_lists(opened: Opened
     look_at_points(frame)
     hide_classes(frame)
     draw_around(frame, ("train", "test") if shared else ("train",))
+
+
+def test_a_point_far_off_does_not_empty_the_map_and_is_told_of(opened: Opened) -> None:
+    plain, lost = view("train"), view("test")
+    places = lost.coordinates.copy()
+    places[5] = [900, 400]
+    page = interactive_map([plain, replace(lost, coordinates=places)], CLASSES, "t", "n", shared=False)
+    frame = opened(page)
+    heads = [head.inner_text() for head in frame.query_selector_all(".plot h2")]
+    assert heads == ["train · 24 images", "test · 24 images · 1 far outside the view: scroll to zoom out"]
+    for i in (0, 4, 23):  # as large as without it
+        assert place_of(frame, "test", i)[1] - place_of(frame, "train", i)[1] == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize(("room", "pixels"), [(".top .image", 108), (".near .image", 48)])
+def test_images_are_shown_at_a_whole_multiple_of_their_size(opened: Opened, room: str, pixels: int) -> None:
+    frame = opened(page_of())
+    hover(frame, "train", 0)
+    box = frame.wait_for_selector(f"#card {room}").bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (pixels, pixels)  # of twelve: nine and four times
 
 
 def test_all_of_that_works_in_the_frame_of_mlflow(opened: Opened) -> None:

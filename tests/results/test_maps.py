@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from frostmark.analysis.maps import MapMaking
 from frostmark.analysis.observed import Setting
 from frostmark.reducers.pca import PCA
+from frostmark.reducers.tsne import TSNE
 from frostmark.results.record import Record
 from frostmark.stats.sampling import THUMBNAIL
 from frostmark.tracking.memory import MemoryTracker
@@ -37,6 +38,20 @@ def test_why_there_is_no_map_is_handed_on(tmp_path: Path) -> None:
     kept = record(tmp_path, MemoryTracker())
     kept.add_maps(MapMaking(PCA(), SETTING, print).none("train: 3 images are too few"))
     assert kept.skipped["map.png"] == kept.skipped["embedding.parquet"] == "train: 3 images are too few"
+
+
+def test_methods_are_called_what_the_field_calls_them(tmp_path: Path) -> None:
+    rows = {"train": DIGITS.data[:80].astype(np.float32), "test": DIGITS.data[300:340].astype(np.float32)}
+    splits = SETTING.splits(rows, {"train": LABELS[:80], "test": LABELS[300:340]})
+    kept = record(tmp_path, MemoryTracker())
+    kept.add_maps(MapMaking(TSNE(n_iter=20), SETTING, lambda text: None).maps(splits))
+    for name in ("map.png", "map_test.png"):
+        told = " ".join(text.get_text() for text in kept.figures[name].texts)
+        assert "title · t-SNE" in told
+        assert "TSNE" not in told
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert "title · t-SNE" in page
+    assert "TSNE" not in page
 
 
 def test_a_map_is_put_down_in_pictures_numbers_and_points(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from frostmark.metrics.kinds import Across, Kind
 from frostmark.metrics.lookup import known_kinds
 from frostmark.metrics.metric import Scores, Undefined, Value, make_splits
 from frostmark.metrics.separability import Separability
+from frostmark.metrics.variance import Variance
 from frostmark.results.pictures import Thumbnails
 from frostmark.results.record import Record
 from frostmark.tracking.memory import MemoryTracker
@@ -100,6 +101,17 @@ def test_what_cannot_be_drawn_is_skipped_with_a_reason(tmp_path: Path) -> None:
     kept.add_metrics(Separability()(splits), splits)
     assert set(kept.skipped) == {"confusability.png", "confusable_pairs.png"}
     assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("classes", [10, 11])
+def test_variances_of_pairs_are_drawn_up_to_ten_classes(classes: int, tmp_path: Path) -> None:
+    kept = record(tmp_path, MemoryTracker())
+    labels = {s: np.arange(4 * classes) % classes for s in SPLITS}
+    rows = {s: np.random.default_rng(0).standard_normal((4 * classes, 3)).astype(np.float32) for s in SPLITS}
+    splits = make_splits(rows, labels, tuple(map(str, range(classes))), resamples=0, permutations=0)
+    kept.add_metrics(Variance()(splits), splits)
+    assert (tmp_path / "pair_variance.png").exists() is (classes <= 10)
+    assert ("pair_variance.csv" in kept.skipped.get("pair_variance.png", "")) is (classes > 10)
 
 
 def test_the_images_shown_are_those_of_the_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

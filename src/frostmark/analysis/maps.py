@@ -44,7 +44,7 @@ class MapMaking:
 
     def none(self, why: str) -> MapSet:
         """No maps, and why."""
-        return MapSet(type(self.reducer).__name__, self.reducer.fit_on == "train", self.reducer.reading, why_none=why)
+        return MapSet(self.reducer.words, self.reducer.fit_on == "train", self.reducer.reading, why_none=why)
 
     def maps(self, splits: Splits) -> MapSet:
         """The maps of both splits, made of their rows, labels and neighbours; or why there are none."""

@@ -136,7 +136,7 @@ def remarks(subject: Subject, network: Network | None) -> list[str]:
 def _map_tags(subject: Subject) -> dict[str, str]:
     if subject.reducer is None:
         return {"reducer": "none"}
-    return {"reducer": type(subject.reducer).__name__, "fit_on": subject.reducer.fit_on}
+    return {"reducer": subject.reducer.words, "fit_on": subject.reducer.fit_on}
 
 
 def protocol(config: Config) -> str:
@@ -189,8 +189,6 @@ def setting(subject: Subject) -> dict[str, str]:
         "Row": subject.row_recipe,
         "Images": f"{sizes} of {subject.source.name}, {seen}",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),
-        "Map": "none"
-        if subject.reducer is None
-        else f"{type(subject.reducer).__name__}, fit on {subject.reducer.fit_on}",
+        "Map": "none" if subject.reducer is None else f"{subject.reducer.words}, fit on {subject.reducer.fit_on}",
         "Seed": str(subject.config.seed),
     }

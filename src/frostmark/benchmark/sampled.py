@@ -249,11 +249,12 @@ class SharedSource:
 
     Attributes:
         source: which is read.
+        splits: what was read of it before; of image files, those with their digests.
     """
 
     source: Source
+    splits: dict[str, ImageSet] = field(default_factory=dict, repr=False)
     limit: Limits = field(default_factory=Limits)
-    _splits: dict[str, ImageSet] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -268,6 +269,6 @@ class SharedSource:
         return class_names(self.source)
 
     def split(self, split: SplitName) -> ImageSet:
-        if split not in self._splits:
-            self._splits[split] = read_split(self.source, split, len(self.classes()))
-        return self._splits[split]
+        if split not in self.splits:
+            self.splits[split] = read_split(self.source, split, len(self.classes()))
+        return self.splits[split]

@@ -72,7 +72,7 @@ def enter(
         mine = [*candidate.words, *words]
         try:
             samples = TrainSamples(compose(conf_dir(), mine, own), given, progress)
-            source = samples.subject.source
+            subject = samples.subject
             missing = samples.missing_weights
         except MissingExtraError as problem:
             absent.append(Absent(title, problem.problem, problem.fix))
@@ -80,7 +80,7 @@ def enter(
         except ConfigError as problem:
             raise ConfigError(f"candidate {title}: {problem.problem}", fix=problem.fix) from problem
         if given.source is None:  # the images are listed once, and read once
-            given = Given(source=SharedSource(source))
+            given = Given(source=SharedSource(subject.source, dict(subject.splits)))
         why = _missing(samples, missing, candidate.backbone, unreachable)
         if why:
             absent.append(Absent(title, why))

@@ -87,6 +87,11 @@ class AcrossSets:
         """What the scores are, for a person."""
         return " or ".join(dict.fromkeys(of.decides.words for of in self.data_sets))
 
+    @property
+    def in_percent(self) -> bool:
+        """Whether the scores are read in percent."""
+        return self.data_sets[0].decides.kind.share
+
     def shown(self, value: float) -> str:
         """A score as it is printed."""
         return self.data_sets[0].decides.kind.shown(value)

@@ -171,7 +171,7 @@ def _picture(across: AcrossSets) -> Figure:
             of.name: [of.score(name) if name in of.stands else np.nan for name in across.networks]
             for of in across.data_sets
         }
-        return draw_scores(across.networks, scores, across.words, across.title)
+        return draw_scores(across.networks, scores, across.words, across.title, across.in_percent)
     alike = tied(r.mean_rank, r.critical)
     return draw_ranks(across.networks, r.mean_rank, r.low, r.high, r.critical, alike, across.title)
 

@@ -70,6 +70,11 @@ class Comparison:
         return f"{self.verdict.decides.words} (test)" if self.verdict.decides else ""
 
     @property
+    def in_percent(self) -> bool:
+        """Whether the metric that decides is read in percent."""
+        return self.verdict.decides is not None and self.verdict.decides.kind.share
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know."""
         return tuple(self.about.remarks)

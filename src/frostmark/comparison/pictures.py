@@ -27,6 +27,7 @@ def overview(comparison: Comparison) -> Figure:
         comparison.metric,
         comparison.title,
         comparison.verdict.sentence,
+        comparison.in_percent,
     )
 
 
@@ -45,12 +46,14 @@ def depth_curves(comparison: Comparison, title: str) -> Figure | None:
     """Accuracy by depth, if several layers of one network are among the runs."""
     if not any(len(stops) > 1 for stops in comparison.curves.values()):
         return None
-    return draw_depth(comparison.curves, comparison.metric, title)
+    return draw_depth(comparison.curves, comparison.metric, title, comparison.in_percent)
 
 
 def costs(comparison: Comparison) -> Figure | None:
     """Accuracy against multiply-accumulates, if these are known."""
-    return draw_costs(comparison.costs, comparison.metric, "quality against cost") if comparison.costs else None
+    if not comparison.costs:
+        return None
+    return draw_costs(comparison.costs, comparison.metric, "quality against cost", comparison.in_percent)
 
 
 def classes(differences: ClassDifferences) -> Figure:

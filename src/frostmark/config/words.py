@@ -39,7 +39,7 @@ def layer_words() -> dict[str, dict[str, str]]:
 
 def known_words(group: str) -> list[str]:
     """Every word of ``group=``: YAMLs of ours and of plugins, and the layers that come from code."""
-    words = {path.stem for folder in _folders() for path in (folder / group).glob("*.yaml")}
+    words = {path.stem for folder in conf_folders() for path in (folder / group).glob("*.yaml")}
     return sorted(words | set(layer_words() if group == "layer" else ()))
 
 
@@ -48,14 +48,15 @@ def choices_with(word: str) -> list[str]:
     group, _, key = word.partition(".")
     having = []
     for choice in known_words(group) if key else []:
-        files = [folder / group / f"{choice}.yaml" for folder in _folders()]
+        files = [folder / group / f"{choice}.yaml" for folder in conf_folders()]
         content = [OmegaConf.load(file) for file in files if file.is_file()]
         if any(OmegaConf.select(one, key, default=_ABSENT) is not _ABSENT for one in content):
             having.append(choice)
     return having
 
 
-def _folders() -> list[Path]:
+def conf_folders() -> list[Path]:
+    """The folders of YAMLs: ours, then those of plugins."""
     return [conf_dir(), *(plugin.conf for plugin in plugins() if plugin.conf is not None)]
 
 

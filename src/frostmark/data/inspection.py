@@ -37,6 +37,8 @@ def inspected(
 ) -> dict[str, ImageSet]:
     """The splits with the digest of every file; those that are no readable image left out, if they are to be skipped.
 
+    Splits whose digests are known were inspected before, for another network: their files are not read once more.
+
     Args:
         known: where it is noted what was tried before, by content.
         folder: where the names of more than :data:`MAX_NAMED` damaged files go.
@@ -48,7 +50,7 @@ def inspected(
     read: dict[str, ImageSet] = {}
     damaged = False
     for split, images in splits.items():
-        if not isinstance(images, ImageFiles):
+        if not isinstance(images, ImageFiles) or images.digests is not None:
             read[split] = images
             continue
         digests, bad = _listed(images, split, progress)

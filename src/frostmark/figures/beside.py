@@ -13,16 +13,22 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
-from frostmark.figures.maps import plain, shown
+from frostmark.figures.lines import plain, shown, width_of
 
 _SIZE = 8.0
 """Of the font beside points."""
 
-_PLACES = (
+_NEAR = (
     (0, 11, "center"), (9, 6, "left"), (-9, 6, "right"), (0, -11, "center"), (9, -6, "left"), (-9, -6, "right"),
-    (9, 0, "left"), (-9, 0, "right"), (0, 20, "center"), (0, -20, "center"),
+    (9, 0, "left"), (-9, 0, "right"),
 )  # fmt: skip
-"""Where a name may stand beside its point, the best first: typographic points to the right, up, and its alignment."""
+_FAR = tuple((right * out, up * out, side) for out in (20, 32, 46, 64) for right, up, side in (
+    (0, 1, "center"), (0, -1, "center"), (0.7, 0.7, "left"), (-0.7, 0.7, "right"), (0.7, -0.7, "left"),
+    (-0.7, -0.7, "right"), (1, 0.2, "left"), (-1, 0.2, "right"), (1, -0.2, "left"), (-1, -0.2, "right"),
+))  # fmt: skip
+_PLACES = (*_NEAR, *_FAR)
+"""Where a name may stand beside its point, the best first: typographic points to the right, up, and its alignment.
+Names without weight stand near it or nowhere; a line leads from one that is far."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,14 @@ class Name:
     weight: bool
 
 
-def write_names(ax: Axes, names: Sequence[Name]) -> None:
-    """Each at the first place beside its point where it hides no point and no other name.
+def write_names(ax: Axes, names: Sequence[Name], others: Sequence[Name] = ()) -> None:
+    """Each at the first place beside its point where it hides no point and no other name; ``others`` stay without one.
 
     Limits and scales of ``ax`` have to be what they will be.
     """
-    taken = [_whisker(ax, name) for name in names]
+    taken = [_whisker(ax, name) for name in (*names, *others)]
     for name in sorted(names, key=lambda name: not name.weight):
-        boxes = [_box(ax, name, *place) for place in _PLACES]
+        boxes = [_box(ax, name, *place) for place in (_PLACES if name.weight else _NEAR)]
         hides = [sum(map(box.overlaps, taken)) + 3 * _leaves(ax, box) for box in boxes]
         best = int(np.argmin(hides))
         if name.weight or not hides[best]:
@@ -56,17 +62,20 @@ def write_names(ax: Axes, names: Sequence[Name]) -> None:
 
 
 def _write_name(ax: Axes, name: Name, right: float, up: float, side: str) -> None:
+    far = (right, up, side) in _FAR
+    line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3} if far else None
     text = ax.annotate(
         plain(shown(name.text, 34)), (name.x, name.y), xytext=(right, up), textcoords="offset points", ha=side,
         va="center", fontsize=_SIZE, fontweight="bold" if name.weight else "normal", color="#111111", zorder=4,
+        arrowprops=line,
     )  # fmt: skip
     text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 
 
 def _box(ax: Axes, name: Name, right: float, up: float, side: str) -> Bbox:
-    """Where the name would stand, about, in pixels."""
+    """Where the name would stand, in pixels."""
     unit = _unit(ax)
-    width = (0.68 if name.weight else 0.6) * _SIZE * len(shown(name.text, 34)) * unit
+    width = 72 * width_of(shown(name.text, 34), _SIZE, bold=name.weight) * unit
     x, y = ax.transData.transform((name.x, name.y)) + np.array([right, up]) * unit
     left = x - width * {"left": 0.0, "center": 0.5, "right": 1.0}[side]
     return Bbox.from_bounds(left, y - 0.6 * _SIZE * unit, width, 1.2 * _SIZE * unit)

@@ -1,6 +1,6 @@
 """The picture of a comparison: the verdict, the maps side by side, the metric by depth and by cost.
 
-figure = draw_comparison(maps, classes, {"resnet18": stops}, points, "k-NN accuracy", "digits", "vgg16 is better.")
+figure = draw_comparison(maps, classes, {"resnet18": stops}, points, "k-NN accuracy", "digits", "vgg16 is best.", True)
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from textwrap import wrap
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
+from matplotlib.figure import Figure
 
-from frostmark.figures.costs import CostPoint, name_rows, plot_costs, row_styles
+from frostmark.figures.clusters import Clusters, write_clusters
+from frostmark.figures.costs import CostPoint, key_of_rows, plot_costs, row_styles
 from frostmark.figures.depth import Stop, plot_depth
-from frostmark.figures.maps import MapView, add_legend, limit, name_clusters, plain, scatter, shown
-from frostmark.figures.palette import class_styles
-from frostmark.names import visible
+from frostmark.figures.key import Key
+from frostmark.figures.lines import height_of, plain, wrapped
+from frostmark.figures.maps import MapView, frames_of, key_of, scatter
+from frostmark.figures.palette import Style, class_styles
+from frostmark.figures.sheet import Sheet
 from frostmark.stats.moments import Array
 
 MAX_MAPS = 6
@@ -27,6 +27,15 @@ MAX_MAPS = 6
 
 VERDICT_SIZE = 13
 """Of its font, in typographic points."""
+
+CELLS = {1: 6.4, 2: 5.3}
+CELL = 4.1
+"""Inches across a map: of one, of two, of more of them."""
+
+CHARTS = 3.6
+"""Inches of the height of the charts, without what stands around them."""
+
+_EDGE, _GAP, _TITLE, _NAME, _BADGE, _AXIS = 0.2, 0.25, 11, 11, 8.5, 0.8
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ def draw_comparison(
     metric: str,
     title: str,
     verdict: str,
+    share: bool,
 ) -> Figure:
     """``comparison.png``: the verdict, the maps side by side, below them the metric by depth and by cost.
 
@@ -62,62 +72,88 @@ def draw_comparison(
         maps: the first six are drawn.
         curves: network → its layers; drawn if one of them has two layers or more.
         points: drawn if there are any.
+        share: whether the metric is read in percent.
     """
-    drawn = maps[:MAX_MAPS]
-    columns = len(drawn) if len(drawn) <= 4 else 3
-    width = max(4.1 * columns + 1.8, 12.0)
-    says = _wrapped(verdict, width - 0.3)
-    deep = any(len(stops) > 1 for stops in curves.values())
-    heights = {"head": 0.55 + 0.25 * (says.count("\n") + 1)}
-    if drawn:
-        heights["maps"] = 4.55 * ceil(len(drawn) / columns) + 0.2 * (len(maps) > len(drawn))
-    if deep or points:
-        heights["charts"] = 4.3
-    figure = Figure(figsize=(width, sum(heights.values())), dpi=110, layout="constrained")
-    made = figure.subfigures(len(heights), 1, height_ratios=list(heights.values()), squeeze=False)[:, 0]
-    parts: dict[str, SubFigure] = dict(zip(heights, made, strict=True))
-    _write_head(parts["head"], title, says, heights["head"])
-    if drawn:
-        _draw_grid(parts["maps"], drawn, classes, columns, left_out=len(maps) - len(drawn))
-    if deep or points:
-        _draw_charts(parts["charts"], curves if deep else {}, points, metric)
-    return figure
+    grid = _Grid.of(maps[:MAX_MAPS], classes, len(maps))
+    deep = curves if any(len(stops) > 1 for stops in curves.values()) else {}
+    styles = row_styles([*deep, *(p.row for p in points)])
+    rows = key_of_rows(styles, "shaded, whiskers: 95% CI", front=bool(points), height=CHARTS)
+    width = max(grid.width, 12.2)
+    says = wrapped(verdict, width - 2 * _EDGE, VERDICT_SIZE, bold=True)
+    title = wrapped(title, width - 2 * _EDGE, _TITLE)
+    head = 0.1 + height_of(title, _TITLE) + 0.06
+    top = head + height_of(says, VERDICT_SIZE) + 0.2
+    charts = 0.4 + CHARTS + 0.6 if styles else 0.0
+    sheet = Sheet(width, top + grid.height + charts)
+    sheet.write(_EDGE, 0.1, title, _TITLE, color="#555555")
+    sheet.write(_EDGE, head, says, VERDICT_SIZE, fontweight="bold")
+    grid.draw(sheet, top)
+    if styles:
+        _draw_charts(sheet, top + grid.height + 0.4, (deep, points), metric, share, styles, rows)
+    return sheet.figure
 
 
-def _wrapped(text: str, inches: float) -> str:
-    """The verdict in lines that are not wider than the picture."""
-    text, look = visible(text), FontProperties(size=VERDICT_SIZE, weight="bold")
-    most = int(inches * 72 / (0.55 * VERDICT_SIZE))
-    for letters in range(most, 20, -5):
-        lines = wrap(text, letters)
-        wide = [text_to_path.get_text_width_height_descent(line, look, ismath=False)[0] for line in lines]
-        if max(wide, default=0) <= inches * 72:
-            break
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class _Grid:
+    """The maps in lines of at most four, their names and badges as they are written, and the classes beside them."""
 
+    views: Sequence[MapView]
+    names: Sequence[str]
+    badges: Sequence[str]
+    classes: tuple[str, ...]
+    columns: int
+    across: float
+    cell: float
+    key: Key
+    left_out: int
 
-def _write_head(part: SubFigure, title: str, says: str, height: float) -> None:
-    part.text(0.012, 1 - 0.08 / height, plain(title), va="top", fontsize=11, color="#555555")
-    part.text(0.012, 1 - 0.36 / height, plain(says), va="top", fontsize=VERDICT_SIZE, fontweight="bold")
+    @classmethod
+    def of(cls, maps: Sequence[GridMap], classes: tuple[str, ...], of_all: int) -> _Grid:
+        views = [_view(of) for of in maps]
+        columns = len(views) if len(views) <= 4 else 3
+        across = CELLS.get(len(views), CELL)
+        cell = across * max((frame.aspect for frame in frames_of(views, shared=False)), default=1.0)
+        names = [wrapped(view.split, across - 0.1, _NAME, bold=True) for view in views]
+        badges = [wrapped(view.badge, across - 0.1, _BADGE) for view in views]
+        key = key_of(views, classes, class_styles(len(classes)), cell) if views else Key.of([], "class", cell)
+        return cls(views, names, badges, classes, columns, across, cell, key, of_all - len(maps))
 
+    @property
+    def width(self) -> float:
+        return 2 * _EDGE + self.columns * (self.across + _GAP) + self.key.width
 
-def _draw_grid(part: SubFigure, maps: Sequence[GridMap], classes: tuple[str, ...], columns: int, left_out: int) -> None:
-    cells = part.subplots(ceil(len(maps) / columns), columns, squeeze=False).ravel()
-    views = [_view(of) for of in maps]
-    styles = class_styles(len(classes))
-    for ax, view in zip(cells, views, strict=False):
-        scatter(ax, view, styles)
-        ax.set_title(plain(shown(view.split, 44)), fontsize=11, fontweight="bold")
-        ax.set_xlabel(plain(view.badge), fontsize=8.5, color="#222222")
-    for ax in cells[len(maps) :]:
-        ax.set_axis_off()
-    limit(list(cells[: len(maps)]), views, shared=False)
-    if len(maps) <= 2:
-        for ax, view in zip(cells, views, strict=False):
-            name_clusters(ax, view, classes)
-    add_legend(part, views, classes, styles)
-    if left_out:
-        part.supxlabel(f"and {left_out} more in comparison.html", fontsize=9, color="#444444")
+    @property
+    def _head(self) -> float:
+        return max(height_of(name, _NAME) for name in self.names) + 0.08
+
+    @property
+    def _line(self) -> float:
+        return self._head + self.cell + 0.08 + max(height_of(badge, _BADGE) for badge in self.badges) + 0.16
+
+    @property
+    def height(self) -> float:
+        if not self.views:
+            return 0.0
+        return self._line * ceil(len(self.views) / self.columns) + 0.2 * bool(self.left_out)
+
+    def draw(self, sheet: Sheet, top: float) -> None:
+        """Below ``top``."""
+        if not self.views:
+            return
+        styles = class_styles(len(self.classes))
+        for number, (view, fit) in enumerate(zip(self.views, frames_of(self.views, shared=False), strict=True)):
+            line, column = divmod(number, self.columns)
+            left, above = _EDGE + column * (self.across + _GAP), top + line * self._line + self._head
+            ax, frame = sheet.axes(left, above, self.across, self.cell), fit.filling(self.cell / self.across)
+            scatter(ax, view, frame, styles)
+            ax.set_title(plain(self.names[number]), fontsize=_NAME, fontweight="bold", y=1.0, pad=4)
+            ax.set_xlabel(plain(self.badges[number]), fontsize=_BADGE, color="#222222")
+            if len(self.views) <= 3:
+                write_clusters(ax, Clusters.of([view], self.classes, frame, (self.across, self.cell)), view.labels)
+        self.key.draw(sheet, _EDGE + self.columns * (self.across + _GAP), top + self._head)
+        if self.left_out:
+            told = f"and {self.left_out} more in comparison.html"
+            sheet.write(sheet.width / 2, top + self.height - 0.16, told, 9, ha="center", va="center", color="#444444")
 
 
 def _view(of: GridMap) -> MapView:
@@ -129,14 +165,22 @@ def _view(of: GridMap) -> MapView:
 
 
 def _draw_charts(
-    part: SubFigure, curves: Mapping[str, Sequence[Stop]], points: Sequence[CostPoint], metric: str
+    sheet: Sheet,
+    top: float,
+    charts: tuple[Mapping[str, Sequence[Stop]], Sequence[CostPoint]],
+    metric: str,
+    share: bool,
+    styles: Mapping[str, Style],
+    rows: Key,
 ) -> None:
-    axes = part.subplots(1, bool(curves) + bool(points), squeeze=False)[0]
-    styles = row_styles([*curves, *(p.row for p in points)])
+    curves, points = charts
+    several = bool(curves) + bool(points)
+    width = (sheet.width - 2 * _EDGE - _GAP - rows.width) / several
+    axes = [sheet.axes(_EDGE + n * width + _AXIS, top, width - _AXIS - _GAP, CHARTS) for n in range(several)]
     if curves:
-        plot_depth(axes[0], curves, metric, styles)
-        axes[0].set_title("by depth of the layer", fontsize=11)
+        plot_depth(axes[0], curves, metric, styles, share)
+        axes[0].set_title("by depth of the layer", fontsize=11, y=1.0)
     if points:
-        plot_costs(axes[-1], points, metric, styles)
-        axes[-1].set_title("against what it costs", fontsize=11)
-    name_rows(part, styles, "shaded, whiskers: 95 %", front=bool(points))
+        plot_costs(axes[-1], points, metric, styles, share)
+        axes[-1].set_title("against what it costs", fontsize=11, y=1.0)
+    rows.draw(sheet, sheet.width - _EDGE - rows.width, top)

@@ -1,6 +1,6 @@
 """Quality against cost: a chart of the layers of several networks.
 
-figure = draw_costs([CostPoint("vgg16 · last_conv", "vgg16", 15.3, 0.82, None, None)], "k-NN accuracy", "digits")
+figure = draw_costs([CostPoint("vgg16 · last_conv", "vgg16", 15.3, 0.82, None, None)], "accuracy", "digits", True)
 front = pareto_front(points)                        # the points whose value nothing cheaper reaches
 """
 
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from frostmark.figures.beside import Name, write_names
-from frostmark.figures.maps import plain, shown
-from frostmark.figures.palette import ClassStyle, class_styles
+from frostmark.figures.key import Key, KeyLine
+from frostmark.figures.lines import height_of, plain, shown, wrapped
+from frostmark.figures.palette import Style, curve_styles
+from frostmark.figures.sheet import Sheet, in_percent
 
 MAX_NAMED = 12
 """Up to so many points all are named; of more only those at the front."""
@@ -52,17 +53,30 @@ class CostPoint:
     unit: str = GMACS
 
 
-def draw_costs(points: Sequence[CostPoint], metric: str, title: str) -> Figure:
+def draw_costs(points: Sequence[CostPoint], metric: str, title: str, share: bool) -> Figure:
     """The metric against the cost of an image; the line joins what nothing cheaper surpasses.
 
     The axis of the costs is logarithmic where they span more than a factor of ten.
+
+    Args:
+        share: whether the metric is read in percent.
     """
-    figure = Figure(figsize=(9.2, 4.8), dpi=110, layout="constrained")
     styles = row_styles(p.row for p in points)
-    plot_costs(figure.subplots(), points, metric, styles)
-    name_rows(figure, styles, "whiskers: 95 %", front=True)
-    figure.suptitle(plain(title), fontsize=12, fontweight="bold")
-    return figure
+    key = key_of_rows(styles, "whiskers: 95% CI", front=True, height=3.7)
+    sheet, ax = chart(title, key)
+    plot_costs(ax, points, metric, styles, share)
+    return sheet.figure
+
+
+def chart(title: str, key: Key) -> tuple[Sheet, Axes]:
+    """A sheet with its title, one chart, which is empty, and the list of its rows beside it."""
+    width = 7.0 + key.width
+    title = wrapped(title, width - 0.4, 12, bold=True)
+    top = 0.15 + height_of(title, 12) + 0.1
+    sheet = Sheet(width, top + 3.8 + 0.6)
+    sheet.write(width / 2, 0.12, title, 12, ha="center", fontweight="bold")
+    key.draw(sheet, 6.75, top)
+    return sheet, sheet.axes(0.85, top, 5.7, 3.8)
 
 
 def pareto_front(points: Sequence[CostPoint]) -> list[CostPoint]:
@@ -74,13 +88,13 @@ def pareto_front(points: Sequence[CostPoint]) -> list[CostPoint]:
     return front
 
 
-def row_styles(rows: Iterable[str]) -> dict[str, ClassStyle]:
+def row_styles(rows: Iterable[str]) -> dict[str, Style]:
     """A look for each of the rows, in the order in which they are met."""
     met = list(dict.fromkeys(rows))
-    return dict(zip(met, class_styles(len(met)), strict=True))
+    return dict(zip(met, curve_styles(len(met)), strict=True))
 
 
-def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mapping[str, ClassStyle]) -> None:
+def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mapping[str, Style], share: bool) -> None:
     """The chart itself: every point with its interval, and the steps of the front."""
     for row in dict.fromkeys(p.row for p in points):
         _plot_row(ax, [p for p in points if p.row == row], styles[row])
@@ -91,24 +105,29 @@ def plot_costs(ax: Axes, points: Sequence[CostPoint], metric: str, styles: Mappi
     ax.margins(x=0.12, y=0.18)
     front = pareto_front(points)
     _plot_front(ax, front)
-    write_names(ax, [_name_of(p, p in front) for p in points if p in front or len(points) <= MAX_NAMED])
+    named = [p for p in points if p in front or len(points) <= MAX_NAMED]
+    others = [p for p in points if p not in named]
+    write_names(ax, [_name_of(p, p in front) for p in named], [_name_of(p, False) for p in others])
     ax.set_xlabel(points[0].unit if points else GMACS)
-    ax.set_ylabel(plain(metric))
+    name_metric(ax, metric, share)
     ax.grid(alpha=0.3)
 
 
-def name_rows(figure: Figure | SubFigure, styles: Mapping[str, ClassStyle], note: str, front: bool) -> None:
-    """A legend beside the charts: in them it would hide points."""
-    handles = [
-        Line2D([], [], color=style.colour, marker=style.marker, linewidth=1.6, label=plain(shown(row, 30)))
-        for row, style in styles.items()
-    ]
-    if front:
-        handles.append(Line2D([], [], color=FRONT, linestyle="--", linewidth=1.1, label="best for its cost"))
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9, title=note, title_fontsize=8.5)
+def name_metric(ax: Axes, metric: str, share: bool) -> None:
+    """The metric along the axis that goes up, shares in percent."""
+    ax.set_ylabel(plain(wrapped(metric, 3.4, 10)))
+    if share:
+        in_percent(ax.yaxis)
 
 
-def _plot_row(ax: Axes, points: Sequence[CostPoint], style: ClassStyle) -> None:
+def key_of_rows(styles: Mapping[str, Style], note: str, front: bool, height: float) -> Key:
+    """The list of the rows, to stand beside the charts: in them it would hide points."""
+    entries = [KeyLine(row, style, line=True) for row, style in styles.items()]
+    best = [KeyLine("best for its cost", Style(FRONT, "", "--"), line=True)] if front else []
+    return Key.of([*entries, *best], note, height, most=30)
+
+
+def _plot_row(ax: Axes, points: Sequence[CostPoint], style: Style) -> None:
     values = np.array([p.value for p in points])
     low = np.array([p.value if p.low is None else p.low for p in points])
     high = np.array([p.value if p.high is None else p.high for p in points])

@@ -6,7 +6,8 @@ figure = draw_confusion_difference(first, second, ("resnet18", "vgg16"), classes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from math import radians, sin
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,30 +16,44 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from frostmark.figures.maps import plain, shown
-from frostmark.figures.pairs import MAX_NUMBERS, name_axes
+from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
+from frostmark.figures.pairs import (
+    MAX_NUMBERS,
+    NAME,
+    NOTE,
+    UNKNOWN,
+    name_axes,
+    room_of,
+    side_of,
+    write_numbers,
+)
+from frostmark.figures.sheet import Sheet
 from frostmark.stats.moments import Array
 
-UNKNOWN = "#dddddd"
-"""Colour of what is not known."""
+_EDGE, _TITLE, _LETTERS, _TURN, _END = 0.2, 12, 34, 45, 9
 
 
 def draw_similarity(matrix: Array, names: Sequence[str], title: str) -> Figure:
     """Heat map of the CKA (R, R) of R layers; NaN where it is not known. Up to a dozen carry their numbers."""
-    edge = float(np.clip(0.55 * len(names) + 2.4, 4.6, 14))
-    figure = Figure(figsize=(edge + 2.0, edge + 0.3), dpi=110, layout="constrained")
-    ax = figure.subplots()
+    side = side_of(len(names))
+    longest = max(width_of(shown(name, _LETTERS), NAME) for name in names)
+    unknown = "" if np.isfinite(matrix).all() else " Grey: not known."
+    note = f"CKA: 1 where features differ by rotation and scale alone, about 0 where they share nothing.{unknown}"
+    width = max(_EDGE + longest + 0.2 + side + 1.0, 6.0)
+    title, note = wrapped(title, width - 0.4, _TITLE, bold=True), wrapped(note, width - 2 * _EDGE, NOTE)
+    top = 0.15 + height_of(title, _TITLE) + 0.15
+    below = longest * sin(radians(_TURN)) + 0.35
+    sheet = Sheet(width, top + side + below + height_of(note, NOTE) + 0.12)
+    ax = sheet.axes(_EDGE + longest + 0.2, top, side, side)
     image = _heat(ax, matrix, "cividis", 0.0, 1.0)
     _name_lines(ax, names)
     if len(names) <= MAX_NUMBERS:
-        _write(image, matrix, lambda value: f"{value:.2f}")
-    bar = figure.colorbar(image, ax=ax, shrink=0.8)
-    unknown = "" if np.isfinite(matrix).all() else "; grey: not known"
-    bar.set_label(
-        f"CKA: 1 where features differ by rotation and scale alone,\nabout 0 where they share nothing{unknown}"
-    )
-    figure.suptitle(plain(title), fontsize=12, fontweight="bold")
-    return figure
+        write_numbers(ax, matrix, lambda value: f"{value:.2f}")
+    bar = sheet.figure.colorbar(image, cax=sheet.axes(_EDGE + longest + 0.4 + side, top, 0.2, side))
+    bar.ax.tick_params(labelsize=9)
+    sheet.write(width / 2, 0.12, title, _TITLE, ha="center", fontweight="bold")
+    sheet.write(_EDGE, sheet.height - 0.12 - height_of(note, NOTE), note, NOTE, color="#444444")
+    return sheet.figure
 
 
 def draw_confusion_difference(
@@ -50,19 +65,25 @@ def draw_confusion_difference(
         first, second: (C, C) directional CDNV, the larger the more confused; NaN on the diagonal.
         names: of the two layers.
     """
-    edge = float(np.clip(0.55 * len(classes) + 2.0, 4.6, 14))
-    figure = Figure(figsize=(edge + 0.4, edge + 1.1), dpi=110, layout="constrained")
-    ax = figure.subplots()
+    side = side_of(len(classes))
+    ordered = [classes[c] for c in order]
+    left, below = room_of(ordered)
+    width = max(2 * _EDGE + left + side, 6.4)
+    left = max(left, (width - side) / 2)
+    title = wrapped(title, width - 0.4, _TITLE, bold=True)
+    top = 0.15 + height_of(title, _TITLE) + 0.15
+    sheet = Sheet(width, top + side + below + 1.3)
     ratios = _log_ratios(np.asarray(first, np.float64), np.asarray(second, np.float64))[np.ix_(order, order)]
     # Not less than a factor of two each way: noise shall not be painted in full colours.
     most = float(np.clip(np.nanmax(np.abs(ratios), initial=0.0), 1.0, 6.0))
+    ax = sheet.axes(left, top, side, side)
     image = _heat(ax, ratios, "PuOr", -most, most)
-    name_axes(ax, tuple(classes[c] for c in order))
+    name_axes(ax, ordered)
     if len(classes) <= MAX_NUMBERS:
-        _write(image, ratios, lambda value: f"{2 ** abs(value):.1f}")
-    _ratio_bar(figure, ax, image, names)
-    figure.suptitle(plain(title), fontsize=12, fontweight="bold")
-    return figure
+        write_numbers(ax, ratios, lambda value: f"{2 ** abs(value):.1f}")
+    _ratio_bar(sheet, image, names, top + side + below)
+    sheet.write(width / 2, 0.12, title, _TITLE, ha="center", fontweight="bold")
+    return sheet.figure
 
 
 def _log_ratios(first: Array, second: Array) -> Array:
@@ -73,47 +94,27 @@ def _log_ratios(first: Array, second: Array) -> Array:
 
 def _heat(ax: Axes, matrix: Array, colours: str, low: float, high: float) -> AxesImage:
     scale = colormaps[colours].with_extremes(bad=UNKNOWN)
-    return ax.imshow(np.ma.masked_invalid(matrix), cmap=scale, vmin=low, vmax=high)
+    return ax.imshow(np.ma.masked_invalid(matrix), cmap=scale, vmin=low, vmax=high, aspect="auto")
 
 
 def _name_lines(ax: Axes, names: Sequence[str]) -> None:
-    words = [plain(shown(name, 34)) for name in names]
-    ax.set_xticks(range(len(names)), words, rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
-    ax.set_yticks(range(len(names)), words, fontsize=9)
+    words = [plain(shown(name, _LETTERS)) for name in names]
+    ax.set_xticks(range(len(names)), words, rotation=_TURN, ha="right", rotation_mode="anchor", fontsize=NAME)
+    ax.set_yticks(range(len(names)), words, fontsize=NAME)
 
 
-def _write(image: AxesImage, matrix: Array, said: Callable[[float], str]) -> None:
-    """Numbers in the cells, white on dark ones."""
-    for (i, j), value in np.ndenumerate(matrix):
-        if np.isfinite(value):
-            colour = "white" if _luminance(image.to_rgba(value)) < 0.18 else "black"
-            image.axes.text(j, i, said(value), ha="center", va="center", fontsize=8, color=colour)
-
-
-def _luminance(colour: Array) -> float:
-    """Relative luminance of WCAG 2, 0 … 1; black and white text are equally legible at 0.18."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.asarray(colour)[:3]]
-    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
-
-
-def _ratio_bar(figure: Figure, ax: Axes, image: AxesImage, names: tuple[str, str]) -> None:
+def _ratio_bar(sheet: Sheet, image: AxesImage, names: tuple[str, str], top: float) -> None:
     """Where the first layer is the more confused, at the right, the second is the better one."""
-    bar = figure.colorbar(image, ax=ax, orientation="horizontal", shrink=0.9, aspect=30)
+    left, width = 0.6, sheet.width - 1.2
+    ax = sheet.axes(left, top + 0.12, width, 0.18)
+    bar = sheet.figure.colorbar(image, cax=ax, orientation="horizontal")
     bar.locator = MaxNLocator(nbins=8, steps=[1, 2, 5, 10])
     bar.formatter = FuncFormatter(lambda value, _: "equal" if value == 0 else f"{2 ** abs(value):.2g}×")
     bar.update_ticks()
-    bar.set_label("by which factor", fontsize=9)
-    for place, name, side in zip((0.0, 1.0), names, ("left", "right"), strict=True):
-        text = f"{plain(shown(name, 30))}\nseparates better"
-        colour = image.cmap(0.08 + 0.84 * place)
+    bar.ax.tick_params(labelsize=9)
+    ends = [wrapped(f"{shown(name, 60)} separates better", width / 2 - 0.1, _END, bold=True) for name in names]
+    for place, text, side in zip((0.0, 1.0), ends, ("left", "right"), strict=True):
         bar.ax.text(
-            place,
-            -1.8,
-            text,
-            transform=bar.ax.transAxes,
-            ha=side,
-            va="top",
-            fontsize=9,
-            fontweight="bold",
-            color=colour,
-        )
+            place, -2.1, plain(text), transform=bar.ax.transAxes, ha=side, va="top", fontsize=_END, fontweight="bold",
+            color=image.cmap(0.08 + 0.84 * place),
+        )  # fmt: skip

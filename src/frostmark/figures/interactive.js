@@ -104,8 +104,10 @@ for (const plot of plots) watch(plot, () => plot.members.map(v => [v, views[v].x
 
 function fillSplits() {
   element("splits").append(...views.map(splitButton));
-  for (const plot of plots)
-    plot.section.querySelector("h2").textContent = plot.members.map(v => headline(views[v])).join("  +  ");
+  plots.forEach((plot, p) => {
+    const far = own.beyond[p] ? ` · ${own.beyond[p]} far outside the view: scroll to zoom out` : "";
+    plot.section.querySelector("h2").textContent = plot.members.map(v => headline(views[v])).join("  +  ") + far;
+  });
 }
 
 function splitButton(view, v) {

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from frostmark.figures.pieces import (
     UNSELECTED,
+    ClassPoints,
     Look,
     add_names,
+    beyond,
     frame,
     images_of,
     legend,
@@ -98,6 +100,7 @@ def interactive_map(
     page = {
         "classes": legend([view.labels for view in views], classes),
         "groups": groups,
+        "beyond": [_beyond([views[v].coordinates for v in group]) for group in groups],
         "views": [_described(views, v, sprites[v]) for v in range(len(views))],
     }
     return rendered(
@@ -115,13 +118,17 @@ def interactive_map(
 
 def _plot(views: Sequence[tuple[int, InteractiveView]], classes: Sequence[str]) -> Plot:
     """The points of the views in a square frame, and class names at their clusters."""
-    plot = frame(*square([view.coordinates for _, view in views]))
+    plot = frame(square([view.coordinates for _, view in views]))
     points = sum(len(view.labels) for _, view in views)
     drawn = [_add_points(plot, v, view, len(classes), points, edged=i > 0) for i, (v, view) in enumerate(views)]
     select_only(plot, drawn)
     coordinates = np.concatenate([view.coordinates for _, view in views])
-    add_names(plot, coordinates, np.concatenate([view.labels for _, view in views]), classes)
+    add_names(plot, ClassPoints(coordinates, np.concatenate([view.labels for _, view in views])), classes)
     return plot
+
+
+def _beyond(coordinates: Sequence[Array]) -> int:
+    return beyond(square(coordinates), coordinates)
 
 
 def _add_points(

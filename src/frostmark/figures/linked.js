@@ -40,11 +40,13 @@ function frameOf(plot) {
 }
 
 function headPlot(plot) {
-  const badge = make("small", "", plot.badges[split]);
+  const far = plot.beyond[split] ? `${plot.beyond[split]} far outside the view` : "";
+  const says = [plot.badges[split], far].filter(Boolean).join(" · ");
+  const badge = make("small", "", says);
   const title = make("span", "name", plot.name);
   plot.section.querySelector("h2").replaceChildren(title, badge);
   title.title = plot.name;
-  badge.title = plot.badges[split];
+  badge.title = says;
 }
 
 function showSplit(v) {

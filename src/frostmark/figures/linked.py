@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from frostmark.figures.pieces import (
     UNSELECTED,
+    ClassPoints,
     Labels,
     Look,
     add_names,
+    beyond,
     frame,
     images_of,
     legend,
@@ -172,11 +174,11 @@ def _plots(
     live = max(map(len, images.labels.values())) * len(maps) <= MAX_LIVE
     plots = []
     for m, of in enumerate(maps):
-        plot = frame(*square([of.coordinates[splits[0]]]), live)
+        plot = frame(square([of.coordinates[splits[0]]]), live)
         drawn = [_add_points(plot, m, v, *pair) for v, pair in enumerate(zip(sources, filters, strict=True))]
         select_only(plot, drawn)
         for v, split in enumerate(splits if named else ()):
-            add_names(plot, of.coordinates[split], images.labels[split], classes, f"names-{v}", SIDE)
+            add_names(plot, ClassPoints(of.coordinates[split], images.labels[split]), classes, f"names-{v}", SIDE)
         plots.append(plot)
     return plots
 
@@ -211,12 +213,13 @@ def _add_points(plot: Plot, m: int, v: int, source: ColumnDataSource, shared: Bo
 
 
 def _described(of: LinkedMap, splits: Sequence[str]) -> dict[str, object]:
-    """What ``linked.js`` knows of a map, a value a split; ``frames`` are the ends of the axes."""
+    """What ``linked.js`` knows of a map, a value a split; ``frames``: ends of the axes, ``beyond``: points outside."""
     kept = [of.kept[split] for split in splits]
-    frames = [list(zip(*square([of.coordinates[split]]), strict=True)) for split in splits]
+    frames = [square([of.coordinates[split]]) for split in splits]
     return {
         "name": of.name,
         "badges": [of.badge[split] for split in splits],
         "kept": [None if shares is None else packed(shares, "<f4") for shares in kept],
-        "frames": frames,
+        "frames": [list(zip(f.low.tolist(), f.high.tolist(), strict=True)) for f in frames],
+        "beyond": [beyond(f, [of.coordinates[split]]) for f, split in zip(frames, splits, strict=True)],
     }

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
+from matplotlib.figure import Figure
 
-from frostmark.figures.palette import ClassStyle, class_styles
-from frostmark.names import visible, visible_lines
+from frostmark.figures.clusters import Clusters, write_clusters
+from frostmark.figures.frames import Frame, around
+from frostmark.figures.key import Key, KeyLine
+from frostmark.figures.lines import height_of, plain, wrapped
+from frostmark.figures.palette import Style, class_styles
+from frostmark.figures.sheet import Sheet
 from frostmark.stats.moments import Array
 
 MAX_LEGEND = 40
@@ -28,8 +30,16 @@ FAINTEST, FULL = 0.18, 0.85
 MAX_VECTOR = 4_000
 """Points of one map that a vector file holds one by one; more become an image inside it."""
 
-NAMED_FROM = 15
-"""Points a class that a map needs for names at its clusters; on fewer they would hide what they name."""
+PANEL = 6.4
+"""Inches across a map; of maps of different shapes the mean."""
+
+FLATTEST, TALLEST = 0.55, 1.15
+"""Height of a map against its width."""
+
+TITLE, HEAD, BADGE, NOTE, WARNING = 14, 11, 9.5, 9, 10
+"""Sizes of fonts."""
+
+_EDGE, _GAP = 0.25, 0.35
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class MapView:
         coordinates: (N, 2).
         labels: (N,).
         kept: (N,) 0 … 1, how much of each point's neighbourhood the map keeps; points that keep less are drawn fainter.
-        badge, warning: how far the map may be believed, below it.
+        badge, warning: how far the map may be believed, below and above it.
     """
 
     split: str
@@ -55,38 +65,100 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
     """The views side by side, with a title, one legend, and a line of explanation below.
 
     Args:
-        shared: whether the views lie in one coordinate system, so that they get the same limits.
+        shared: whether the views lie in one coordinate system: then they get the same frame, and a class is named at
+            the same place in each.
     """
-    figure = Figure(figsize=(6.4 * len(views) + 1.8, 6.9), dpi=110, layout="constrained")
-    axes = figure.subplots(1, len(views), squeeze=False)[0]
+    frames = frames_of(views, shared)
+    height = PANEL * len(views) / sum(1 / frame.aspect for frame in frames)
+    widths = [height / frame.aspect for frame in frames]
     styles = class_styles(len(classes))
-    for ax, view in zip(axes, views, strict=True):
-        scatter(ax, view, styles)
-        ax.set_title(f"{view.split} · {len(view.labels):,} images", fontsize=11, y=1.0)
-        _add_badge(ax, view)
-    limit(axes, views, shared)
-    for ax, view in zip(axes, views, strict=True):
-        name_clusters(ax, view, classes)
-    figure.suptitle(plain(title), fontsize=14, fontweight="bold")
-    figure.supxlabel(plain(note), fontsize=9, color="#444444")
-    add_legend(figure, views, classes, styles)
-    return figure
+    key = key_of(views, classes, styles, height + 0.5)
+    across = _EDGE + sum(widths) + _GAP * len(views) + key.width + _EDGE * bool(key.width)
+    title = wrapped(title, across - 2 * _EDGE, TITLE, bold=True)
+    note = wrapped(f"{note}{_why_no_names(views)}", across - 2 * _EDGE, NOTE)
+    badges = [wrapped(_badge(v, f), w, BADGE) for v, f, w in zip(views, frames, widths, strict=True)]
+    warnings = [wrapped(f"⚠ {v.warning}", w - 0.3, WARNING, bold=True) for v, w in zip(views, widths, strict=True)]
+    warned = max((0.2 + height_of(w, WARNING) for v, w in zip(views, warnings, strict=True) if v.warning), default=0.0)
+    top = 0.12 + height_of(title, TITLE) + 0.14 + height_of("1", HEAD) + 0.04 + warned
+    below = 0.14 + max(height_of(badge, BADGE) for badge in badges)
+    sheet = Sheet(across, top + height + below + 0.1 + height_of(note, NOTE) + 0.14)
+    named = Clusters.of(views, classes, frames[0], (widths[0], height)) if shared else None
+    left = _EDGE
+    for number, (view, frame, width) in enumerate(zip(views, frames, widths, strict=True)):
+        ax = sheet.axes(left, top, width, height)
+        scatter(ax, view, frame, styles)
+        write_clusters(ax, named or Clusters.of([view], classes, frame, (width, height)), view.labels)
+        ax.set_title(f"{view.split} · {_images(view)}", fontsize=HEAD, pad=5 + 72 * warned, y=1.0)
+        ax.set_xlabel(plain(badges[number]), fontsize=BADGE, color="#222222", labelpad=6)
+        if view.warning:
+            _warn(sheet, left + width / 2, top - 0.14, warnings[number])
+        left += width + _GAP
+    key.draw(sheet, left, top - 0.1)
+    sheet.write(across / 2, 0.12, title, TITLE, ha="center", fontweight="bold")
+    sheet.write(across / 2, sheet.height - 0.14 - height_of(note, NOTE), note, NOTE, ha="center", color="#444444")
+    return sheet.figure
 
 
-def scatter(ax: Axes, view: MapView, styles: Sequence[ClassStyle]) -> None:
-    """The points of one view, in the looks of their classes."""
+def frames_of(views: Sequence[MapView], shared: bool) -> list[Frame]:
+    """What every view is drawn in: the same for all if they share coordinates. None is very flat or very tall."""
+    fits = [around([view.coordinates]) for view in views]
+    if shared:
+        fits = [around([view.coordinates for view in views])] * len(views)
+    return [frame.filling(float(np.clip(frame.aspect, FLATTEST, TALLEST))) for frame in fits]
+
+
+def key_of(views: Sequence[MapView], classes: tuple[str, ...], styles: Sequence[Style], height: float) -> Key:
+    """The classes of the views; empty where they are too many."""
+    present = np.unique(np.concatenate([v.labels for v in views]))
+    entries = [] if len(present) > MAX_LEGEND else [KeyLine(classes[c], styles[c]) for c in present]
+    return Key.of(entries, "class", height)
+
+
+def _why_no_names(views: Sequence[MapView]) -> str:
+    present = len(np.unique(np.concatenate([v.labels for v in views])))
+    if present <= MAX_LEGEND:
+        return ""
+    return f"\n{present} classes are too many to name here: map.html names the class of every point."
+
+
+def _images(view: MapView) -> str:
+    return f"{len(view.labels):,} image{'' if len(view.labels) == 1 else 's'}"
+
+
+def _badge(view: MapView, frame: Frame) -> str:
+    """How far the map may be believed, and what of it is not where it is drawn."""
+    far = int(frame.outside(view.coordinates).sum())
+    beyond = f"{far} image{'' if far == 1 else 's'} far outside the frame: drawn at its edge, in a ring" if far else ""
+    return "\n".join(line for line in (view.badge, beyond) if line)
+
+
+def _warn(sheet: Sheet, x: float, bottom: float, warning: str) -> None:
+    box = {"boxstyle": "round,pad=0.3", "facecolor": "#bd1f01", "edgecolor": "none"}
+    sheet.figure.text(
+        x / sheet.width, 1 - bottom / sheet.height, plain(warning), ha="center", va="bottom", fontsize=WARNING,
+        fontweight="bold", color="white", bbox=box,
+    )  # fmt: skip
+
+
+def scatter(ax: Axes, view: MapView, frame: Frame, styles: Sequence[Style]) -> None:
+    """The points of one view in a frame, in the looks of their classes; those far outside at its edge, in rings."""
     # Many points are drawn smaller, so that density can be seen.
     size = float(np.clip(40_000 / max(len(view.labels), 1), 3, 28))
-    opacity = _opacity(view)
+    opacity, places, far = _opacity(view), frame.clipped(view.coordinates), frame.outside(view.coordinates)
     for c in np.unique(view.labels):
         mine = view.labels == c
-        points, style = view.coordinates[mine], styles[c]
+        points, style = places[mine], styles[c]
         drawn = ax.scatter(points[:, 0], points[:, 1], s=size, c=style.colour, marker=style.marker, linewidths=0)
         drawn.set_alpha(opacity[mine])
         drawn.set_rasterized(len(view.labels) > MAX_VECTOR)
+    if far.any():
+        ax.scatter(
+            places[far, 0], places[far, 1], s=70, facecolors="none", edgecolors="#222222", linewidths=1.1, zorder=4
+        )
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_aspect("equal")
+    ax.set_xlim(frame.low[0], frame.high[0])
+    ax.set_ylim(frame.low[1], frame.high[1])
     for spine in ax.spines.values():
         spine.set_color("#bbbbbb")
 
@@ -96,96 +168,3 @@ def _opacity(view: MapView) -> Array:
     if view.kept is None:
         return np.full(len(view.labels), 0.65)
     return np.asarray(FAINTEST + (FULL - FAINTEST) * np.minimum(2 * view.kept, 1))
-
-
-def _add_badge(ax: Axes, view: MapView) -> None:
-    ax.set_xlabel(plain(view.badge), fontsize=9.5, color="#222222", labelpad=6)
-    if view.warning:
-        box = {"boxstyle": "round,pad=0.35", "facecolor": "#bd1f01", "edgecolor": "none"}
-        ax.text(
-            0.5, 0.012, plain(f"⚠ {view.warning}"), transform=ax.transAxes, ha="center", va="bottom", fontsize=10,
-            fontweight="bold", color="white", zorder=5, bbox=box,
-        )  # fmt: skip
-
-
-def limit(axes: Sequence[Axes], views: Sequence[MapView], shared: bool) -> None:
-    """Square frames around what is drawn: the same for all if they share coordinates."""
-    boxes = [np.stack([v.coordinates.min(0), v.coordinates.max(0)]) for v in views]
-    if shared:
-        boxes = [np.stack([np.min(boxes, 0)[0], np.max(boxes, 0)[1]])] * len(views)
-    for ax, (low, high) in zip(axes, boxes, strict=True):
-        centre, half = (low + high) / 2, 0.54 * max(float((high - low).max()), 1e-9)
-        ax.set_xlim(centre[0] - half, centre[0] + half)
-        ax.set_ylim(centre[1] - half, centre[1] + half)
-
-
-def name_clusters(ax: Axes, view: MapView, classes: tuple[str, ...]) -> None:
-    """Class names where their points are densest, moved apart where they would overlap."""
-    present = np.unique(view.labels)
-    if len(present) > MAX_LEGEND or len(view.labels) < NAMED_FROM * len(present):
-        return
-    places = np.stack([densest(view.coordinates[view.labels == c]) for c in present])
-    width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
-    names = [shown(classes[c], 22) for c in present]
-    extent = np.array([[0.011 * len(n) * width, 0.035 * height] for n in names])
-    for name, place in zip(names, moved_apart(places, extent), strict=True):
-        text = ax.text(
-            place[0], place[1], plain(name), ha="center", va="center", fontsize=9.5, fontweight="bold", color="#111111"
-        )
-        text.set_path_effects([withStroke(linewidth=3, foreground="white")])
-
-
-def densest(points: Array, most: int = 300) -> Array:
-    """The point (2,) of ``points`` (n, 2) whose nearest fifth lies closest around it; ``most`` of them are looked at.
-
-    A class in several clusters has its median where none of its points is.
-    """
-    some = points[:: max(1, len(points) // most)]
-    distances = np.linalg.norm(some[:, None] - some[None], axis=2)
-    reach = np.sort(distances, axis=1)[:, (len(some) - 1) // 5 + (len(some) > 1)]
-    return np.asarray(some[reach.argmin()])
-
-
-def moved_apart(places: Array, extent: Array, rounds: int = 200) -> Array:
-    """Centres of boxes (n, 2) of size ``extent`` (n, 2), pushed vertically until none overlaps (or rounds run out)."""
-    places = places.copy()
-    for _ in range(rounds):
-        moved = False
-        for i in range(len(places)):
-            for j in range(i):
-                gap = np.abs(places[i] - places[j]) - (extent[i] + extent[j]) / 2
-                if (gap < 0).all():
-                    push = -gap[1] / 2 + 1e-9
-                    up, down = (i, j) if places[i, 1] >= places[j, 1] else (j, i)
-                    places[up, 1] += push
-                    places[down, 1] -= push
-                    moved = True
-        if not moved:
-            break
-    return places
-
-
-def add_legend(
-    figure: Figure | SubFigure, views: Sequence[MapView], classes: tuple[str, ...], styles: Sequence[ClassStyle]
-) -> None:
-    """The classes of the views, at the right of them all; none where they are too many."""
-    present = np.unique(np.concatenate([v.labels for v in views]))
-    if len(present) > MAX_LEGEND:
-        return
-    handles = [
-        Line2D([], [], linestyle="", marker=styles[c].marker, color=styles[c].colour, markersize=8,
-               label=plain(shown(classes[c], 26)))
-        for c in present
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside right upper", title="class", frameon=False, fontsize=9.5)
-
-
-def shown(name: str, most: int) -> str:
-    """A class name short enough for a picture, in one line."""
-    name = visible(name)
-    return name if len(name) <= most else name[: most - 1] + "…"
-
-
-def plain(text: str) -> str:
-    """Text that matplotlib does not read as mathematics, and an SVG can hold."""
-    return visible_lines(text).replace("$", r"\$")

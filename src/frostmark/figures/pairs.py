@@ -1,22 +1,44 @@
-"""The variances of pooled pairs of classes as a heat map.
+"""The variances of pooled pairs of classes, and which classes are confused, as heat maps.
 
 figure = draw_pairs({"test": matrix}, classes, order, title="resnet18 · last_conv · digits")
+figure = draw_confusability({"test": matrix}, classes, order, title="resnet18 · last_conv · digits")
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import cos, radians, sin
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from frostmark.figures.maps import plain, shown
+from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
+from frostmark.figures.sheet import Sheet
 from frostmark.stats.moments import Array
 
 MAX_NUMBERS = 12
 """Up to so many classes the cells carry their numbers."""
+
+MAX_TICKS = 60
+"""Up to so many classes have their names along the axes."""
+
+UNKNOWN = "#dddddd"
+"""Colour of what is not known."""
+
+TITLE, NAME, NUMBER, NOTE = 13, 9, 8.5, 9
+"""Sizes of fonts."""
+
+CELL, SMALLEST, LARGEST = 0.5, 2.4, 9.0
+"""Inches of a cell; of a heat map at least and at most."""
+
+LETTERS, TURN = 18, 60
+"""Letters of a class along the axes; degrees that its name below is turned by."""
+
+_EDGE, _BAR = 0.2, 1.5
 
 
 def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: Sequence[int], title: str) -> Figure:
@@ -24,25 +46,16 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
 
     Dark pairs lie close together and spread little; the diagonal is the variance of the class alone.
     """
-    edge = float(np.clip(0.55 * len(classes) + 1.6, 4.5, 14))
-    figure = Figure(figsize=(edge * len(matrices) + 1.2, edge + 0.6), dpi=110, layout="constrained")
-    axes = figure.subplots(1, len(matrices), squeeze=False)[0]
     finite = np.concatenate([m[np.isfinite(m)] for m in matrices.values()])
-    low, high = float(finite.min()), float(finite.max())
-    for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
-        ordered = matrix[np.ix_(order, order)]
-        image = ax.imshow(ordered, cmap="cividis", vmin=low, vmax=high)
-        ax.set_title(split, fontsize=11, y=1.0)
-        name_axes(ax, tuple(classes[c] for c in order))
-        if len(classes) <= MAX_NUMBERS:
-            _write_numbers(ax, ordered, (low + high) / 2, _divisor(high))
-    unit = _divisor(high)
-    bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
-    bar.set_label("variance of the two classes pooled into one set\n(diagonal: of the class alone)")
-    figure.suptitle(plain(title), fontsize=13, fontweight="bold")
-    if len(classes) <= MAX_NUMBERS and unit != 1:
-        figure.supxlabel(f"numbers in the cells: × {unit:,g}", fontsize=9, color="#444444")
-    return figure
+    norm = Normalize(float(finite.min()), float(finite.max()))
+    unit = _divisor(float(finite.max()))
+    told = "" if unit == 1 or len(classes) > MAX_NUMBERS else f" Numbers in the cells: × {unit:,g}."
+    note = (
+        "Each cell: the variance of two classes pooled into one set, the mean squared distance from their common mean; "
+        f"diagonal: of the class alone. Dark pairs lie close together.{told}\nVariances grow with the scale and the "
+        "width of the features: compare the cells and the two splits of this picture, not two networks or two layers."
+    )
+    return _heat_maps(matrices, classes, order, title, note, "cividis", norm, lambda v: digits(v / unit, 3), "variance")
 
 
 def draw_confusability(
@@ -52,25 +65,81 @@ def draw_confusability(
 
     Dark pairs are confused: along the line between them they vary much, measured by its length.
     """
-    edge = float(np.clip(0.55 * len(classes) + 1.6, 4.5, 14))
-    figure = Figure(figsize=(edge * len(matrices) + 1.2, edge + 0.6), dpi=110, layout="constrained")
-    axes = figure.subplots(1, len(matrices), squeeze=False)[0]
     finite = np.concatenate([m[np.isfinite(m) & (m > 0)] for m in matrices.values()])
-    norm = LogNorm(float(finite.min()), float(finite.max()) * (1 + 1e-9)) if len(finite) else None
-    for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
-        ordered = matrix[np.ix_(order, order)]
-        image = ax.imshow(ordered, cmap="cividis_r", norm=norm)
-        ax.set_title(split, fontsize=11, y=1.0)
-        name_axes(ax, tuple(classes[c] for c in order))
-        if len(classes) <= MAX_NUMBERS and len(finite):
-            _write_numbers(ax, -ordered, -float(np.sqrt(finite.min() * finite.max())), -1.0)
-    bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
-    bar.set_label(
-        "variance along the line between the two classes against its\n"
-        "squared length (no error rate): the darker, the more confused"
+    ends = (float(finite.min()), float(finite.max()) * (1 + 1e-9)) if len(finite) else (0.1, 1.0)
+    note = (
+        "Each cell: the variance along the line between the means of two classes, divided by the squared length of "
+        "that line. The darker, the more confused: at 1 the classes spread as far as their means are apart. "
+        "It is not an error rate."
     )
-    figure.suptitle(plain(title), fontsize=13, fontweight="bold")
-    return figure
+    label = "the darker, the more confused"
+    return _heat_maps(matrices, classes, order, title, note, "cividis_r", LogNorm(*ends), lambda v: digits(v, 2), label)
+
+
+def digits(value: float, count: int) -> str:
+    """A number with so many digits that count: ``0.10``, ``7.3``; whole ones as they are."""
+    return f"{value:,.0f}" if 10**count <= abs(value) < 9_999.5 else f"{value:#.{count}g}".rstrip(".")
+
+
+def side_of(classes: int) -> float:
+    """Inches of a heat map of so many classes."""
+    return float(np.clip(CELL * classes, SMALLEST, LARGEST))
+
+
+def _heat_maps(
+    matrices: Mapping[str, Array],
+    classes: tuple[str, ...],
+    order: Sequence[int],
+    title: str,
+    note: str,
+    colours: str,
+    norm: Normalize,
+    said: Callable[[float], str],
+    label: str,
+) -> Figure:
+    side = side_of(len(classes))
+    note += " Grey: too few images to tell." if any(map(_unknown, matrices.values())) else ""
+    names = [classes[c] for c in order]
+    left, below = room_of(names)
+    width = max(2 * _EDGE + len(matrices) * (left + side + 0.1) + _BAR, 7.0)
+    title = wrapped(title, width - 0.4, TITLE, bold=True)
+    note = wrapped(note, width - 2 * _EDGE, NOTE)
+    top = 0.15 + height_of(title, TITLE) + 0.4
+    sheet = Sheet(width, top + side + below + 0.1 + height_of(note, NOTE) + 0.12)
+    for number, (split, matrix) in enumerate(matrices.items()):
+        ax = sheet.axes(_EDGE + left + number * (left + side + 0.1), top, side, side)
+        ordered = matrix[np.ix_(order, order)]
+        ax.imshow(ordered, cmap=colours, norm=norm, aspect="auto")
+        ax.set_facecolor(UNKNOWN if _unknown(matrix) else "white")
+        ax.set_title(split, fontsize=11, y=1.0)
+        name_axes(ax, names)
+        if len(classes) <= MAX_NUMBERS:
+            write_numbers(ax, ordered, said)
+    _add_bar(sheet, (_EDGE + len(matrices) * (left + side + 0.1) + 0.1, top, side), colours, norm, label)
+    sheet.write(width / 2, 0.12, title, TITLE, ha="center", fontweight="bold")
+    sheet.write(_EDGE, sheet.height - 0.12 - height_of(note, NOTE), note, NOTE, color="#444444")
+    return sheet.figure
+
+
+def _unknown(matrix: Array) -> bool:
+    """Whether a pair of two classes is not known: the diagonal may say nothing by its nature."""
+    return not np.isfinite(matrix[~np.eye(len(matrix), dtype=bool)]).all()
+
+
+def _add_bar(sheet: Sheet, place: tuple[float, float, float], colours: str, norm: Normalize, label: str) -> None:
+    left, top, side = place
+    ax = sheet.axes(left, top, 0.2, side)
+    bar = sheet.figure.colorbar(ScalarMappable(norm, colours), cax=ax)
+    bar.set_label(label, fontsize=9)
+    if isinstance(norm, LogNorm):
+        decades = np.log10(norm.vmax / norm.vmin) if norm.vmin and norm.vmax else 1.0
+        bar.locator = LogLocator(subs=(1,) if decades > 3 else (1, 3) if decades > 1.2 else (1, 2, 3, 5, 7))
+        bar.minorlocator = NullLocator()
+        bar.formatter = FuncFormatter(lambda value, _: f"{value:g}")
+    else:
+        bar.formatter = FuncFormatter(lambda value, _: f"{value:,g}")
+    bar.ax.tick_params(labelsize=9)
+    bar.update_ticks()
 
 
 def _divisor(high: float) -> float:
@@ -78,20 +147,39 @@ def _divisor(high: float) -> float:
     return float(1000.0 ** np.floor(np.log10(high) / 3)) if high > 0 else 1.0
 
 
-def name_axes(ax: Axes, classes: tuple[str, ...]) -> None:
-    """The classes along both axes; of more than sixty their numbers."""
-    if len(classes) > 60:
-        ax.set_xlabel("class index")
-        ax.set_ylabel("class index")
+def room_of(names: Sequence[str]) -> tuple[float, float]:
+    """Inches that :func:`name_axes` takes, at the left and below."""
+    if len(names) > MAX_TICKS:
+        return 0.75, 0.6
+    longest = max(width_of(shown(name, LETTERS), NAME) for name in names)
+    turned = radians(TURN)
+    return longest + 0.2, longest * sin(turned) + NAME / 72 * cos(turned) + 0.22
+
+
+def name_axes(ax: Axes, names: Sequence[str]) -> None:
+    """The classes along both axes, in the order in which they stand there; of more than sixty their places."""
+    if len(names) > MAX_TICKS:
+        ax.set_xlabel("classes, those that are alike side by side")
+        ax.set_ylabel("classes")
+        ax.set_xticks([])
+        ax.set_yticks([])
         return
-    names = [plain(shown(name, 18)) for name in classes]
-    ax.set_xticks(range(len(classes)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
-    ax.set_yticks(range(len(classes)), names, fontsize=9)
+    words = [plain(shown(name, LETTERS)) for name in names]
+    size = min(NAME, 0.75 * 72 * side_of(len(names)) / len(names))
+    ax.set_xticks(range(len(names)), words, rotation=TURN, ha="right", rotation_mode="anchor", fontsize=size)
+    ax.set_yticks(range(len(names)), words, fontsize=size)
 
 
-def _write_numbers(ax: Axes, matrix: Array, middle: float, unit: float) -> None:
+def write_numbers(ax: Axes, matrix: Array, said: Callable[[float], str]) -> None:
+    """Numbers in the cells of the image that ``ax`` holds, white on dark ones."""
+    (image,) = ax.images
     for (i, j), value in np.ndenumerate(matrix):
         if np.isfinite(value):
-            colour = "white" if value < middle else "black"
-            text = ax.text(j, i, f"{value / unit:.3g}", ha="center", va="center", fontsize=7.5, color=colour)
-            text.set_in_layout(False)  # it lies within the picture: what stands around it need not ask for its size
+            colour = "white" if luminance(image.to_rgba(value)) < 0.18 else "black"
+            ax.text(j, i, said(value), ha="center", va="center", fontsize=NUMBER, color=colour)
+
+
+def luminance(colour: Array) -> float:
+    """Relative luminance of WCAG 2, 0 … 1; black and white text are equally legible at 0.18."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.asarray(colour)[:3]]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))

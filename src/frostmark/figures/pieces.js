@@ -121,8 +121,8 @@ function image(v, i, room) {
   const inSheet = Math.min(sheet.holds, views[v].labels.length - s * sheet.holds);
   const [columns, lines] = [Math.min(sheet.columns, inSheet), Math.ceil(inSheet / sheet.columns)];
   const exact = room / Math.max(size.width, size.height);
-  const scale = exact > 2 ? Math.floor(exact) : exact;
-  const made = make("div", `image sheet-${v}-${s}${scale > 2 ? " magnified" : ""}`);
+  const scale = exact >= 1 ? Math.floor(exact) : exact; // at its own size, or a whole multiple: each pixel a square
+  const made = make("div", `image sheet-${v}-${s}${scale > 1 ? " magnified" : ""}`);
   const pixels = (...values) => values.map(value => `${value * scale}px`).join(" ");
   Object.assign(made.style, {
     width: pixels(size.width),

@@ -1,6 +1,6 @@
 """What the pages of maps are made of: frames and looks for Bokeh's points, images, the legend, the scripts.
 
-plot = frame(*square([coordinates]))
+plot = frame(square([coordinates]))
 plot.add_glyph(source, Scatter(x="x", y="y", fill_color="colour", marker="mark", size=point_size(len(labels))))
 scripts = rendered("scripts.html", **program("interactive.js", page={…}, plots=[plot]))
 
@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from frostmark.figures.maps import FAINTEST, FULL, MAX_LEGEND, NAMED_FROM, densest, moved_apart, shown
+from frostmark.figures.clusters import Clusters
+from frostmark.figures.frames import Frame, around
+from frostmark.figures.maps import FAINTEST, FULL, MAX_LEGEND
 from frostmark.figures.palette import class_styles
 from frostmark.figures.sprites import COLUMNS, GUTTER, PER_SHEET, Sprites, make_sprites
 from frostmark.stats.moments import Array
@@ -37,12 +40,15 @@ MARKS = {
 }  # fmt: skip
 """Markers of the palette in Bokeh's words; those that Bokeh can fill."""
 
+_PIXELS = 84
+"""Of a page to the inch of a picture: names of twelve pixels take as much of their plot as those of the picture."""
+
 UNSELECTED = 0.06
 """Opacity of points while others are selected."""
 
 
-def frame(low: Sequence[float], high: Sequence[float], live: bool = True) -> Plot:
-    """An empty square plot from ``low`` to ``high`` (x, y); what dragging does is chosen by buttons of the page.
+def frame(ends: Frame, live: bool = True) -> Plot:
+    """An empty square plot of what lies between the ends; what dragging does is chosen by buttons of the page.
 
     Args:
         live: whether the lasso selects already while it is drawn, which draws all points of its table every time.
@@ -52,8 +58,8 @@ def frame(low: Sequence[float], high: Sequence[float], live: bool = True) -> Plo
     lasso, wheel = bk.LassoSelectTool(name="lasso", continuous=live), bk.WheelZoomTool()
     box, move = bk.BoxSelectTool(name="box"), bk.PanTool(name="move")
     return bk.Plot(
-        x_range=bk.Range1d(start=low[0], end=high[0]),
-        y_range=bk.Range1d(start=low[1], end=high[1]),
+        x_range=bk.Range1d(start=float(ends.low[0]), end=float(ends.high[0])),
+        y_range=bk.Range1d(start=float(ends.low[1]), end=float(ends.high[1])),
         toolbar=bk.Toolbar(tools=[lasso, box, move, wheel], active_drag=lasso, active_scroll=wheel),
         toolbar_location=None,  # the page has buttons with words, for all plots at once
         sizing_mode="stretch_both",
@@ -71,12 +77,14 @@ def select_only(plot: Plot, renderers: Sequence[GlyphRenderer[Scatter]]) -> None
             tool.renderers = list(renderers)
 
 
-def square(coordinates: Sequence[Array]) -> tuple[list[float], list[float]]:
-    """Lower and upper ends (x, y) of a square around all points, with a margin."""
-    everything = np.concatenate([np.asarray(c, np.float64) for c in coordinates])
-    low, high = everything.min(0), everything.max(0)
-    centre, half = (low + high) / 2, 0.54 * max(float((high - low).max()), 1e-9)
-    return (centre - half).tolist(), (centre + half).tolist()
+def square(coordinates: Sequence[Array]) -> Frame:
+    """A square around the points, with a margin; a few that lie far off may be outside, for :func:`beyond` to count."""
+    return around(coordinates).filling(1.0)
+
+
+def beyond(frame: Frame, coordinates: Sequence[Array]) -> int:
+    """How many points lie outside of the frame."""
+    return sum(int(frame.outside(np.asarray(of, np.float64)).sum()) for of in coordinates)
 
 
 def point_size(points: int) -> float:
@@ -97,35 +105,34 @@ def looks(labels: Labels, classes: int) -> dict[str, list[str]]:
     return {"colour": colours[labels].tolist(), "mark": marks[labels].tolist()}
 
 
-def add_names(
-    plot: Plot, coordinates: Array, labels: Labels, classes: Sequence[str], name: str = "names", side: int = 620
-) -> None:
+@dataclass(frozen=True)
+class ClassPoints:
+    """Points with their classes: coordinates (N, 2) and labels (N,)."""
+
+    coordinates: Array
+    labels: Labels
+
+
+def add_names(plot: Plot, points: ClassPoints, classes: Sequence[str], name: str = "names", side: int = 620) -> None:
     """Class names at their clusters, as a renderer called ``name``; none where they would hide what they name.
 
     Args:
-        coordinates: (N, 2).
-        labels: (N,).
         side: pixels of the plot, about: the smaller it is, the more room a name takes of it.
     """
     from bokeh.models import BooleanFilter, CDSView, ColumnDataSource, Text
 
-    present = np.unique(labels)
-    if len(present) > MAX_LEGEND or len(labels) < NAMED_FROM * len(present):
+    inches = side / _PIXELS
+    clusters = Clusters.of([points], classes, square([points.coordinates]), (inches, inches))
+    if not clusters.names:
         return
-    coordinates = np.asarray(coordinates, np.float64)
-    low, high = square([coordinates])
-    unit = (high[0] - low[0]) * 620 / side
-    names = [shown(classes[c], 22) for c in present]
-    extent = np.array([[0.017 * len(word) * unit, 0.045 * unit] for word in names])
-    places = np.stack([densest(coordinates[labels == c]) for c in present])
-    x, y = moved_apart(places, extent).T.tolist()
+    x, y = clusters.places.T.tolist()
     look: Look = {
         "text_align": "center", "text_baseline": "middle", "text_color": "#111111", "text_font_size": "12px",
         "text_font": {"value": "system-ui, sans-serif"}, "text_font_style": "bold",
         "background_fill_color": "#ffffff", "background_fill_alpha": 0.72, "padding": 2, "border_radius": 4,
     }  # fmt: skip
     plot.add_glyph(
-        ColumnDataSource({"x": x, "y": y, "name": names, "label": present.tolist()}),
+        ColumnDataSource({"x": x, "y": y, "name": list(clusters.names), "label": list(clusters.classes)}),
         Text(text="name", **look),
         view=CDSView(filter=BooleanFilter()),
         name=name,

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from frostmark.figures.maps import plain
+from frostmark.figures.lines import height_of, wrapped
+from frostmark.figures.palette import CURVE_COLOURS
+from frostmark.figures.sheet import Sheet, in_percent
 from frostmark.stats.moments import Array
+
+COLOUR = CURVE_COLOURS[0]
+"""No class has it."""
+
+_WIDTH = 7.5
 
 
 def draw_shots(accuracies: Mapping[int, Array], all_labels: float | None, chance: float | None, title: str) -> Figure:
@@ -23,24 +30,38 @@ def draw_shots(accuracies: Mapping[int, Array], all_labels: float | None, chance
         all_labels: accuracy with every label of the train split, drawn as a line.
         chance: accuracy of always giving the commonest class, drawn as a line.
     """
-    figure = Figure(figsize=(7.5, 4.4), dpi=110, layout="constrained")
-    ax = figure.subplots()
+    title = wrapped(title, _WIDTH - 0.4, 12, bold=True)
+    top = 0.15 + height_of(title, 12) + 0.1
+    sheet = Sheet(_WIDTH, top + 3.5 + 0.55)
+    sheet.write(_WIDTH / 2, 0.12, title, 12, ha="center", fontweight="bold")
+    ax = sheet.axes(0.85, top, _WIDTH - 1.05, 3.5)
     shots = np.array(sorted(accuracies))
     mean = np.array([accuracies[m].mean() for m in shots])
     spread = np.array([accuracies[m].std(ddof=1) for m in shots])
-    ax.fill_between(shots, mean - spread, mean + spread, color="#3f90da", alpha=0.25, label="± one standard deviation")
-    ax.plot(shots, mean, "o-", color="#3f90da", label="mean of the random choices")
+    ax.fill_between(shots, mean - spread, mean + spread, color=COLOUR, alpha=0.22, label="± one standard deviation")
+    ax.plot(shots, mean, "o-", color=COLOUR, label="mean of the random choices")
     if all_labels is not None:
-        ax.axhline(all_labels, color="#444444", linestyle="--", label="all labels of the train split")
+        ax.axhline(all_labels, color="#444444", linestyle="--", label=f"all labels of train: {all_labels:.1%}")
+    lowest = _limit(ax, np.r_[mean - spread, mean + spread, [] if all_labels is None else all_labels], chance)
     if chance is not None:
-        ax.axhline(chance, color="#444444", linestyle=":", label="always the commonest class")
+        below = "" if chance >= lowest else ", below the axis"
+        ax.axhline(chance, color="#444444", linestyle=":", label=f"always the most common class: {chance:.1%}{below}")
     ax.set_xscale("log", base=2)
     ax.set_xticks(shots, [str(m) for m in shots])
-    ax.set_xlabel("labelled images a class")
+    ax.set_xlabel("labelled images per class")
     ax.set_ylabel("accuracy of the nearest class mean (test)")
-    ax.set_ylim(0, 1)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    in_percent(ax.yaxis)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, loc="lower right")
-    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
-    return figure
+    ax.legend(fontsize=9, loc="best")
+    return sheet.figure
+
+
+def _limit(ax: Axes, values: Array, chance: float | None) -> float:
+    """The axis as high as its values ask for, from the end that is returned; a chance level far below is left out."""
+    low, high = float(values.min()), float(values.max())
+    room = max(high - low, 0.05)
+    if chance is not None and low - chance <= 0.5 * room:
+        low = min(low, chance)
+    lowest = max(low - 0.1 * room, -0.02)
+    ax.set_ylim(lowest, min(high + 0.1 * room, 1.02))
+    return lowest

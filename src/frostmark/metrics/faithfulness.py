@@ -72,8 +72,8 @@ class Faithfulness:
         return (
             f"trustworthiness {self.trustworthiness:.3f} · continuity {self.continuity:.3f} · "
             f"{self.knn_preservation:.0%} of the {self.k} nearest kept\n"
-            f"accuracy of {self.k} neighbours: {self.knn_accuracy:.3f} in the map, "
-            f"{self.feature_knn_accuracy:.3f} in the features"
+            f"k-NN accuracy (k = {self.k}): {self.knn_accuracy:.1%} in the map, "
+            f"{self.feature_knn_accuracy:.1%} in the features"
         )
 
     @property

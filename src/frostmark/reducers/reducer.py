@@ -90,19 +90,26 @@ class Reducer(ABC):
     places_new_rows: ClassVar[bool] = True
     reading: ClassVar[str] = "Axes have no unit; sizes of clusters and distances between them mean little."
     """How to read a map of this method, in one sentence that stands below it."""
+    label: ClassVar[str] = ""
+    """The method's name as it is printed, ``t-SNE``; empty for that of the class."""
 
     def __post_init__(self) -> None:
         if self.fit_on not in ("train", "each"):
             raise ConfigError(f"reducer.fit_on={self.fit_on} is neither train nor each", fix="reducer.fit_on=train")
         if self.fit_on == "train" and not self.places_new_rows:
             raise ConfigError(
-                f"{type(self).__name__} cannot place test images into the train map",
+                f"{self.words} cannot place test images into the train map",
                 fix="reducer.fit_on=each, or reducer=tsne, which can",
             )
         if self.max_points is not None and self.max_points < MIN_ROWS:
             raise ConfigError(f"reducer.max_points={self.max_points} makes no map", fix="reducer.max_points=10000")
         if self.seeds < 1:
             raise ConfigError(f"reducer.seeds={self.seeds} makes no map", fix="reducer.seeds=1, or 5 for its stability")
+
+    @property
+    def words(self) -> str:
+        """The method's name for a person."""
+        return self.label or type(self).__name__
 
     @abstractmethod
     def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:

@@ -10,7 +10,7 @@ The seed shakes the start, two principal components, by a hundredth; nothing els
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class TSNE(Reducer):
     perplexity: float = 30.0
     n_iter: int = 600
     n_jobs: int = -1
+    label: ClassVar[str] = "t-SNE"
 
     def __post_init__(self) -> None:
         super().__post_init__()

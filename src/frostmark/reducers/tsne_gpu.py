@@ -40,6 +40,7 @@ class GpuTSNE(Reducer):
     perplexity: float = 30.0
     max_iter: int = 1000
     places_new_rows: ClassVar[bool] = False
+    label: ClassVar[str] = "t-SNE by TorchDR"
 
     def __post_init__(self) -> None:
         super().__post_init__()

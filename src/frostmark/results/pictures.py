@@ -23,6 +23,9 @@ from frostmark.metrics.variance import pair_variance
 Thumbnails = Callable[[str, Sequence[int], int | None], NDArray[np.uint8]]
 """(split, positions, longest side or None for as they are) → images (n, H, W, 3)."""
 
+MAX_PAIR_CLASSES = 10
+"""Classes of which every pair is drawn with its variance; the tables hold those of more."""
+
 PAIRS_SHOWN = 8
 """Pairs of classes in ``confusable_pairs.png``."""
 
@@ -71,10 +74,13 @@ def metric_pictures(scores: Scores, splits: Splits, title: str, thumbnails: Thum
 
 
 def _pair_variance(splits: Splits, title: str) -> Picture:
+    classes = splits["train"].classes
+    if len(classes) > MAX_PAIR_CLASSES:
+        why = f"drawn up to {MAX_PAIR_CLASSES} classes; pair_variance.csv holds the pairs"
+        return Picture("pair_variance.png", None, why_none=why)
     matrices = {name: pair_variance(split.moments) for name, split in splits.items()}
     if not all(np.isfinite(m).any() for m in matrices.values()):
         return Picture("pair_variance.png", None, why_none="no class has an image")
-    classes = splits["train"].classes
     figure = draw_pairs(matrices, classes, _order(splits), f"{title} · variance of pooled pairs")
     return Picture("pair_variance.png", figure, vector=True)
 
