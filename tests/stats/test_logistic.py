@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from frostmark.stats.logistic import Held, PrincipalAxes, ReadAnew, fit, log_losses, scores
+from frostmark.stats.logistic import HeldRows, PrincipalAxes, ReadAnew, fit, log_losses, scores
 
 Drawn = tuple[np.ndarray, np.ndarray]
 
@@ -105,7 +105,7 @@ def test_rows_that_are_read_anew_are_those_that_are_held() -> None:
     rows, _ = drawn(400, 12)
     rows = np.hstack([rows, np.full((400, 1), 7, np.float32)])
     axes, some = PrincipalAxes.of(rows), np.arange(400) % 3 > 0
-    held, anew = Held(axes.turned(rows)), ReadAnew(axes, rows, np.arange(400))
+    held, anew = HeldRows(axes.turned(rows)), ReadAnew(axes, rows, np.arange(400))
     weights = np.random.default_rng(0).standard_normal((12, 4))
     for one, other in ((held, anew), (held.take(some), ReadAnew(axes, rows, np.flatnonzero(some)))):
         assert len(one) == len(other)
@@ -132,5 +132,5 @@ def test_few_of_rows_that_are_read_anew_are_held(monkeypatch: pytest.MonkeyPatch
     anew = axes.along(rows)
     assert isinstance(anew.take(np.arange(101)), ReadAnew)
     few = anew.take(np.array([7, 3, 200]))
-    assert isinstance(few, Held)
+    assert isinstance(few, HeldRows)
     np.testing.assert_array_equal(few.rows, axes.turned(rows[[7, 3, 200]]))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from frostmark.stats.logistic import Held, PrincipalAxes, ReadAnew, answers, fit, scores
+from frostmark.stats.logistic import HeldRows, PrincipalAxes, ReadAnew, answers, fit, scores
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.permutation import in_threads
 
@@ -177,7 +177,7 @@ class Train:
     """
 
     axes: PrincipalAxes
-    turned: Held | ReadAnew
+    turned: HeldRows | ReadAnew
     labels: Labels
     present: Labels
 

@@ -72,7 +72,7 @@ class PrincipalAxes:
         energy, rotation = _spectrum(rows, mean, scale)
         return cls(mean, scale, rotation.astype(np.float32), energy, int(varies.sum()))
 
-    def along(self, rows: Array) -> Held | ReadAnew:
+    def along(self, rows: Array) -> HeldRows | ReadAnew:
         """``rows`` (N, D) along the axes, ready for fits."""
         anew = ReadAnew(self, rows, np.arange(len(rows)))
         return anew if rows.size > MAX_HELD else anew.held
@@ -84,7 +84,7 @@ class PrincipalAxes:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldRows:
     """Rows along principal axes, (N, r) float32, in memory."""
 
     rows: Float32
@@ -95,9 +95,9 @@ class Held:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, some: Array) -> Held:
+    def take(self, some: Array) -> HeldRows:
         """Those of ``some`` rows, a mask (N,) or positions."""
-        return Held(self.rows[some])
+        return HeldRows(self.rows[some])
 
     def block(self, part: slice) -> Float32:
         """(b, r) some rows, to be multiplied by :meth:`outward` weights."""
@@ -131,15 +131,15 @@ class ReadAnew:
 
     @property
     def made(self) -> int:
-        """As of :class:`Held`."""
+        """As of :class:`HeldRows`."""
         return int(self.rows.shape[1])
 
     @property
-    def held(self) -> Held:
+    def held(self) -> HeldRows:
         """The rows turned, in memory."""
-        return Held(self.axes.turned(self.rows if len(self.some) == len(self.rows) else self.rows[self.some]))
+        return HeldRows(self.axes.turned(self.rows if len(self.some) == len(self.rows) else self.rows[self.some]))
 
-    def take(self, some: Array) -> Held | ReadAnew:
+    def take(self, some: Array) -> HeldRows | ReadAnew:
         """Those of ``some`` rows, a mask (n,) or positions."""
         fewer = replace(self, some=self.some[some])
         return fewer if len(fewer) * self.rows.shape[1] > MAX_HELD else fewer.held
@@ -155,11 +155,11 @@ class ReadAnew:
         return np.asarray(x)
 
     def outward(self, weights: Float) -> Float:
-        """As of :class:`Held`: (r, C) to (D, C)."""
+        """As of :class:`HeldRows`: (r, C) to (D, C)."""
         return np.asarray(self.axes.rotation @ weights)
 
     def inward(self, gradient: Float) -> Float:
-        """As of :class:`Held`: (D, C) to (r, C)."""
+        """As of :class:`HeldRows`: (D, C) to (r, C)."""
         return np.asarray(self.axes.rotation.T @ gradient)
 
 
@@ -187,7 +187,7 @@ def _eigen(symmetric: Float) -> tuple[Float, Float]:
 
 
 def fit(
-    turned: Held | ReadAnew,
+    turned: HeldRows | ReadAnew,
     labels: NDArray[np.int64],
     classes: int,
     energy: Float,
@@ -232,7 +232,7 @@ def scores(weights: Float, turned: Float32) -> Float32:
     return np.asarray(turned @ flat[:-1] + flat[-1])
 
 
-def answers(weights: Float, turned: Held | ReadAnew, labels: NDArray[np.int64]) -> tuple[NDArray[np.intp], Float]:
+def answers(weights: Float, turned: HeldRows | ReadAnew, labels: NDArray[np.int64]) -> tuple[NDArray[np.intp], Float]:
     """(M,) the class with the highest score, and (M,) the :func:`log_losses` of ``labels`` (M,), block by block."""
     flat = np.vstack([turned.outward(weights[:-1]), weights[-1]])
     predicted, losses = np.empty(len(turned), np.intp), np.empty(len(turned))
@@ -255,7 +255,7 @@ def log_losses(logits: Float32, labels: NDArray[np.int64]) -> Float:
 class _Objective:
     """Σ log loss + penalty/2 · ‖W‖², and its gradient: products in float32, sums in float64."""
 
-    turned: Held | ReadAnew
+    turned: HeldRows | ReadAnew
     labels: NDArray[np.int64]
     classes: int
     penalty: float
