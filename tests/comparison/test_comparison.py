@@ -29,6 +29,7 @@ from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
 from frostmark.figures.costs import GMACS, LATENCY
 from support.environment import REPOSITORY
+from support.map_page import chromium
 from support.simulated_runs import hits_of, run_of
 
 CLASSES = ("coat", "shirt", "shoe")
@@ -140,6 +141,40 @@ def test_the_images_come_from_the_record_of_the_runs(tmp_path: Path) -> None:
     maps = AlignedMaps.of(group, [0, 1, 2])
     assert maps is not None
     assert maps.images.thumbnails is not None
+
+
+def test_the_page_gives_advice_before_tables_and_fits_a_phone(tmp_path: Path) -> None:
+    """The ranking before the maps, versions folded at the end, no link that leads out of the page."""
+    group = a_group(tmp_path / "runs")
+    links = {"Compare in MLflow": "#/compare-runs?runs=x"}
+    about = About(links=links, command="python run.py -m layer=stage1,stage2")
+    comparison = compare(group, FeatureStore(tmp_path), about)
+    write(comparison, tmp_path / "written")
+    assert "compare-runs" in comparison.markdown
+    assert "compare-runs" not in (tmp_path / "written" / "comparison.md").read_text()
+    with chromium() as browser:
+        for width in (375, 1280):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.goto((tmp_path / "written" / "comparison.html").as_uri())
+            page.wait_for_selector("body[data-ready=true]", timeout=60_000)
+            titles = [title.text_content() for title in page.query_selector_all("h2") if title.is_visible()]
+            assert [t for t in titles if t in ("Ranking", "Maps", "What was run")] == [
+                "Ranking",
+                "Maps",
+                "What was run",
+            ]
+            assert page.text_content(".answer p") == comparison.verdict.sentence
+            assert {a.get_attribute("href")[:6] for a in page.query_selector_all("a")} == {"#part-"}
+            aligned = "cells => cells.map(cell => getComputedStyle(cell).textAlign)"
+            assert page.eval_on_selector_all("#part-1 tbody tr:first-child td", aligned)[:4] == [
+                "right", "left", "left", "right"
+            ]  # fmt: skip
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            maps = page.eval_on_selector_all(".plot", "all => all.map(plot => plot.getBoundingClientRect().width)")
+            assert min(maps) > 250
+            legend = page.eval_on_selector("#legend", "e => e.getBoundingClientRect().width")
+            assert legend > 250
+            page.close()
 
 
 def test_without_thumbnails_the_comparison_is_made_and_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from frostmark.comparison.markdown import comparison_markdown
 from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import all_runs, layers, provenance, ranking, ranking_table
 from frostmark.comparison.verdict import judge
+from frostmark.figures.heat import factor
 from frostmark.results.tables import write_csv
-from support.simulated_runs import hits_of, run_of
+from support.simulated_runs import KNN, hits_of, run_of
 
 HOSTILE = "=cmd() | <script>alert(1)</script> [x](y) `z`"
 
@@ -38,6 +40,30 @@ def test_the_classes_that_each_separates_better_are_named_with_how_much() -> Non
     assert said == ["A separates better: coat / shoe (3.0×)", "B separates better: coat / shirt (4.0×)"]
     assert separates_better(first, first, ("A", "B"), ("a", "b", "c", "d")) == []
     assert separates_better(np.full((2, 2), np.nan), first[:2, :2], ("A", "B"), ("a", "b")) == []
+
+
+def test_factors_are_capped() -> None:
+    """A pair that one layer hardly ever confuses is told of without its 8,000."""
+    first = np.array([[np.nan, 8.0], [8.0, np.nan]])
+    said = separates_better(first, first / 8000, ("A", "B"), ("coat", "shirt"))
+    assert said == ["B separates better: coat / shirt (> 64×)"]
+    assert [factor(ratio) for ratio in (1.84, 64.0, 64.1)] == ["1.8×", "64.0×", "> 64×"]
+
+
+def test_controls_are_rows_without_a_place_below_the_networks() -> None:
+    """The pixels are the same for all networks; each untrained one stands for its own."""
+    group = group_of("resnet18", "vgg16")
+    pixels, untrained = (f"control/{control}/{KNN}" for control in ("pixels", "untrained"))
+    more = ({pixels: 0.25, untrained: 0.375}, {pixels: 0.25, untrained: 0.5})
+    runs = [replace(run, values={**run.values, **values}) for run, values in zip(group.runs, more, strict=True)]
+    (group,) = comparable(runs)
+    head, lines = ranking(group, judge(group))
+    assert [line[:4] for line in lines[2:]] == [
+        ["–", "raw pixels (control)", "", "25.0%"],
+        ["–", "vgg16 · last_conv: the same network untrained (control)", "", "50.0%"],
+        ["–", "resnet18 · last_conv: the same network untrained (control)", "", "37.5%"],
+    ]
+    assert {len(line) for line in lines} == {len(head)}
 
 
 def test_the_ranking_begins_with_the_best_and_says_what_it_was_chosen_among() -> None:
@@ -93,7 +119,7 @@ def test_layers_stand_by_depth_and_versions_once() -> None:
         )
     (group,) = comparable(runs)
     assert [line[0] for line in layers(group, judge(group))[1]] == ["resnet18 · stage1", "resnet18 · last_conv"]
-    (shared, own) = provenance(group)
-    assert ["torch", "2.15.0"] in shared[1]
+    shared, own, versions = provenance(group)
+    assert versions[1] == [["torch", "2.15.0"]]
     assert ["seed", "0"] in shared[1]
     assert [line[0] for line in own[1]] == ["resnet18 · last_conv", "resnet18 · stage1"]

@@ -42,7 +42,6 @@ from frostmark.cli.commands.layers import layers_table
 from frostmark.comparison.about import About
 from frostmark.comparison.groups import Group
 from frostmark.comparison.markdown import comparison_markdown
-from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.runs import Run
 from frostmark.comparison.tables import all_runs, ranking_table
 from frostmark.comparison.tracked import network_keys
@@ -60,12 +59,15 @@ from frostmark.figures.examples import draw_image_pairs
 from frostmark.figures.files import save_vector
 from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 from frostmark.figures.interactive import InteractiveView, interactive_map
+from frostmark.figures.lines import shown as short_name
 from frostmark.figures.linked import LinkedImages, LinkedMap, linked_maps
 from frostmark.figures.maps import MapView, draw_maps
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
 from frostmark.names import storable, visible, visible_lines
 from frostmark.results.findings import Findings
+from frostmark.results.page import Gallery, Matrix, PageImage, PagePicture, PageTable, Section
+from frostmark.results.page import page as page_of
 from frostmark.results.progress import ProgressLine
 from frostmark.results.summary import summarise
 from frostmark.results.tables import metrics_table, sweep_table, write_csv, write_parquet
@@ -294,15 +296,17 @@ class Read(HTMLParser):
         self.texts: list[str] = []
         self.data: list[Any] = []
         self.alts: list[str] = []
+        self.told: list[str] = []
         self._text = ""
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._end()
-        # Pictures and tables are told to those who do not see them by the title of their section: in an attribute.
+        # Pictures, tables and cells are told to those who do not see them, or point at them, by names in attributes.
         self.alts += [str(value) for name, value in attrs if name == "alt"]
-        self.elements.append((tag, [pair for pair in attrs if pair[0] not in ("alt", "aria-label")]))
+        self.told += [str(value) for name, value in attrs if name == "title"]
+        self.elements.append((tag, [pair for pair in attrs if pair[0] not in ("alt", "aria-label", "title")]))
 
     def handle_endtag(self, tag: str) -> None:
         text = self._text
@@ -327,7 +331,8 @@ def as_page(make: Callable[[str], str], names: Sequence[str], times: int = 1) ->
     bad = []
     for name in names:
         read = Read(make(name))
-        if read.elements != wanted or sum(name in text for text in read.texts) < times:
+        said = sum(name in text or visible(name) in text for text in read.texts)
+        if read.elements != wanted or said < times:
             bad.append(name)
     return bad
 
@@ -339,15 +344,26 @@ def page(make: Callable[[str], str], times: int) -> Field:
 
 def comparison_with(name: str) -> str:
     table = PageTable([name, "b"], [("1", name), (name, "2")])
-    return comparison_page(name, [name, name], [Section(name, [name], [table], ["<svg/>"])], None)
+    shown = PagePicture("<svg/>", name)
+    gallery = Gallery(name, [PageImage(b"", [name, name])])
+    matrix = Matrix([name], [[name]], [[0.5]], [[name]], folded=f" {name}")  # a page leaves out what is empty
+    part = Section(name, [name], [table], [shown], code=f" {name}", matrices=[matrix], galleries=[gallery])
+    return page_of(name, [name, name], [part], [name])
 
 
-field("comparison.html: title + verdict + section + paragraph + head + cell")(page(comparison_with, 10))
+field("comparison.html, report.html: title + answer + section + note + head + cell + command + matrix + image")(
+    page(comparison_with, 19)
+)
+
+
+@field("report.html: cell of the matrix")
+def title_of_cell(names: Sequence[str], folder: Path) -> list[str]:
+    return [name for name in names if Read(comparison_with(name)).told != [visible(name)]]
 
 
 @field("comparison.html: picture")
 def alt_of_picture(names: Sequence[str], folder: Path) -> list[str]:
-    return [name for name in names if Read(comparison_with(name)).alts != [f"{name}: picture 1"]]
+    return [name for name in names if Read(comparison_with(name)).alts != [visible(name), visible(name)]]
 
 
 def points(labels: Any, split: str = "train") -> InteractiveView:
@@ -401,7 +417,7 @@ def linked(classes: Sequence[str], networks: Sequence[str] = "mn", note: str = "
         if len(networks) != 2:  # the drawings hold names of classes alone
             patch.setattr(linked_module, "_plots", lambda *_, **__: [])
         found = linked_maps(maps, LinkedImages({"test": i}, {"test": i}, None), classes, note=note)
-    return comparison_page("t", [], [], found)
+    return page_of("t", [], [Section("Maps", maps=found)])
 
 
 @field("linked maps: class")
@@ -900,6 +916,13 @@ def test_a_run_with_such_classes_ends_well(program: Program, tmp_path: Path) -> 
         named = [button.text_content() for button in page.query_selector_all("#legend button")]
         bad += [f"map.html: {name!r} is no class" for name in named if name not in classes]
         assert len(named) > 40
+        page.goto((run / "report.html").as_uri())
+        bad += [f"report.html asked {what}" for what in asked]
+        first = "section:has(h2:text-is('Recall by class')) td.words:first-child"
+        recognised = page.eval_on_selector_all(first, "cells => cells.map(c => c.textContent)")
+        assert recognised
+        known = {short_name(name, 60) for name in classes}
+        bad += [f"report.html: {name!r} is no class" for name in recognised if name not in known]
     tally(
         "names through the program, MLflow and a browser",
         len(classes),

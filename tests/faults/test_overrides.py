@@ -314,11 +314,11 @@ def command(work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
-def refuse_to_begin(*_: object) -> None:
+def refuse_to_begin(*_: object, **__: object) -> None:
     raise AssertionError("a job of a sweep began")
 
 
-def made_of(chosen: Config, *_: object) -> None:
+def made_of(chosen: Config, *_: object, **__: object) -> None:
     """Everything that a benchmark makes of a configuration, and no benchmark."""
     for group in ("backbone", "preprocess", "dataset"):
         build(getattr(chosen, group), group, object)

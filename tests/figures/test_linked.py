@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.figures.linked import LinkedImages, LinkedMap, LinkedPieces, _lines, linked_maps
+from frostmark.results.page import PageTable, Section
+from frostmark.results.page import page as page_of
 from support.browser import FRAME, SCREEN, Opened, opening
 from support.map_page import Place, Screen, around, chromium, click_class, listed, rings
 from support.map_page import linked_places as places
@@ -204,9 +205,9 @@ def test_all_maps_answer_to_what_is_done_in_one(opened: Opened) -> None:
 def test_in_a_page_in_mlflows_frame_too(opened: Opened) -> None:
     pieces = linked_maps(some_maps(), some_images(), CLASSES, "")
     sections = [Section(f"Section {n}", ["word " * 900], [PageTable(("a", "b"), [("x", "1")])]) for n in (1, 2)]
-    frame = opened(comparison_page("title", ["The verdict."], sections, pieces), framed=True)
+    frame = opened(page_of("title", ["The verdict."], [Section("Maps", maps=pieces), *sections]), framed=True)
     frame.click("text=Section 2")  # the contents lead to it
-    top = "() => document.getElementById('part-2').getBoundingClientRect().top"
+    top = "() => document.getElementById('part-3').getBoundingClientRect().top"
     assert -1 <= frame.evaluate(top) < FRAME[1]
     frame.click("text=Section 1")
     frame.evaluate("() => document.querySelector('.linked').scrollIntoView()")
@@ -338,7 +339,7 @@ def test_twelve_maps_of_three_thousand_images_stay_small_and_open(opened: Opened
         for m in range(12)
     ]  # fmt: skip
     pieces = linked_maps(maps, images, [f"c{c}" for c in range(10)], "")
-    html = comparison_page("t", ["v"], [], pieces)
+    html = page_of("t", ["v"], [Section("Maps", maps=pieces)])
     assert len(html.encode()) <= 12e6
     frame = opened(html)
     frame.evaluate("() => document.querySelector('.linked').scrollIntoView()")

@@ -27,7 +27,7 @@ ARTIFACTS = {
     "summary.md", "config.yaml", "confusability.png", "confusable_pairs.png", "confusable_pairs.csv", "shots.png",
     "shots.csv", "class_separability.csv", "class_shift.csv", "knn_confusion.csv", "label_audit.csv", "draws.npz",
     "metrics.json", "class_recall.csv", "linear_confusion.csv", "linear_shots.csv",
-    "map.html", "embedding.parquet",
+    "map.html", "embedding.parquet", "report.html",
 }  # fmt: skip
 VECTORS = {"map.svg", "pair_variance.svg", "confusability.svg", "shots.svg"}
 

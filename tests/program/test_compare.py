@@ -38,7 +38,9 @@ def test_a_sweep_ends_with_a_verdict_and_compare_gives_it_again(program: Program
 
     text = kept["comparison.md"].read_text()
     assert sentence in text
-    assert f"#/compare-runs?runs=%5B%22{children[0].info.run_id}" in text
+    link = f"#/compare-runs?runs=%5B%22{children[0].info.run_id}"
+    assert link in parent.data.tags["mlflow.note.content"]
+    assert link not in text  # out of MLflow it would lead nowhere
     assert parent.data.tags["mlflow.note.content"].startswith(text[:200])
     assert sentence in parent.data.tags["mlflow.note.content"]
     with kept["comparison.csv"].open(encoding="utf-8") as file:

@@ -39,6 +39,7 @@ from frostmark.metrics.deciding import Rule
 from frostmark.results.answer import answer
 from frostmark.results.progress import ProgressLine
 from frostmark.results.record import Record
+from frostmark.results.report import RunSetting, report_html
 from frostmark.results.summary import summarise
 from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
@@ -52,6 +53,7 @@ def run_benchmark(
     parent: str | None = None,
     layers: Sequence[Layer] = (),
     given: Given | None = None,
+    command: str = "",
 ) -> Result | None:
     """Run one benchmark of one layer.
 
@@ -61,6 +63,7 @@ def run_benchmark(
         parent: the tracked run of the sweep that this one belongs to.
         layers: what the other jobs of the sweep read of the same backbone and images: one pass stores it for all.
         given: parts that are there already.
+        command: what was typed, for the report; empty of a run that Python asked for.
 
     Returns:
         the result, or None in a process that only extracts for another one (DDP ranks above zero).
@@ -73,7 +76,7 @@ def run_benchmark(
     network = network_of(subject, given)
     with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
         record = _record(subject, network, folder, run.tracker, progress)
-        with _recording(record, subject, network, shown(config, given.described(config))):
+        with _recording(record, subject, network, shown(config, given.described(config)), command):
             measurement = Measurement(subject.families, progress)
             extraction = extraction_of(subject, network, progress)
             record.add_tags(extraction.places(subject.tap))
@@ -117,7 +120,9 @@ def _tracked(subject: Subject, folder: Path, parent: str | None) -> Iterator[_Tr
 
 
 @contextmanager
-def _recording(record: Record, subject: Subject, network: Network | None, config: Shown) -> Iterator[None]:
+def _recording(
+    record: Record, subject: Subject, network: Network | None, config: Shown, command: str
+) -> Iterator[None]:
     """Says first what the run is, and writes in the end what was found, whatever happens between."""
     if not is_rank_zero():
         yield
@@ -130,8 +135,10 @@ def _recording(record: Record, subject: Subject, network: Network | None, config
         tracker.log_dataset(subject.source.name, split, subject.fingerprints[split], len(images))
     try:
         yield
-        summary = summarise(record.title, setting(subject), record.findings, answer(subject.name, record.findings))
+        said, what = answer(subject.name, record.findings), setting(subject)
+        summary = summarise(record.title, what, record.findings, said)
         record.add_text("summary.md", summary)
+        record.add_text("report.html", report_html(record, said, RunSetting(what, command)))
         tracker.set_tags({"mlflow.note.content": summary})
     finally:
         record.close()

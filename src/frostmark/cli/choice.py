@@ -24,7 +24,7 @@ from frostmark.choosing.race import Clock, Race, Round, run_race
 from frostmark.choosing.told import HEAD, line, lines, notes, rounds_csv, sentence, spending
 from frostmark.cli.console import console, print_sweep
 from frostmark.cli.job import job_at
-from frostmark.cli.program import program
+from frostmark.cli.program import program, typed_command
 from frostmark.cli.sweep import finish, parent_of, to_go_on_with
 from frostmark.cli.under_way import Sweep, announce
 from frostmark.config.candidates import read_candidates
@@ -126,7 +126,9 @@ def _opened(asked: ChoiceAsked, entrants: Sequence[Entrant]) -> Sweep:
     earlier = None if before is None else before.folder
     SweepRecord.begin(folder, asked.typed, len(entrants), run_id, this_process(), earlier)
     announce(folder)
-    return Sweep(folder, config.mlruns, choices, None, store, run_id, config.tracking.uri, lease)
+    return Sweep(
+        folder, config.mlruns, choices, None, store, run_id, config.tracking.uri, lease, typed_command(asked.typed)
+    )
 
 
 def _raced(entrants: Sequence[Entrant], clock: Clock) -> Race:
@@ -154,7 +156,7 @@ def _report(race: Race, asked: ChoiceAsked, sweep: Sweep) -> None:
             entrant.samples.complete(race.plan)
         entrant.samples.release()
         config = composed(conf_dir(), list(entrant.words), asked.own)
-        job_at(config, sweep.folder / str(number), " ".join(map(without_secrets, entrant.words)))
+        job_at(config, sweep.folder / str(number), entrant.words)
 
 
 def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAsked, clock: Clock) -> int:

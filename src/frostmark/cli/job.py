@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -24,6 +26,7 @@ from frostmark.cli.apart import run_apart
 from frostmark.cli.console import print_job, print_result
 from frostmark.cli.devices import a_device
 from frostmark.cli.problems import stopped_code, tell
+from frostmark.cli.program import typed_command
 from frostmark.cli.under_way import sweep_folder
 from frostmark.comparison.runs import Run
 from frostmark.config.compose import typed
@@ -44,7 +47,7 @@ def one_run(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         checked = typed(config)
-        result = run_benchmark(checked, folder)
+        result = run_benchmark(checked, folder, command=typed_command(HydraConfig.get().overrides.task))
     except Exception:
         with suppress(OSError):
             folder.rmdir()  # if nothing was done yet, nothing is left behind
@@ -56,19 +59,20 @@ def one_run(config: DictConfig) -> None:
 def job_of_sweep(config: DictConfig) -> None:
     """One job: whatever goes wrong in it is told and written down, and the other jobs go on."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    choices = without_secrets(" ".join(HydraConfig.get().overrides.task))
+    words = list(HydraConfig.get().overrides.task)
     apart = not str(HydraConfig.get().launcher._target_).endswith(".BasicLauncher")
-    job_at(config, folder, choices, apart=apart, number=int(HydraConfig.get().job.num))
+    job_at(config, folder, words, apart=apart, number=int(HydraConfig.get().job.num))
 
 
-def job_at(config: DictConfig, folder: Path, choices: str, *, apart: bool = False, number: int = 0) -> None:
+def job_at(config: DictConfig, folder: Path, words: Sequence[str], *, apart: bool = False, number: int = 0) -> None:
     """A job of the sweep under way, unless it was done before; how it ended is in ``folder`` afterwards.
 
     Args:
-        choices: its overrides, without secrets.
+        words: its overrides.
         apart: whether in a process of its own: executors give up every job when one of their workers dies.
         number: of the job; it chooses the device where devices are dealt out.
     """
+    choices, command = without_secrets(" ".join(words)), typed_command(words)
     print(f"\n▸ {visible(choices)}", file=sys.stderr, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     if _done_before(config, folder, choices):
@@ -77,18 +81,18 @@ def job_at(config: DictConfig, folder: Path, choices: str, *, apart: bool = Fals
         with a_device(sweep_folder(), number) as device:
             if device is not None:
                 print(f"  #{number}: on {device}", file=sys.stderr, flush=True)
-            run_apart(work_of_job, config, folder, choices)
+            run_apart(partial(work_of_job, command=command), config, folder, choices)
     else:
-        work_of_job(config, folder, choices)
+        work_of_job(config, folder, choices, command=command)
 
 
-def work_of_job(config: DictConfig, folder: Path, choices: str) -> None:
+def work_of_job(config: DictConfig, folder: Path, choices: str, *, command: str = "") -> None:
     """The benchmark of a job; how it ended is in ``folder`` afterwards."""
     Outcome(choices, choices, code=None, pid=os.getpid()).write(folder)
     try:
         refuse_many_devices(config)
         checked = typed(config)
-        result = run_benchmark(checked, folder, parent_run(), layers_of_sweep(checked))
+        result = run_benchmark(checked, folder, parent_run(), layers_of_sweep(checked), command=command)
     except (KeyboardInterrupt, Terminated) as stop:
         Outcome(choices, choices, stopped_code(stop), "interrupted").write(folder)
         raise

@@ -1,6 +1,7 @@
 """What a user types: the name of the program, and its commands.
 
 program()                       # "python run.py", "frostmark" or "python -m frostmark"
+typed_command(["layer=stage2"]) # "python run.py layer=stage2": what was typed, to be pasted
 commands()["layers"]            # "List the taps and nodes of a backbone, without its weights."
 
 Nothing is imported to list the commands: a folder is read.
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from frostmark.tracking.tracker import without_secrets
 
 FOLDER = Path(__file__).parent / "commands"
 
@@ -21,6 +25,11 @@ def program() -> str:
     """How this program was started, as a user would start it again."""
     names = {"frostmark": "frostmark", "__main__": "python -m frostmark"}
     return names.get(Path(sys.argv[0]).stem, "python run.py")
+
+
+def typed_command(words: Sequence[str]) -> str:
+    """The command of a run by its overrides, without secrets, as a shell takes it."""
+    return " ".join([program(), *(shlex.quote(without_secrets(word)) for word in words)])
 
 
 def commands() -> dict[str, str]:

@@ -21,6 +21,7 @@ from frostmark.benchmark.tracked import open_store
 from frostmark.cli.announced import announce_layers, first_of_each, jobs_if_known, refuse_many_devices
 from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
+from frostmark.cli.program import typed_command
 from frostmark.cli.under_way import Sweep, announce, current_call, withdraw
 from frostmark.comparison.about import About
 from frostmark.comparison.across import AcrossSets, across_of
@@ -103,7 +104,9 @@ def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device])
     earlier = before.folder if before is not None else None
     SweepRecord.begin(folder, words, len(jobs) or None, run_id, this_process(), earlier)
     # Known from here on: whatever happens now, the parent run is closed.
-    current_call().sweep = Sweep(folder, mlruns, choices, len(jobs) or None, store, run_id, tracking.uri, lease)
+    command = typed_command(["-m", *config.hydra.overrides.task])
+    known = len(jobs) or None
+    current_call().sweep = Sweep(folder, mlruns, choices, known, store, run_id, tracking.uri, lease, command)
     passes = announce_layers(folder, config, jobs)
     if devices:
         announce_devices(folder, devices)
@@ -219,7 +222,7 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
         if sweep.jobs is not None and len(ended) < sweep.jobs:
             missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
         links = compare_links(sweep.store, runs)
-        about = About(missing, left_out, links, f"-m {sweep.choices}")
+        about = About(missing, left_out, links, sweep.command)
         with ProgressLine() as progress:
             return compare_runs(runs, sweep.folder, FeatureStore(sweep.mlruns / "features"), about, progress), ""
     except Exception as error:  # the jobs themselves are done, and their table is still worth printing
@@ -233,7 +236,7 @@ def _rank(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[AcrossSets | None, li
         if len({run.tags.get("dataset_fingerprint") for run in runs}) < 2:
             return None, []
         across = across_of(runs)
-        return across, write_across(across, sweep.folder, f"-m {sweep.choices}")
+        return across, write_across(across, sweep.folder, sweep.command)
     except Exception as error:  # as above: the jobs are done
         if not isinstance(error, ConfigError):
             tell(error)

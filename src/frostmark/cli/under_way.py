@@ -35,6 +35,7 @@ class Sweep:
         jobs: how many there are, None if nobody knows beforehand.
         store, run_id, uri: where it is tracked, None if it is not.
         lease: tells other processes that somebody is at it.
+        command: what was typed, as a shell takes it.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Sweep:
     run_id: str | None
     uri: str | None
     lease: Lease | None = None
+    command: str = ""
 
 
 @dataclass

@@ -15,11 +15,11 @@ from rich import box
 from rich.table import Table
 
 from frostmark.comparison.across import AcrossSets
-from frostmark.comparison.page import PageTable, Section, comparison_page
 from frostmark.comparison.tables import Grid, with_interval
 from frostmark.figures.files import save, svg
 from frostmark.figures.ranks import draw_ranks, draw_scores
 from frostmark.results.markdown import code, plain, table
+from frostmark.results.page import PagePicture, PageTable, Section, page
 from frostmark.results.tables import write_csv
 from frostmark.results.terminal import cell
 from frostmark.stats.ranks import tied
@@ -132,7 +132,7 @@ def across_markdown(across: AcrossSets, command: str) -> str:
 
 def across_html(across: AcrossSets, command: str, drawn: Figure) -> str:
     """``across.html``: one self-contained document."""
-    picture = [svg(drawn)]
+    picture = [PagePicture(svg(drawn), across.title)]
     sections = [
         Section(
             "Every data set",
@@ -140,23 +140,24 @@ def across_html(across: AcrossSets, command: str, drawn: Figure) -> str:
             [PageTable(*scores_grid(across))],
         ),
         Section("Which layer", ["The best on train of each data set."], [PageTable(*layers_grid(across))]),
-        Section("What was run", [f"Typed: {command}"] if command else []),
     ]
     if across.ranking is not None:
         sections.insert(0, Section("Ranking", [_how(across)], [PageTable(*ranking_grid(across))], picture))
     else:
         sections[0] = Section(sections[0].title, sections[0].text, sections[0].tables, picture)
-    return comparison_page(across.title, [across.sentence, *across.notes], sections, None)
+    if command:
+        sections.append(Section("What was run", code=command))
+    return page(across.title, [across.sentence], sections, across.notes)
 
 
 def write_across(across: AcrossSets, folder: Path, command: str) -> list[Path]:
     """Write ``across.csv``, ``.png``, ``.html`` and ``.md``; the same ranking gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = _picture(across)
-    page, text = folder / "across.html", folder / "across.md"
-    page.write_text(across_html(across, command, drawn), encoding="utf-8")
+    whole, text = folder / "across.html", folder / "across.md"
+    whole.write_text(across_html(across, command, drawn), encoding="utf-8")
     text.write_text(across_markdown(across, command), encoding="utf-8")
-    return [write_csv(folder / "across.csv", across_columns(across)), save(drawn, folder / "across.png"), page, text]
+    return [write_csv(folder / "across.csv", across_columns(across)), save(drawn, folder / "across.png"), whole, text]
 
 
 def _how(across: AcrossSets) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frostmark.comparison.verdict import Verdict
+from frostmark.figures.heat import factor
 from frostmark.metrics.confusability import similarity_order
 from frostmark.stats.moments import Float
 
@@ -76,7 +77,7 @@ def separates_better(first: Float, second: Float, names: tuple[str, str], classe
     said = []
     for name, sign in zip(names, (-1, 1), strict=True):
         order = [n for n in np.argsort(-sign * ratio, kind="stable") if telling[n] and sign * ratio[n] > 0.1]
-        better = [f"{classes[i[n]]} / {classes[j[n]]} ({2 ** abs(ratio[n]):.1f}×)" for n in order[:MAX_NAMED_PAIRS]]
+        better = [f"{classes[i[n]]} / {classes[j[n]]} ({factor(2 ** abs(ratio[n]))})" for n in order[:MAX_NAMED_PAIRS]]
         if better:
             said.append(f"{name} separates better: {', '.join(better)}")
     return said

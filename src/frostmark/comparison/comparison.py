@@ -62,7 +62,7 @@ class Comparison:
     @property
     def title(self) -> str:
         """Data set, number of layers and number of networks."""
-        return f"{self.group.dataset} · {len(self.group.runs)} layers of {len(set(self.group.names))} networks"
+        return f"{self.group.dataset} · {self.group.counted}"
 
     @property
     def metric(self) -> str:

@@ -76,6 +76,12 @@ class Group:
         return self.runs[0].tags.get("dataset", "")
 
     @property
+    def counted(self) -> str:
+        """How many layers of how many networks."""
+        of = {"layer": len(self.runs), "network": len(set(self.names))}
+        return " of ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in of.items())
+
+    @property
     def setting(self) -> str:
         """What all runs share, in words."""
         tags = self.runs[0].tags

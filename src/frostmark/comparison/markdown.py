@@ -41,7 +41,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         classes: which pairs of classes each of the best two layers separates better, in sentences.
     """
     sections = [
-        f"# {plain(group.dataset)}: {len(group.runs)} layers of {len(set(group.names))} networks side by side",
+        f"# {plain(group.dataset)}: {group.counted} side by side",
         f"**{plain(verdict.sentence)}**",
         _markdown(ranking(group, verdict)) if verdict.contenders else "",
         plain(card_sentence(group, verdict)),
@@ -53,7 +53,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
         "## Every layer\n\n" + _markdown(layers(group, verdict)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
-        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group)),
+        "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group) if grid[1]),
         code(about.command) if about.command else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -7,7 +7,7 @@ head, lines = ranking(group, verdict)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich import box
@@ -19,6 +19,7 @@ from frostmark.comparison.groups import Group
 from frostmark.comparison.runs import Run
 from frostmark.comparison.verdict import Verdict
 from frostmark.metrics.kinds import base_of, kind_of
+from frostmark.results.answer import CONTROLS
 from frostmark.results.findings import interval
 from frostmark.results.tables import number
 from frostmark.results.terminal import cell
@@ -61,7 +62,28 @@ def ranking(group: Group, verdict: Verdict) -> Grid:
         among = [f"{c.of} layer{'s' if c.of > 1 else ''}"] if several else []
         cells = [*(with_interval(c.run, h) for h in shared), *_costs(c.run), *card_cells(c.run)]
         lines.append([str(c.place), c.name, *among, *cells])
-    return head, lines
+    return head, [*lines, *_controls(verdict, blank=1 if several else 0, width=len(head))]
+
+
+def _controls(verdict: Verdict, blank: int, width: int) -> Iterator[list[str]]:
+    """What the contenders must beat, a line each, without a place.
+
+    Args:
+        blank: cells without content behind the name.
+        width: cells of a line.
+    """
+    told: set[tuple[str, ...]] = set()
+    for c in verdict.contenders:
+        controls = dict.fromkeys(key.split("/")[1] for key in c.run.values if key.startswith("control/"))
+        for control in controls:
+            values = {h: c.run.values.get(f"control/{control}/{h.key}") for h in verdict.headlines}
+            cells = ["" if value is None else h.kind.shown(value) for h, value in values.items()]
+            of = f"{CONTROLS.get(control, control)} (control)"
+            name = of if control == "pixels" else f"{c.name}: {of}"
+            line = ["–", name, *[""] * blank, *cells]
+            if tuple(line) not in told:  # the pixels are the same for all
+                told.add(tuple(line))
+                yield line + [""] * (width - len(line))
 
 
 def layers(group: Group, verdict: Verdict) -> Grid:
@@ -105,20 +127,28 @@ def agreements(verdict: Verdict) -> Grid:
 
 
 def provenance(group: Group) -> list[Grid]:
-    """What was run, exactly: what all runs share, and each run's own."""
+    """What was run, exactly: what all runs share, each run's own, and the versions of the packages."""
     runs = group.runs
     first = runs[0].tags
-    shared = [[tag, first[tag]] for tag in _SHARED_TAGS if tag in first]
-    versions = sorted({tag for run in runs for tag in run.tags if tag.startswith(_VERSIONS)})
-    for tag in versions:
-        of_runs = dict.fromkeys(run.tags.get(tag, "none") for run in runs)
-        shared.append([tag.removeprefix(_VERSIONS), " and ".join(of_runs)])
+    shared = [[_words(tag), first[tag]] for tag in _SHARED_TAGS if tag in first]
     own = [tag for tag in _OWN_TAGS if any(tag in run.tags for run in runs)]
     lines = [
         [title, *(run.tags.get(tag, "") for tag in own), run.run_id or ""]
         for title, run in zip(group.titles, runs, strict=True)
     ]
-    return [(["shared by all", "value"], shared), (["network · layer", *own, "run"], lines)]
+    versions = []
+    for tag in sorted({tag for run in runs for tag in run.tags if tag.startswith(_VERSIONS)}):
+        of_runs = dict.fromkeys(run.tags.get(tag, "none") for run in runs)
+        versions.append([tag.removeprefix(_VERSIONS), " and ".join(of_runs)])
+    return [
+        (["shared by all", "value"], shared),
+        (["network · layer", *map(_words, own), "run"], lines),
+        (["package", "version"], versions),
+    ]
+
+
+def _words(tag: str) -> str:
+    return tag.replace("_", " ")
 
 
 def all_runs(group: Group) -> dict[str, Sequence[str | float]]:

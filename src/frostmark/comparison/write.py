@@ -5,6 +5,7 @@ write(comparison, Path("results"))              # comparison.{csv,png,html,md}, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from frostmark.comparison import pictures
@@ -31,7 +32,9 @@ def write(comparison: Comparison, folder: Path, ending: str = "") -> list[Path]:
         files += [save(curves, folder / f"depth{ending}.png"), save_vector(curves, folder / f"depth{ending}.svg")]
     files.append(save(pictures.overview(comparison), folder / f"comparison{ending}.png"))
     files.append(_write_text(folder / f"comparison{ending}.html", comparison_html(comparison)))
-    files.append(_write_text(folder / f"comparison{ending}.md", comparison.markdown))
+    # Links into MLflow's pages lead somewhere in MLflow alone, which is given the text with them.
+    alone = replace(comparison, about=replace(comparison.about, links={}))
+    files.append(_write_text(folder / f"comparison{ending}.md", alone.markdown))
     return files
 
 

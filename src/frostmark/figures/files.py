@@ -5,6 +5,7 @@ drawn = pixels(figure)          # (H, W, 3) uint8, for trackers that show images
 save_pixels(drawn, Path("map.png"), figure.dpi)     # the same file, where the pixels are there already
 save_vector(figure, Path("map.svg"))        # for papers
 svg(figure)                     # the same as text, for pages
+webp(drawn, quality=85)         # pixels as the bytes of a WebP file, for pages
 """
 
 from __future__ import annotations
@@ -42,6 +43,13 @@ def svg(figure: Figure) -> str:
     with rc_context({"svg.hashsalt": "frostmark"}), BytesIO() as file:
         figure.savefig(file, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
         return file.getvalue().decode()
+
+
+def webp(drawn: NDArray[np.uint8], quality: int) -> bytes:
+    """Pixels (H, W, 3) as a WebP file of a ``quality`` from 1 to 100; the same pixels give the same bytes."""
+    with BytesIO() as file:
+        imsave(file, drawn, format="webp", pil_kwargs={"quality": quality, "method": 2})
+        return file.getvalue()
 
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
-"""Heat maps of a comparison: how alike layers are, and which of two layers separates which classes better.
+"""Heat maps: which class is taken for which, how alike layers are, which of two layers separates which classes better.
 
+figure = draw_confusion(shares, classes, "linear read-out (test)")
 figure = draw_similarity(cka, names, "how alike the layers are (CKA)")
 figure = draw_confusion_difference(first, second, ("resnet18", "vgg16"), classes, order, "digits")
 """
@@ -12,9 +13,10 @@ from math import radians, sin
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
 from frostmark.figures.pairs import (
@@ -31,6 +33,34 @@ from frostmark.figures.sheet import Sheet
 from frostmark.stats.moments import Array
 
 _EDGE, _TITLE, _LETTERS, _TURN, _END = 0.2, 12, 34, 45, 9
+
+
+MAX_RATIO = 64
+"""Larger factors are said to be more than this: behind them stand pairs of classes that hardly any layer confuses."""
+
+
+def factor(ratio: float) -> str:
+    """How many times: ``1.8×``, and ``> 64×`` beyond :data:`MAX_RATIO`."""
+    return f"> {MAX_RATIO}×" if ratio > MAX_RATIO else f"{ratio:.1f}×"
+
+
+def draw_confusion(shares: Array, classes: Sequence[str], title: str) -> Figure:
+    """Heat map of a confusion matrix (C, C) as shares of the images of each class, a row; NaN of classes without."""
+    edge = float(np.clip(0.16 * len(classes) + 2.0, 6, 12))
+    figure = Figure(figsize=(edge + 1.2, edge), dpi=110, layout="constrained")
+    ax = figure.subplots()
+    scale = colormaps["cividis"].with_extremes(bad=UNKNOWN)
+    # The square root: a twentieth of the images of a class is to be seen beside the many that are right.
+    image = ax.imshow(np.ma.masked_invalid(shares), cmap=scale, norm=PowerNorm(0.5, 0.0, 1.0))
+    name_axes(ax, classes)
+    ax.set_ylabel("true class")
+    ax.set_xlabel("predicted class")
+    bar = figure.colorbar(
+        image, ax=ax, shrink=0.8, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 1], format=PercentFormatter(1.0)
+    )
+    bar.set_label("images of the true class")
+    figure.suptitle(plain(title), fontsize=12, fontweight="bold")
+    return figure
 
 
 def draw_similarity(matrix: Array, names: Sequence[str], title: str) -> Figure:
@@ -80,7 +110,7 @@ def draw_confusion_difference(
     image = _heat(ax, ratios, "PuOr", -most, most)
     name_axes(ax, ordered)
     if len(classes) <= MAX_NUMBERS:
-        write_numbers(ax, ratios, lambda value: f"{2 ** abs(value):.1f}")
+        write_numbers(ax, ratios, lambda value: factor(2 ** abs(value)).removesuffix("×"))
     _ratio_bar(sheet, image, names, top + side + below)
     sheet.write(width / 2, 0.12, title, _TITLE, ha="center", fontweight="bold")
     return sheet.figure

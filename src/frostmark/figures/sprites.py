@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import product
 
 import numpy as np
-from matplotlib.image import imsave
 from numpy.typing import NDArray
+
+from frostmark.figures.files import webp
 
 Images = NDArray[np.uint8]
 
@@ -83,9 +83,7 @@ def _sheet(cells: Images, quality: int) -> bytes:
     columns, lines = min(COLUMNS, count), -(-count // COLUMNS)
     full = np.pad(cells, ((0, columns * lines - count), (0, 0), (0, 0), (0, 0)))
     picture = full.reshape(lines, columns, height, width, 3).swapaxes(1, 2).reshape(lines * height, columns * width, 3)
-    file = BytesIO()
-    imsave(file, picture, format="webp", pil_kwargs={"quality": quality, "method": 2})
-    return file.getvalue()
+    return webp(picture, quality)
 
 
 def reduced(images: Images, edge: int) -> Images:

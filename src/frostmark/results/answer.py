@@ -7,15 +7,14 @@ answer("squeezenet1_0 · last_conv", findings)[0]
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from frostmark.metrics.kinds import Kind
 from frostmark.metrics.lookup import NOT_CHANCE
-from frostmark.results.findings import Findings, interval, percent
+from frostmark.results.findings import Findings, Line, interval, percent, with_interval
 
 
-class _ReadOut(NamedTuple):
+class ReadOutWords(NamedTuple):
     """How a family classifies: its name for a person, in ``class_recall`` and in the tables of confusions."""
 
     words: str
@@ -23,9 +22,9 @@ class _ReadOut(NamedTuple):
     confusion: str
 
 
-_READ_OUTS = {
-    "linear": _ReadOut("Linear read-out of", "linear", "linear_confusion"),
-    "neighbours": _ReadOut("k-NN on", "k-NN", "knn_confusion"),
+READ_OUTS = {
+    "linear": ReadOutWords("Linear read-out of", "linear", "linear_confusion"),
+    "neighbours": ReadOutWords("k-NN on", "k-NN", "knn_confusion"),
 }
 """Family that decides → how it classifies."""
 
@@ -43,13 +42,30 @@ def answer(name: str, findings: Findings) -> list[str]:
     if not placed:
         return []
     metric, kind = placed[0]
-    read_out = _READ_OUTS[metric.partition("/")[0]]
+    read_out = READ_OUTS[metric.partition("/")[0]]
     key = f"test/{metric}"
     said = [_how_good(f"{read_out.words} {name}", key, kind, read_out, findings), _against(key, kind, findings)]
     return [sentence for sentence in (*said, _weakest(read_out, findings)) if sentence]
 
 
-def _how_good(what: str, key: str, kind: Kind, read_out: _ReadOut, findings: Findings) -> str:
+def copies(findings: Findings, kind: Kind) -> list[str]:
+    """How many test images are copies of train images, and the metric that decides without them if these are many.
+
+    Args:
+        kind: of the metric that decides.
+    """
+    values = findings.values
+    if "test/leaks/images" not in values:
+        return []
+    if not values["test/leaks/images"]:
+        return ["No test image is a copy of a train image."]
+    many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
+    said = f"Test images that are copies of train images: {many}; leaks.csv names them."
+    without = with_interval("test/leaks/accuracy", values, percent)
+    return [f"{said} Without them, {kind.words}: {without}." if without else said]
+
+
+def _how_good(what: str, key: str, kind: Kind, read_out: ReadOutWords, findings: Findings) -> str:
     value, ends = findings.values[key], interval(key, findings.values)
     sure = f" (95% CI {ends})" if ends else ""
     count = sum(line["images"] for line in findings.lines("class_recall", split="test", read_out=read_out.recall))
@@ -72,14 +88,14 @@ def _against(key: str, kind: Kind, findings: Findings) -> str:
     return ""
 
 
-def _beside(line: Mapping[str, Any]) -> str:
+def _beside(line: Line) -> str:
     control, points = CONTROLS.get(line["control"], line["control"]), 100 * line["difference"]
     if math.isfinite(line["lo"]) and line["lo"] <= 0 <= line["hi"]:
         return f"no significant difference from {control} ({percent(line['of_control'])})"
     return f"{abs(points):.1f} points {'above' if points > 0 else 'below'} {control}"
 
 
-def _weakest(read_out: _ReadOut, findings: Findings) -> str:
+def _weakest(read_out: ReadOutWords, findings: Findings) -> str:
     """The class that is recognised least, and what it is mostly taken for."""
     classes = list(findings.lines("class_recall", split="test", read_out=read_out.recall))
     if len(classes) < 2:

@@ -16,6 +16,8 @@ from frostmark.metrics.kinds import Kind
 from frostmark.metrics.lookup import known_kinds
 
 Columns = Mapping[str, Sequence[Any]]
+Line = dict[str, Any]
+"""A line of a table: column → cell."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Findings:
         kinds = known_kinds() if self.kinds is None else self.kinds
         return ranked(kinds, self.rule, lambda name: f"test/{name}" in self.values)
 
-    def lines(self, table: str, **cells: object) -> Iterator[dict[str, Any]]:
+    def lines(self, table: str, **cells: object) -> Iterator[Line]:
         """The lines of a table in which these columns hold these cells; none of a table that there is not."""
         columns = self.tables.get(table, {})
         lines = (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))

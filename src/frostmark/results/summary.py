@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from frostmark.metrics.kinds import Kind
-from frostmark.results.findings import Columns, Findings, percent, with_interval
+from frostmark.results.answer import copies
+from frostmark.results.findings import Columns, Findings, Line, percent, with_interval
 from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import metric_lines, notes, number
 
@@ -98,7 +98,7 @@ def _decisive(findings: Findings) -> str:
     placed = findings.ranked
     lines = [_accuracy(findings, name, kind, decides=n == 0) for n, (name, kind) in enumerate(placed)]
     if placed:
-        lines[1:1] = [*_without_leaks(findings, placed[0][1]), *_against(findings, *placed[0])]
+        lines[1:1] = [*(f"- {plain(said)}" for said in copies(findings, placed[0][1])), *_against(findings, *placed[0])]
     lines += _describing(findings.values)
     confused = list(findings.lines("confusable_pairs", split="test"))[:3]
     if confused:
@@ -146,20 +146,7 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
     return lines + [_gain(line) for line in findings.lines("controls", metric=key)]
 
 
-def _without_leaks(findings: Findings, kind: Kind) -> list[str]:
-    """How many test images are copies of train images, and the metric that decides without them if these are many."""
-    values = findings.values
-    if "test/leaks/images" not in values:
-        return []
-    if not values["test/leaks/images"]:
-        return ["- No test image is a copy of a train image."]
-    many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
-    said = f"- Test images that are copies of train images: {many}; leaks.csv names them."
-    without = with_interval("test/leaks/accuracy", values, percent)
-    return [f"{said} Without them, {plain(kind.words)}: {without}." if without else said]
-
-
-def _gain(line: Mapping[str, Any]) -> str:
+def _gain(line: Line) -> str:
     """The layer beside one control, without an interval where there is none."""
     said = (
         f"- {_CONTROLS.get(line['control'], plain(line['control']))}: {percent(line['of_control'])}. "
@@ -203,18 +190,18 @@ def _at(columns: Columns, split: str, space: str) -> tuple[Columns, list[int]]:
     return columns, [line for line, place in enumerate(places) if place == (split, space)]
 
 
-def _extremes(columns: Columns, lines: list[int], column: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _extremes(columns: Columns, lines: list[int], column: str) -> tuple[Line, Line]:
     least, most = min(lines, key=columns[column].__getitem__), max(lines, key=columns[column].__getitem__)
     return _line_of(columns, least), _line_of(columns, most)
 
 
-def _line_of(columns: Columns, line: int) -> dict[str, Any]:
+def _line_of(columns: Columns, line: int) -> Line:
     return {name: cells[line] for name, cells in columns.items()}
 
 
-def _class(row: Mapping[str, Any]) -> str:
+def _class(row: Line) -> str:
     return plain(row["name"])
 
 
-def _pair(row: Mapping[str, Any]) -> str:
+def _pair(row: Line) -> str:
     return f"{plain(row['name_i'])} and {plain(row['name_j'])}"
