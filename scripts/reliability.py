@@ -58,6 +58,12 @@ them: `pytest -m faults`. This page, {minutes} minutes on two cores, is written 
   lost, torn or kept, in every combination, also with two processes writing at once.
 - *Mutants*: one guard at a time is taken out of the program, and a test must fail.
 
+**Stopping.** Ctrl-C and SIGTERM end a run within the batch or draw that is being worked on plus one second: threads
+and processes that read or fit are not waited for, and long steps of libraries (searches, eigenvalues) run beside the
+main thread. A second signal of either kind, at least 0.3 s after the first, ends the process at once; so does closing
+that takes more than 5 s. A job in a process of its own (`hydra/launcher=joblib`) is told by its parent and ends with
+it. The next start marks a run that was left open as KILLED.
+
 **What is not covered**: a disk that returns other bytes than were synced to it while the program runs (they are
 verified when an entry is opened, not at every read), and file systems whose rename is not atomic.
 """

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Program
 from frostmark.cli.commands import ui
 from frostmark.errors import ConfigError
 from support.environment import REPOSITORY, environment
+from support.runs import TINY, Tracked
 
 
 def shell(line: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -58,3 +60,49 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
             ui.run([f"paths.root={tmp_path}", "--port", str(port)])
     assert f"--port {port}" not in told.value.fix
     assert not (tmp_path / "mlruns").exists()
+
+
+ODD = "a#b%20c?d=e&f[g]*$HOME it's\"h,i\nj:k@l\\m{n};ä"
+"""What a folder may be called: every sign that means something to addresses, shells, globs or Hydra."""
+
+
+def test_a_root_of_any_name_holds_everything(program: Program, tmp_path: Path) -> None:
+    words = (*TINY, "reducer=none", "metrics=[geometry]", "dataset.train=20", "dataset.test=20")
+    done = program(*words, f"paths.root={tmp_path / ODD}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [ODD]
+    mlruns = tmp_path / ODD / "mlruns"
+    assert {"mlflow.db", "features", "artifacts", "_hydra"} <= {path.name for path in mlruns.iterdir()}
+    (run,) = (mlruns / "artifacts").iterdir()
+    assert (run / "artifacts" / "summary.md").is_file()
+    again = program(*words, f"paths.root={ODD}", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    verified = program("cache", "verify", f"paths.root={ODD}", cwd=tmp_path)
+    assert verified.stdout.startswith("2 entries verified"), verified.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [ODD]
+
+
+def test_a_root_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    for command in ("cache ls", "dataset=digits backbone=squeezenet1_0"):
+        done = shell(f'$RUN {command} "paths.root=$(printf "a\\377b")"', tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert b"is not a name in UTF-8\nFix: " in done.stderr
+        assert b"a\\xffb" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["backbones", "--cfg job", "experiment=quickstart seed=x"])
+@pytest.mark.parametrize("stream", ["PYTHONIOENCODING=ascii", "PYTHONIOENCODING=latin-1"])
+def test_no_encoding_is_an_error(words: str, stream: str, tmp_path: Path) -> None:
+    done = shell(f"env {stream} $RUN {words}", tmp_path)
+    assert b"Traceback" not in done.stderr
+    assert b"a bug in" not in done.stderr
+    assert done.returncode == (2 if "seed=x" in words else 0)
+    done.stderr.decode("ascii" if "latin" not in stream else "latin-1")
+
+
+@pytest.mark.parametrize("closed", [">&- 2>&-", "| true"])
+def test_a_benchmark_with_closed_streams_keeps_its_results(closed: str, tmp_path: Path) -> None:
+    words = " ".join((*TINY, "reducer=none", "'metrics=[geometry]'", "dataset.train=20", "dataset.test=20"))
+    shell(f"$RUN {words} {closed}", tmp_path)
+    assert Tracked(tmp_path).only().info.status == "FINISHED"

@@ -28,6 +28,7 @@ from frostmark.comparison.write import write
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
 from frostmark.figures.costs import GMACS, LATENCY
+from frostmark.figures.sprites import make_sprites
 from support.environment import REPOSITORY
 from support.map_page import chromium
 from support.simulated_runs import hits_of, run_of
@@ -339,3 +340,49 @@ def test_a_comparison_opens_no_data_set_no_network_and_no_store() -> None:
                 assert name.split(".")[0] not in ("mlflow", "torch", "hydra", "omegaconf"), f"{path.name}: {name}"
                 assert not name.startswith(tuple(f"frostmark.{other}" for other in barred)), f"{path.name}: {name}"
                 assert not name.startswith("frostmark.tracking") or name == "frostmark.tracking.tracker", path.name
+
+
+def noise(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 255, (count, 48, 40, 3), dtype=np.uint8)
+
+
+def sheets_of(images: np.ndarray, most: int = 10**7) -> dict[str, np.ndarray]:
+    (made,) = make_sprites([images], most)
+    return {
+        "size": np.array([made.width, made.height]),
+        "lengths": np.array([len(sheet) for sheet in made.sheets]),
+        "sheets": np.frombuffer(b"".join(made.sheets), np.uint8),
+    }
+
+
+def keep_sheets(folder: Path, index: np.ndarray, arrays: dict[str, np.ndarray]) -> None:
+    (folder / "maps").mkdir(exist_ok=True)
+    named = {f"test/{name}": array for name, array in {"index": index, **arrays}.items()}
+    np.savez_compressed(folder / THUMBNAILS, allow_pickle=False, **named)
+
+
+def test_thumbnails_that_were_kept_as_sheets_are_those_of_their_numbers(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", "resnet18", "stage1", np.ones(400, bool), 0)
+    plain = np.repeat(np.linspace(0, 255, 1_500).astype(np.uint8)[:, None, None, None], 3, axis=3)
+    images = np.broadcast_to(plain, (1_500, 47, 31, 3))  # each of one grey: lossy coding keeps it
+    keep_sheets(tmp_path / "run", np.arange(1_500) * 2, sheets_of(images))
+    (read,) = kept_thumbnails(run, {"test": np.array([2_998, 0, 1_400])}).values()
+    assert read.shape == (3, 47, 31, 3)
+    np.testing.assert_allclose(read.mean((1, 2, 3)), [255, 0, 700 / 1_499 * 255], atol=3)
+
+
+@pytest.mark.parametrize("damage", ["cut", "larger", "fewer", "longer", "no picture", "of floats"])
+def test_damaged_sheets_are_named(damage: str, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", "resnet18", "stage1", np.ones(400, bool), 0)
+    arrays, index = sheets_of(noise(60)), np.arange(60)
+    arrays |= {
+        "cut": {"sheets": arrays["sheets"][:-500], "lengths": arrays["lengths"] - 500},
+        "larger": sheets_of(noise(70)) | {"size": arrays["size"]},
+        "fewer": {"lengths": arrays["lengths"][:0]},
+        "longer": {"size": np.array([10**6, 48])},
+        "no picture": {"sheets": np.zeros_like(arrays["sheets"])},
+        "of floats": {"sheets": arrays["sheets"].astype(np.float32)},
+    }[damage]
+    keep_sheets(tmp_path / "run", index, arrays)
+    with pytest.raises(DataError, match="cannot be read"):
+        kept_thumbnails(run, {"test": index})

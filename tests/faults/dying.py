@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-WAYS = ("refuse", "reset", "hang", "500", "garbage")
+WAYS = ("refuse", "reset", "hang", "500", "garbage", "drip head", "drip body", "endless", "redirect", "stranger")
 _OF_ONE_HOP = {"connection", "transfer-encoding", "keep-alive", "host"}
 
 
@@ -97,10 +97,34 @@ class Dying:
         request.end_headers()
         request.wfile.write(content)
 
+    def _never_end(self, connection: socket.socket) -> None:
+        """A byte a second, in the head or behind it, or bytes for ever."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        if self._how != "drip head":
+            connection.sendall(head + b"\r\n")
+        with suppress(OSError):
+            while self._how == "endless" and not self._over.is_set():
+                connection.sendall(b" " * (1 << 20))
+            for byte in head + b"X-Long: " + b"y" * 600:
+                if self._over.wait(1):
+                    return
+                connection.sendall(bytes([byte]) if self._how == "drip head" else b" ")
+
     def _die(self, request: BaseHTTPRequestHandler) -> None:
         request.close_connection = True
         if self._how == "hang":
             self._over.wait()
+        elif self._how in ("drip head", "drip body", "endless"):
+            self._never_end(request.connection)
+        elif self._how == "redirect" and request.path == "/elsewhere":
+            self._answer(request, 200, b"{}", "application/json")
+        elif self._how == "redirect":
+            request.send_response(302)
+            request.send_header("Location", f"{self.address}/elsewhere")
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+        elif self._how == "stranger":  # a page that answers so to everything
+            self._answer(request, 200, b"{}", "application/json")
         elif self._how == "500":
             self._answer(request, 500, b"Internal Server Error", "text/plain")
         elif self._how == "garbage":

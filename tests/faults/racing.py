@@ -32,6 +32,8 @@ from frostmark.backbones.load import TorchvisionBackbone
 from frostmark.backbones.network import Network
 from frostmark.benchmark.extraction import Extraction
 from frostmark.benchmark.making import Cost, ForwardPass
+from frostmark.benchmark.room import Room
+from frostmark.benchmark.spot_check import SpotCheck
 from frostmark.config.schema import TrainerChoice
 from frostmark.data.fingerprint import fingerprint
 from frostmark.data.preprocess import Resize
@@ -56,7 +58,8 @@ def parts(images: int) -> dict[str, Any]:
         "fingerprints": {split: fingerprint(images) for split, images in splits.items()},
         "progress": lambda text: None,
         "about": {},
-        "max_bytes": 2**30,
+        "room": Room(2**30, 2**40, Path()),
+        "spot_check": SpotCheck(0, 0, "32-true"),
     }
 
 

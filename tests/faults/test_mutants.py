@@ -17,6 +17,8 @@ from faults.tally import tally
 from support.environment import REPOSITORY, environment
 
 STORE, DAMAGE = "tests/features/test_store.py", "tests/faults/test_damage.py"
+SPOT_CHECK, WRITER = "tests/benchmark/test_spot_check.py", "tests/features/test_writer.py"
+ROOM = "tests/benchmark/test_room.py"
 
 
 @dataclass(frozen=True)
@@ -242,11 +244,170 @@ MUTANTS = (
         ("tests/tracking/test_mlflow.py",),
     ),
     Mutant(
+        "rows that are not the network's",
+        "benchmark/spot_check.py",
+        "        if wrong.any():\n",
+        "        if False:\n",
+        (SPOT_CHECK,),
+    ),
+    Mutant(
+        "rows that are no numbers, held against the network",
+        "benchmark/spot_check.py",
+        "wrong = ~(apart <= self.most)",
+        "wrong = apart > self.most",
+        (SPOT_CHECK,),
+    ),
+    Mutant(
+        "the check of what others stored",
+        "benchmark/spot_check.py",
+        "return 0 if is_own(entry.folder, entry.about()) else AUTO_COUNT",
+        "return 0",
+        (SPOT_CHECK,),
+    ),
+    Mutant(
+        "the host of an entry", "features/writer.py", "if about.get(HOST) != host():", "if False:", (WRITER, SPOT_CHECK)
+    ),
+    Mutant(
+        "the owners of files", "features/writer.py", "return user is None or all(", "return True or all(", (WRITER,)
+    ),
+    Mutant(
+        "room on the disk", "benchmark/room.py", "return size - there <= self.of_disk if", "return True if", (ROOM,)
+    ),
+    Mutant(
+        "room for the layers of a sweep", "benchmark/extraction.py", "if lacking <= max(left, 0):", "if True:", (ROOM,)
+    ),
+    Mutant(
+        "bytes of a file in the store",
+        "features/files.py",
+        "if status.st_size > (MAX_FILE if most is None else most):",
+        "if False:",
+        ("tests/features/test_files.py", "tests/comparison/test_files.py"),
+    ),
+    Mutant(
+        "bytes of an array in an archive",
+        "comparison/files.py",
+        "    if entry.file_size > most:\n",
+        "    if False:\n",
+        ("tests/comparison/test_comparison.py",),
+    ),
+    Mutant(
+        "lines of the pairs of many classes",
+        "results/pair_tables.py",
+        'kind="stable")[:most]]',
+        'kind="stable")]',
+        ("tests/results/test_pair_tables.py",),
+    ),
+    Mutant(
+        "cells in the picture of many classes",
+        "figures/pairs.py",
+        "return -(-count // MAX_DRAWN)",
+        "return 1",
+        ("tests/figures/test_figures.py",),
+    ),
+    Mutant(
+        "bytes of the thumbnails",
+        "results/maps.py",
+        "    sprites = make_sprites(images, most)\n",
+        "    sprites = make_sprites(images, 10**9)\n",
+        ("tests/results/test_maps.py",),
+    ),
+    Mutant(
+        "jobs that were composed already",
+        "cli/sweeper.py",
+        "if tuple(job) not in composed",
+        "",
+        ("tests/cli/test_composing.py",),
+    ),
+    Mutant(
         "a process that was given a number again",
         "tracking/machine.py",
         "abs(psutil.Process(int(pid)).create_time() - float(created)) < 1",
         "psutil.pid_exists(int(pid))",
         ("tests/tracking/test_mlflow.py",),
+    ),
+    Mutant(
+        "links in the store",
+        "features/files.py",
+        "if folder.is_symlink():",
+        "if False:",
+        ("tests/features/test_files.py",),
+    ),
+    Mutant(
+        "regular files alone",
+        "features/files.py",
+        "if not stat.S_ISREG(status.st_mode):",
+        "if False:",
+        ("tests/features/test_files.py",),
+    ),
+    Mutant(
+        "deadline of a request",
+        "tracking/patience.py",
+        "            response = within(seconds, answered)\n",
+        "            response = answered()\n",
+        ("tests/tracking/test_patience.py",),
+    ),
+    Mutant(
+        "bound of an answer",
+        "tracking/patience.py",
+        "        if taken > most:\n",
+        "        if False:\n",
+        ("tests/tracking/test_patience.py",),
+    ),
+    Mutant(
+        "who answers is MLflow",
+        "tracking/client.py",
+        "    if not identifier:\n",
+        "    if False:\n",
+        ("tests/tracking/test_patience.py",),
+    ),
+    Mutant(
+        "what goes while it is verified",
+        "features/store.py",
+        "if problems and stored.has_gone():",
+        "if False:",
+        ("tests/features/test_beside.py",),
+    ),
+    Mutant(
+        "threads are not waited for",
+        "waiting.py",
+        "wait=False, cancel_futures=True",
+        "wait=True",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
+        "nor at the end",
+        "cli/leaving.py",
+        "    if code not in STOPPED:\n",
+        "    if True:\n",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
+        "closing has an end",
+        "cli/signals.py",
+        "if _closing and time.monotonic() - _closing[0] > CLOSING_S:",
+        "if False:",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
+        "two signals at once",
+        "cli/signals.py",
+        "if time.monotonic() - _first[0] > TOGETHER_S:",
+        "if True:",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
+        "a job ends with its parent",
+        "cli/signals.py",
+        "    os.kill(os.getpid(), signal.SIGTERM)\n",
+        "    return\n",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
+        "options of Hydra",
+        "cli/entry.py",
+        'if word.startswith("-") and name not in OPTIONS:',
+        "if False:",
+        ("tests/cli/test_entry.py",),
     ),
 )
 

@@ -78,7 +78,7 @@ def survives(
     return wrong
 
 
-@pytest.mark.parametrize("how", ["refuse", "garbage"])
+@pytest.mark.parametrize("how", ["refuse", "garbage", "drip body", "redirect", "stranger"])
 def test_a_server_that_dies_costs_no_result(
     how: str, server: str, forkserver: Forkserver, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from frostmark.features import entry as entry_module
 from frostmark.features.entry import MANIFEST, SHARD, Entry, read_manifest, shards_of
 from frostmark.features.key import RowKey
 from frostmark.features.store import FeatureStore
+from frostmark.features.writer import HOST, host
 from support.environment import REPOSITORY
 
 COUNT, WIDTH = 2 * SHARD + 50, 3
@@ -75,7 +76,7 @@ def test_rows_come_back_bitwise(tmp_path: Path) -> None:
     body = read_manifest(entry.folder / MANIFEST)
     assert body is not None
     assert body["key"]["node"] == "layer4"
-    assert body["about"] == {"backbone": "resnet18", "dataset": "digits"}
+    assert body["about"] == {"backbone": "resnet18", "dataset": "digits", HOST: host()}
 
 
 def test_an_entry_is_there_only_once_it_is_committed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from frostmark.data.pixels import thumbnails
 from frostmark.data.source import TensorImages
@@ -15,7 +16,7 @@ from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import Pair, draw_image_pairs
 from frostmark.figures.files import pixels, save, save_vector
 from frostmark.figures.maps import FAINTEST, FULL, MAX_VECTOR, MapView, draw_maps
-from frostmark.figures.pairs import MAX_NUMBERS, digits, draw_confusability, draw_pairs
+from frostmark.figures.pairs import MAX_DRAWN, MAX_NUMBERS, digits, draw_confusability, draw_pairs, in_blocks
 from frostmark.figures.shots import draw_shots
 
 CLASSES = ("T-shirt/top", "$x_1$ & <b>", "犬", "x" * 300)
@@ -64,6 +65,30 @@ def test_pairs_carry_names_and_numbers_and_one_scale() -> None:
 
 def test_a_pair_without_images_is_left_blank() -> None:
     draw_pairs({"train": np.array([[1.0, np.nan], [np.nan, np.nan]])}, ("a", "b"), [1, 0], "t")
+
+
+def test_a_block_is_the_mean_of_what_is_known_in_it() -> None:
+    matrix = np.arange(25.0).reshape(5, 5)
+    matrix[0, 0] = matrix[4, 4] = np.nan
+    blocks = in_blocks(matrix, 2)
+    assert blocks[0].tolist() == [4.0, 5.0, 6.5]  # (1 + 5 + 6) / 3, (2 + 3 + 7 + 8) / 4, (4 + 9) / 2
+    assert np.isnan(blocks[2, 2])
+    assert in_blocks(matrix, 1) is matrix
+
+
+def test_pictures_of_a_thousand_classes_are_small_and_say_what_a_cell_is(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).gamma(4.0, 2.0, (1_000, 1_000))
+    classes = tuple(map(str, range(1_000)))
+    for figure in (
+        draw_pairs({"train": noise, "test": noise.T}, classes, range(1_000), "t"),
+        draw_confusability({"train": noise, "test": noise.T}, classes, range(1_000), "t"),
+    ):
+        told = " ".join(text.get_text() for text in figure.findobj(Text))
+        assert "A cell stands for 8 × 8 pairs" in " ".join(told.split())
+        image = figure.axes[0].images[0]
+        assert image.get_array().shape == (MAX_DRAWN, MAX_DRAWN)
+        assert image.get_extent() == [-0.5, 999.5, 999.5, -0.5]
+        assert save(figure, tmp_path / "t.png").stat().st_size < 600_000  # every pair as a pixel: 7 MB
 
 
 def test_pairs_stand_in_the_order_given() -> None:

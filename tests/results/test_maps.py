@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from frostmark.analysis.maps import MapMaking
 from frostmark.analysis.observed import Setting
 from frostmark.reducers.pca import PCA
 from frostmark.reducers.tsne import TSNE
+from frostmark.results.maps import ImageBytes, shown_thumbnails
 from frostmark.results.record import Record
 from frostmark.stats.sampling import THUMBNAIL
 from frostmark.tracking.memory import MemoryTracker
@@ -80,3 +82,18 @@ def test_a_map_is_put_down_in_pictures_numbers_and_points(tmp_path: Path) -> Non
     assert shown["train/index"].tolist() == maps.splits[0].images.tolist()  # of so few images all are kept
     np.testing.assert_array_equal(shown["test/images"], pictures("test", maps.splits[1].images.tolist(), THUMBNAIL))
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["thumbnails.npz"]
+
+
+@pytest.mark.parametrize("classes", [50, 51])
+def test_thumbnails_take_no_more_bytes_than_a_run_of_so_many_classes_may(classes: int) -> None:
+    """Noise, of which nothing but smaller pictures makes fewer bytes."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(2_000) % classes
+
+    def noise(split: str, positions: Sequence[int], edge: int | None) -> np.ndarray:
+        return rng.integers(0, 256, (len(positions), 48, 48, 3), dtype=np.uint8)
+
+    points = SimpleNamespace(split="test", labels=labels, images=np.arange(2_000))
+    arrays = shown_thumbnails(SimpleNamespace(splits=[points]), noise, classes)  # type: ignore[arg-type]
+    assert set(arrays) == {f"test/{name}" for name in ("index", "size", "lengths", "sheets")}
+    assert arrays["test/lengths"].sum() == len(arrays["test/sheets"]) <= ImageBytes.of(classes).thumbnails

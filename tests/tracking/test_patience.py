@@ -16,7 +16,7 @@ from frostmark.errors import TrackingError
 from frostmark.tracking import patience
 from frostmark.tracking.client import client_of
 from frostmark.tracking.mlflow import MlflowStore
-from frostmark.tracking.patience import within
+from frostmark.waiting import within
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 

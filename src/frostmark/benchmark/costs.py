@@ -31,7 +31,15 @@ def _unknown() -> dict[str, Value]:
     return {f"cost/{name}": Undefined(NO_NETWORK) for name in _OF_NETWORK}
 
 
-_OF_NETWORK = ("images_forwarded", "images_per_second", "extract_seconds", "gmacs", "gmacs_share", "params")
+_OF_NETWORK = (
+    "images_forwarded",
+    "images_checked",
+    "images_per_second",
+    "extract_seconds",
+    "gmacs",
+    "gmacs_share",
+    "params",
+)
 
 
 def _of_network(subject: Subject, cost: Cost) -> dict[str, Value]:
@@ -39,6 +47,7 @@ def _of_network(subject: Subject, cost: Cost) -> dict[str, Value]:
     replayed = Undefined("no image was forwarded: the rows were in the store")
     return {
         "cost/images_forwarded": float(cost.forwarded),
+        "cost/images_checked": float(cost.checked),
         "cost/images_per_second": cost.images_per_second if cost.forwarded else replayed,
         "cost/extract_seconds": cost.seconds,
         "cost/gmacs": node.flops / 2e9,  # a multiplication and an addition count two operations

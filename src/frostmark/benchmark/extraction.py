@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from frostmark.backbones.extractor import Tap
 from frostmark.backbones.network import Network
 from frostmark.benchmark.making import Cost, ForwardPass, MakesRows, Order, RowsAtHand
+from frostmark.benchmark.room import Room
 from frostmark.benchmark.seen import Seen, wanted
+from frostmark.benchmark.spot_check import SpotCheck, Target
 from frostmark.benchmark.subject import Subject
 from frostmark.config.schema import Layer
 from frostmark.data.source import ImageSet
 from frostmark.errors import ConfigError
 from frostmark.features.entry import Entry, shards_of
+from frostmark.features.files import shards_in
 from frostmark.features.memo import Memo
 from frostmark.features.rows import refuse_not_finite
 from frostmark.features.store import FeatureStore
@@ -42,7 +45,8 @@ class Extraction:
         store: where rows are kept.
         progress: told how it goes.
         about: what a person should know of the entries.
-        max_bytes: rows of a layer that take more are not kept.
+        room: what the store may take: rows of a layer that take more are not kept.
+        spot_check: how rows that are stored already are held against the network.
         seen: what else a pass over image files keeps of them, since they are decoded anyway.
     """
 
@@ -52,8 +56,10 @@ class Extraction:
     store: FeatureStore
     progress: Callable[[str], None]
     about: Mapping[str, str]
-    max_bytes: int
+    room: Room
+    spot_check: SpotCheck
     seen: Sequence[Seen] = ()
+    _keeps: dict[Tap, bool] = field(default_factory=dict)
 
     @property
     def cost(self) -> Cost:
@@ -75,8 +81,34 @@ class Extraction:
         return sum(entry.size for entry in self.entries(tap).values())
 
     def keeps(self, tap: Tap) -> bool:
-        """Whether the rows of a tap are small enough to be kept."""
-        return self.size(tap) <= self.max_bytes
+        """Whether the rows of a tap are small enough to be kept: decided once, for the disk fills meanwhile."""
+        if tap not in self._keeps:
+            self._keeps[tap] = self.room.holds(self.size(tap), self._there(tap))
+        return self._keeps[tap]
+
+    def not_kept(self, subject: Subject) -> str:
+        """What must be said if the rows of the subject's layer are not kept; empty if they are."""
+        images = sum(len(of) for of in self.splits.values())
+        what = f"{images:,} images × {subject.tap.width:,} features"
+        return "" if self.keeps(subject.tap) else self.room.told(subject.name, self.size(subject.tap), what)
+
+    def _there(self, tap: Tap) -> int:
+        """Bytes of its rows that are stored already."""
+        return sum(map(_stored_bytes, self.entries(tap).values()))
+
+    def _that_fit(self, tap: Tap, others: Sequence[Tap]) -> list[Tap]:
+        """Those of the ``others`` for which the disk has room beside the rows of ``tap``, in their order."""
+        left = self.room.of_disk - (self.size(tap) - self._there(tap))
+        fitting = []
+        for other in others:
+            lacking = 0 if other == tap else self.size(other) - self._there(other)
+            if lacking <= max(left, 0):
+                fitting.append(other)
+                left -= lacking
+        if is_rank_zero() and len(fitting) < len(others):
+            told = f"the disk has no room for the rows of {len(others) - len(fitting)} of {len(others)} layers"
+            self.store.tell(f"{told} of the sweep: a job of its own forwards the images for each.")
+        return fitting
 
     def places(self, tap: Tap) -> dict[str, str]:
         """Tags: the names of the entries in the store, by split; none of rows that are not kept."""
@@ -100,7 +132,7 @@ class Extraction:
             self.stream(tap, callbacks)
             return
         others = [other for other in _taps(subject, layers) if self.keeps(other) and self.maker.gives(other)]
-        with self.stored(tap, subject.word, others) as entries:
+        with self.stored(tap, subject.word, self._that_fit(tap, others)) as entries:
             if is_rank_zero():
                 self.progress("reading the stored rows")
                 labels = {split: images.labels for split, images in self.splits.items()}
@@ -116,7 +148,8 @@ class Extraction:
             layer: the word by which the tap was asked for, for messages.
 
         Raises:
-            DataError: if the disk cannot hold the rows, or the rows are not finite.
+            DataError: if the disk cannot hold the rows, the rows are not finite, or those that are stored are not what
+                the network puts out.
         """
         mine = self.entries(tap)
         taps = [tap, *(other for other in others if other != tap)]
@@ -125,11 +158,14 @@ class Extraction:
             yield mine
             return
         with self.store.using(mine.values()):
-            if not all(entry.intact() for entry in mine.values()):
+            replayed = {split for split, entry in mine.items() if entry.intact()}
+            if len(replayed) < len(mine):
                 wanted = [entry for t in taps for entry in self.entries(t).values()]
                 with self.store.extracting(wanted):
                     self._fill(taps, layer)
             assert all(entry.complete for entry in mine.values()), "an entry stayed unfinished"
+            for split, entry in mine.items():
+                self.spot_check.apply(self.maker, Target(tap, layer, split, entry), replayed=split in replayed)
             # Of rows that were stored by another run, too: they are as far from float32 as they were then.
             self.cost.precision_error = next(iter(mine.values())).about().get("precision_error")
             yield mine
@@ -194,9 +230,16 @@ def extraction_of(subject: Subject, network: Network | None, progress: Callable[
         store,
         progress,
         _about(subject, network),
-        config.features.max_bytes,
+        Room.of(config.features.max_bytes, store.folder),
+        SpotCheck(config.features.spot_check, config.seed, config.trainer.precision),
         wanted(subject, store),
     )
+
+
+def _stored_bytes(entry: Entry) -> int:
+    """What the shards that are there take, verified or not, without their headers."""
+    there = shards_in(entry.folder)
+    return sum(entry.bytes_of(len(shard)) for number, shard in enumerate(entry.shards) if number in there)
 
 
 def _room(entries: Mapping[str, Entry], missing: Mapping[str, Sequence[range]]) -> int:

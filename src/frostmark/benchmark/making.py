@@ -29,9 +29,9 @@ from frostmark.features.given import LayerRows
 from frostmark.features.key import RowKey
 from frostmark.features.memo import Memo
 from frostmark.lit.callbacks.watch import Watch
-from frostmark.lit.datamodule import ImageModule, StoredRows
+from frostmark.lit.datamodule import DEFAULT_BATCH, ImageModule, StoredRows
 from frostmark.lit.module import FeatureModule, ReplayModule
-from frostmark.lit.probe import fastest_batch, precision_errors
+from frostmark.lit.probe import fastest_batch, precision_errors, rows_of
 from frostmark.lit.trainer import Callback, make_trainer, predict
 
 
@@ -41,6 +41,7 @@ class Cost:
 
     Attributes:
         forwarded: images that went through the backbone, each split's counted.
+        checked: images that were forwarded once more, to hold stored rows against the network.
         seconds, images_per_second: of the pass, with preprocessing and storing; the rate after warm-up.
         device: the kind it ran on; None if there was no pass.
         batch_size: images forwarded together, as it was at the end.
@@ -48,6 +49,7 @@ class Cost:
     """
 
     forwarded: int = 0
+    checked: int = 0
     seconds: float = 0.0
     images_per_second: float = 0.0
     device: str | None = None
@@ -92,6 +94,10 @@ class MakesRows(Protocol):
 
     def make(self, order: Order) -> dict[Tap, float]:
         """One pass; the error of each tap's rows where they are not in float32."""
+        ...
+
+    def again(self, tap: Tap, split: str, positions: Sequence[int]) -> NDArray[np.float32] | None:
+        """Rows (n, D) of the images at ``positions``, made once more; None of rows that cannot be made again."""
         ...
 
 
@@ -141,9 +147,7 @@ class ForwardPass:
         if chosen.compile:
             self.progress("compiling the network with the first batch")
             extractor.compile_body()
-        uniform = all(images.uniform for images in self.splits.values())
-        # Images that differ in size were brought to one where they were decoded.
-        module = FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
+        module = self._module(extractor)
         images = ImageModule(self.splits, order.wanted, self.pipeline.geometry, chosen.num_workers, order.observe)
         watch = Watch({split: sum(map(len, pieces)) for split, pieces in order.wanted.items()}, self.progress)
         trainer = make_trainer(
@@ -168,6 +172,26 @@ class ForwardPass:
         self.cost.device = trainer.strategy.root_device.type
         self.cost.batch_size = module.at_once or images.batch_size
         return dict(zip(order.taps, errors, strict=False))
+
+    def again(self, tap: Tap, split: str, positions: Sequence[int]) -> NDArray[np.float32]:
+        chosen = self.trainer
+        module = self._module(Extractor(self.network.model, [tap]))
+        images = ImageModule(self.splits, {}, self.pipeline.geometry, 0)
+        one = chosen.strategy == "auto"  # else processes of this job would be waited for
+        devices = chosen.devices if one else 1
+        trainer = make_trainer([], accelerator=chosen.accelerator, devices=devices, precision=chosen.precision)
+        device = trainer.strategy.root_device
+        made = [
+            rows_of(trainer, module, images.images_at(split, positions[start : start + DEFAULT_BATCH]).to(device))[0]
+            for start in range(0, len(positions), DEFAULT_BATCH)
+        ]
+        self.cost.checked += len(positions)
+        return np.concatenate([rows.cpu().numpy() for rows in made])
+
+    def _module(self, extractor: Extractor) -> FeatureModule:
+        uniform = all(images.uniform for images in self.splits.values())
+        # Images that differ in size were brought to one where they were decoded.
+        return FeatureModule(extractor, self.pipeline if uniform else self.pipeline.normalise)
 
 
 @dataclass
@@ -206,6 +230,9 @@ class RowsAtHand:
         labels = {split: images.labels for split, images in self.splits.items()}
         predict(make_trainer(list(order.callbacks)), ReplayModule(), StoredRows(shards, labels))
         return {}
+
+    def again(self, tap: Tap, split: str, positions: Sequence[int]) -> None:
+        return None  # the key holds the digest of the file that they are from
 
 
 @dataclass(frozen=True)

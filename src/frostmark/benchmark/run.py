@@ -80,6 +80,7 @@ def run_benchmark(
             measurement = Measurement(subject.families, progress)
             extraction = extraction_of(subject, network, progress)
             record.add_tags(extraction.places(subject.tap))
+            _say_if_not_kept(record, extraction.not_kept(subject))
             collecting, observed = observers(subject, extraction)
             metrics = Metrics(measurement, observed, record)
             mapping = _mapping(subject, observed, record)
@@ -215,7 +216,14 @@ def _result(
 
 def _rows(subject: Subject, extraction: Extraction) -> KeptRows:
     """The rows of the layer, as long as they are in the store."""
-    tap = subject.tap
-    most = subject.config.features.max_bytes
-    why = "" if extraction.keeps(tap) else f"they take {extraction.size(tap):,} bytes, features.max_bytes is {most:,}"
+    tap, most = subject.tap, subject.config.features.max_bytes
+    why = "" if extraction.keeps(tap) else f"they take {extraction.size(tap):,} bytes, features.max_bytes is {most}"
     return KeptRows(extraction.entries(tap), why)
+
+
+def _say_if_not_kept(record: Record, told: str) -> None:
+    """At the start, on the terminal, and beside the numbers."""
+    if told:
+        record.remarks.append(told)
+        if is_rank_zero():
+            to_stderr(f"{told[0].upper()}{told[1:]}.")

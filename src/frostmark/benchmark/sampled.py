@@ -11,7 +11,7 @@ the same command again does neither anew. Where a benchmark has stored all rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -214,17 +214,22 @@ class TrainSamples:
         whole = self._extraction(self.subject).entries(self.subject.tap)["train"]
         if whole.intact():
             sample = plan.sample(number)
+            _ = self._stored({"train": self.subject.splits["train"]})
             return lambda: _read(whole)[sample], whole
         pieces = [self._piece(piece) for piece in plan.pieces[: number + 1]]
         return lambda: np.concatenate([_read(piece) for piece in pieces]), pieces[-1]
 
     def _piece(self, positions: Positions) -> Entry:
         """The rows of the images at ``positions``, forwarded unless they are stored."""
-        splits = {"train": picked(self.subject.splits["train"], positions)}
+        return self._stored({"train": picked(self.subject.splits["train"], positions)})
+
+    def _stored(self, splits: Mapping[str, ImageSet]) -> Entry:
+        """The entry of the train images given, with their rows in it."""
         extraction = self._extraction(replace(self.subject, splits=splits))
         with extraction.stored(self.subject.tap, self.subject.word, ()) as entries:
             entry = entries["train"]
         self.cost.forwarded += extraction.cost.forwarded
+        self.cost.checked += extraction.cost.checked
         self.cost.seconds += extraction.cost.seconds
         return entry
 

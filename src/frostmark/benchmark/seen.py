@@ -107,7 +107,7 @@ def _seen(
         decoding = " ".join(decoding_of(images))
         key = RowKey(name, "", "", name, how, decoding, subject.fingerprints[split], split, len(images), dtype)
         entries[split] = store.entry(key, width, dtype)
-    if sum(entry.size for entry in entries.values()) > subject.config.features.max_bytes:
+    if sum(entry.size for entry in entries.values()) > subject.config.features.held_bytes:
         return None
     return Seen(observe, entries, {"backbone": name, "dataset": subject.source.name})
 

@@ -170,8 +170,8 @@ class Subject:
 
     @property
     def too_large(self) -> bool:
-        """Whether the rows take more bytes than are kept."""
-        return 4 * self.tap.width * sum(map(len, self.splits.values())) > self.config.features.max_bytes
+        """Whether the rows take more bytes than are held in memory as they are."""
+        return 4 * self.tap.width * sum(map(len, self.splits.values())) > self.config.features.held_bytes
 
     @property
     def wide(self) -> bool:

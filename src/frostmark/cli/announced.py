@@ -1,6 +1,6 @@
 """What the jobs of a sweep know of each other: the parent run, the layers that the others read, what was done before.
 
-passes = announce_layers(folder, config, jobs)     # layers.json of the sweep's folder
+passes = announce_layers(folder, configs)   # layers.json of the sweep's folder
 first_of_each(passes)                       # the order in which no device waits while a pass is left to begin
 layers_of_sweep(job)                        # what the other jobs read of the same backbone and images
 parent_run(), earlier(overrides)            # out of its sweep.json
@@ -11,6 +11,7 @@ A job finds the folder by :func:`frostmark.cli.under_way.sweep_folder`, whatever
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,8 +19,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.cli.sweeper import BASIC
@@ -50,14 +50,16 @@ def refuse_many_devices(config: DictConfig) -> None:
         )
 
 
-def announce_layers(folder: Path, config: DictConfig, jobs: list[list[str]]) -> list[str]:
+def announce_layers(folder: Path, configs: Sequence[DictConfig | None]) -> list[str]:
     """Write down the layers of all jobs, by what else decides the rows; that of every job, empty if it is wrong."""
     asked: dict[str, list[dict[str, object]]] = {}
     passes = []
-    for overrides in jobs:
+    for config in configs:
         try:
-            job = _composed(config.hydra.job.config_name or "config", overrides)
-        except (FrostmarkError, HydraException, OmegaConfBaseException):
+            job = None if config is None else typed(config)
+        except FrostmarkError:
+            job = None
+        if job is None:
             passes.append("")  # that job will say so itself
             continue
         passes.append(_rows_but_layer(job))
@@ -91,16 +93,6 @@ def jobs_of(config: DictConfig) -> list[list[str]]:
     parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
     (jobs,) = BasicSweeper.split_arguments(parsed, None)
     return [list(job) for job in jobs]
-
-
-def _composed(name: str, overrides: list[str]) -> Config:
-    """A job's configuration, as the running Hydra would make it: with the user's own folders of YAMLs."""
-    hydra = GlobalHydra.instance().hydra
-    assert hydra is not None
-    composed = hydra.compose_config(name, overrides, RunMode.RUN, from_shell=False, with_log_configuration=False)
-    with open_dict(composed):
-        del composed["hydra"]
-    return typed(composed)
 
 
 def _rows_but_layer(job: Config) -> str:

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from frostmark.cli.signals import terminate
+from frostmark.cli.leaving import leave
+from frostmark.cli.problems import stopped_code
+from frostmark.cli.signals import install_below
+from frostmark.errors import Terminated
 from frostmark.names import visible, visible_lines
 from frostmark.results.outcome import Outcome, has_ended
 
@@ -51,8 +54,11 @@ def run_apart(work: Work, config: DictConfig, folder: Path, choices: str) -> Non
 
 
 def _begin(work: Work, config: DictConfig, folder: Path, choices: str) -> None:
-    signal.signal(signal.SIGTERM, terminate)
+    install_below()
     if hasattr(signal, "SIGUSR2"):
         # SLURM tells every process of a job that its time is up: the one above this one knows what to do.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    work(config, folder, choices)
+    try:
+        work(config, folder, choices)
+    except (KeyboardInterrupt, Terminated) as stop:  # whoever stops it waits for it, and it for none of its threads
+        leave(stopped_code(stop))

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from frostmark.cli.help import register_help
 from frostmark.cli.leaving import imported
 from frostmark.cli.program import commands
-from frostmark.cli.sweeper import hide_secrets, put_in_order
+from frostmark.cli.sweeper import compose_once, hide_secrets, put_in_order
 from frostmark.cli.under_way import Call, call_through_hydra, current_call
 from frostmark.config.dataset_paths import with_paths
 from frostmark.config.register import register
@@ -67,6 +67,7 @@ def through_hydra(arguments: list[str]) -> int:
     register_help()
     hide_secrets()
     put_in_order()
+    compose_once()
     run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(benchmark)
     with call_through_hydra() as call:
         try:

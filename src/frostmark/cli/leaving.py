@@ -27,6 +27,9 @@ from typing import NoReturn
 SPINS = "1000"
 """Looks at whether the others have come before a thread sleeps; 300,000 by default."""
 
+STOPPED = (130, 143)
+"""Codes of processes that were asked to stop."""
+
 
 def start() -> None:
     """Before anything large is imported: OpenMP reads its environment when it is loaded."""
@@ -51,10 +54,14 @@ def imported() -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process: its threads have ended, what was registered for the end is done, what was printed is out."""
-    if "torch" not in sys.modules:  # nothing large to take apart
+    """End the process: its threads have ended, what was registered for the end is done, what was printed is out.
+
+    One that was asked to stop does not wait for its threads: a fit takes minutes, and nobody needs its result.
+    """
+    if "torch" not in sys.modules and code not in STOPPED:  # nothing large to take apart
         sys.exit(code)
-    threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter does first: waits for its threads
+    if code not in STOPPED:
+        threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter does first: waits for its threads
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # whoever reads has gone

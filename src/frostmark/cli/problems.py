@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from frostmark.cli.program import program
+from frostmark.cli.signals import STOPPED
 from frostmark.errors import ConfigError, FrostmarkError, Terminated
 
 
@@ -23,10 +24,7 @@ def exit_code(work: Callable[[], int]) -> int:
         return work()
     except (KeyboardInterrupt, Terminated) as stop:
         if os.environ.get("LOCAL_RANK", "0") == "0":  # once, not for every process of a job
-            print(
-                "\nStopped. Nothing that was finished is lost.\nFix: the same command goes on from here.",
-                file=sys.stderr,
-            )
+            print(STOPPED, file=sys.stderr)
         return stopped_code(stop)
     except BrokenPipeError:  # whoever reads has had enough: ``--help | head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,19 +1,43 @@
 """What Ctrl-C and SIGTERM do: the first one closes everything that is open, the second one does not wait for that.
 
 install()                       # in the process of a command
+install_below()                 # in a process that another one started and stops
+asked()                         # whether either came
+
+Nor does closing take longer than :data:`CLOSING_S`: a library may have swallowed the exception.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import wait
 from types import FrameType
 
 from frostmark.errors import Terminated
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+CLOSING_S = 5.0
+"""Seconds that closing may take: it takes less than one, but on a machine that does much else."""
+
+TOGETHER_S = 0.3
+"""Seconds within which two signals are one: ``timeout`` and a terminal send theirs to a process and to its group."""
+
+STOPPED = "\nStopped. Nothing that was finished is lost.\nFix: the same command goes on from here."
+
+_LOOK_S = 0.1
+
+_first: list[float] = []
+"""When the first signal came."""
+
+_closing: list[float] = []
+"""When closing began."""
 
 
 def install() -> None:
@@ -23,25 +47,56 @@ def install() -> None:
     _watch()
 
 
+def install_below() -> None:
+    """The same where a parent hears Ctrl-C and passes it on as SIGTERM; the process ends with its parent."""
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _watch()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def asked() -> bool:
+    """Whether this process was asked to stop."""
+    return bool(_first or _closing)
+
+
 def terminate(signum: int, frame: FrameType | None) -> None:
     """What SIGTERM does: everything open is closed; the second one does not wait for that."""
-    signal.signal(signal.SIGTERM, _leave)
+    if _closing:  # a library put this handler back
+        return _again(signum, frame)
+    _begin_closing()
     raise Terminated
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
     """What Ctrl-C does: everything open is closed; the second one does not wait for that."""
-    signal.signal(signal.SIGINT, _leave)
+    if _closing:
+        return _again(signum, frame)
+    _begin_closing()
     raise KeyboardInterrupt
 
 
-def _leave(signum: int, frame: FrameType | None) -> None:
+def _begin_closing() -> None:
+    now = time.monotonic()
+    _first[:] = _first or [now]
+    _closing[:] = _closing or [now]
+    for kind in STOPPING:
+        if signal.getsignal(kind) is not signal.SIG_IGN:
+            signal.signal(kind, _again)
+
+
+def _again(signum: int, frame: FrameType | None) -> None:
+    if time.monotonic() - _first[0] > TOGETHER_S:
+        _leave(signum)
+
+
+def _leave(signum: int) -> None:
     """At once, whatever is being done: files are whole or absent, and the next start closes the tracked run."""
     os._exit(128 + signum)
 
 
 def _watch() -> None:
-    """See the second signal from another thread, too.
+    """See the second signal from another thread, too, and that closing takes too long.
 
     Python calls handlers between two steps of the main thread, and one step may be minutes in a library. The number of
     a signal is written to the wakeup descriptor when it arrives.
@@ -57,12 +112,39 @@ def _watch() -> None:
     # A forked process would write its own signals into the same pipe.
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
 
-    def watch() -> None:
-        seen: set[int] = set()
-        while arrived := reading.recv(1):
-            if arrived[0] in STOPPING and arrived[0] in seen:
-                _leave(arrived[0], None)
-            seen.add(arrived[0])
-        writing.close()  # never: the pair lives as long as the process
+    threading.Thread(target=_look, args=(reading, writing), daemon=True).start()
 
-    threading.Thread(target=watch, daemon=True).start()
+
+def _look(reading: socket.socket, writing: socket.socket) -> None:
+    """Until the process ends; ``writing`` is only held, so that it stays open."""
+    kind = 0
+    while True:
+        arrived = _received(reading)
+        if arrived in STOPPING and not kind:
+            kind = arrived
+            _first[:] = _first or [time.monotonic()]
+            reading.settimeout(_LOOK_S)
+        elif arrived in STOPPING:
+            _again(arrived, None)
+        if _closing and time.monotonic() - _closing[0] > CLOSING_S:
+            with suppress(OSError):
+                os.write(2, f"{STOPPED}\n".encode())
+            _leave(kind)
+
+
+def _received(reading: socket.socket) -> int:
+    """The number of the next signal; 0 if none came for a while."""
+    try:
+        return reading.recv(1)[0]
+    except TimeoutError:
+        return 0
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    wait([parent.sentinel])
+    if asked():  # it does not wait, and neither does this one
+        _leave(signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from frostmark.benchmark.tracked import open_store
 from frostmark.cli.announced import announce_layers, first_of_each, jobs_if_known, refuse_many_devices
+from frostmark.cli.composing import configs_of
 from frostmark.cli.devices import Device, announce_devices, devices_here
 from frostmark.cli.problems import tell
 from frostmark.cli.program import typed_command
@@ -107,7 +108,9 @@ def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device])
     command = typed_command(["-m", *config.hydra.overrides.task])
     known = len(jobs) or None
     current_call().sweep = Sweep(folder, mlruns, choices, known, store, run_id, tracking.uri, lease, command)
-    passes = announce_layers(folder, config, jobs)
+    configs = configs_of(config, jobs)
+    current_call().composed = {tuple(job) for job, of in zip(jobs, configs, strict=True) if of is not None}
+    passes = announce_layers(folder, configs)
     if devices:
         announce_devices(folder, devices)
         current_call().order = first_of_each(passes)

@@ -1,6 +1,6 @@
 """Hydra's own sweeper, made to write down what was typed without the secrets that it may hold, and to order the jobs.
 
-hide_secrets(), put_in_order()  # before a sweep; Hydra takes no sweeper from outside its own packages
+hide_secrets(), put_in_order(), compose_once()      # before a sweep; Hydra takes no sweeper from outside its packages
 """
 
 from __future__ import annotations
@@ -50,6 +50,21 @@ def put_in_order() -> None:
         return [batch[place] for place in order] if order is not None and whole else batch
 
     setattr(sweeper, "get_job_batch", batch_in_order)  # noqa: B010 (as above)
+
+
+def compose_once() -> None:
+    """From now on Hydra does not compose jobs, before it begins the first, that the call under way composed already."""
+    sweeper = Plugins.instance().class_name_to_class[BASIC]
+    validate = sweeper.validate_batch_is_legal  # type: ignore[attr-defined]
+    if validate.__module__ == __name__:
+        return
+
+    @wraps(validate, assigned=())
+    def validate_the_others(self: Sweeper, batch: Sequence[Sequence[str]]) -> None:
+        composed = current_call().composed
+        validate(self, [job for job in batch if tuple(job) not in composed])
+
+    setattr(sweeper, "validate_batch_is_legal", validate_the_others)  # noqa: B010 (as above)
 
 
 def _without_secrets(config: DictConfig) -> DictConfig:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +57,13 @@ class Call:
         sweep: what Hydra's callback began.
         problem: what ended the one benchmark: Hydra would print one more line about it.
         order: the places of the sweep's jobs as they are begun; None: as they were typed.
+        composed: the words of the jobs whose configurations are known to compose.
     """
 
     sweep: Sweep | None = None
     problem: Exception | None = None
     order: list[int] | None = None
+    composed: set[tuple[str, ...]] = field(default_factory=set)
 
 
 _call: ContextVar[Call] = ContextVar("call")

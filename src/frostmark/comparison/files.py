@@ -31,7 +31,7 @@ AGAIN = "run that benchmark again; what is in the store is not extracted anew"
 """The way out of a damaged run."""
 
 MAX_NUMBERS = 1 << 28
-"""Bytes of a run's numbers, and of its pairs of classes; 1,000 classes take 30 MB."""
+"""Bytes of a run's numbers, and of its pairs of classes."""
 
 MAX_ARRAYS = 1 << 30
 """Bytes of all arrays of a run, unfolded."""

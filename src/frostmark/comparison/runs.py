@@ -19,6 +19,7 @@ from frostmark.comparison.files import EXPORTED, arrays_in, damage_told, exporte
 from frostmark.errors import DataError
 from frostmark.metrics.kinds import Kind, kinds_from_dict
 from frostmark.metrics.lookup import known_kinds
+from frostmark.metrics.metric import CLASSES_AS_SCALARS
 from frostmark.results.record import NUMBERS
 from frostmark.stats.moments import Array, Float
 
@@ -34,8 +35,8 @@ FILES = (FILE, EXPORTED, "draws.npz", "embedding.parquet", "pair_variance.csv")
 WITHOUT_PICTURES = (FILE, "draws.npz")
 """What a ranking over data sets reads of every run."""
 
-MAX_MATRIX_CLASSES = 60
-"""Classes up to which the matrix of the pairs is read: their table grows with the square."""
+MAX_MATRIX_CLASSES = CLASSES_AS_SCALARS
+"""Classes up to which the matrix of the pairs is read: of more, the CSV does not hold every pair."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from frostmark.comparison.files import AGAIN, UNREADABLE, array_in
 from frostmark.comparison.runs import THUMBNAILS, Run
 from frostmark.errors import DataError
+from frostmark.figures.sprites import Sprites
 from frostmark.stats.moments import Array
 from frostmark.stats.sampling import MAX_SHOWN, THUMBNAIL
 
@@ -44,7 +45,9 @@ def kept_thumbnails(run: Run, wanted: Mapping[str, Array]) -> dict[str, NDArray[
 
 
 def _of_split(archive: ZipFile, split: str, wanted: Array) -> NDArray[np.uint8]:
-    index, images = (array_in(archive, f"{split}/{name}.npy", _MAX_BYTES) for name in ("index", "images"))
+    index = array_in(archive, f"{split}/index.npy", _MAX_BYTES)
+    coded = f"{split}/sheets.npy" in archive.namelist()
+    images = _decoded(archive, split, len(index)) if coded else array_in(archive, f"{split}/images.npy", _MAX_BYTES)
     if index.ndim != 1 or index.dtype != np.int64 or images.dtype != np.uint8:
         raise ValueError(f"{split}: {index.dtype} {index.shape} and {images.dtype} {images.shape} are not thumbnails")
     if images.shape[:1] + images.shape[3:] != (len(index), 3) or images.ndim != 4:
@@ -53,3 +56,15 @@ def _of_split(archive: ZipFile, split: str, wanted: Array) -> NDArray[np.uint8]:
     if not place.keys() >= set(wanted.tolist()):
         raise ValueError(f"{split}: they are not those of the images that the maps show")
     return images[[place[number] for number in wanted.tolist()]]
+
+
+def _decoded(archive: ZipFile, split: str, count: int) -> NDArray[np.uint8]:
+    """The images of a run that kept them as WebP sheets."""
+    size, lengths, sheets = (array_in(archive, f"{split}/{n}.npy", _MAX_BYTES) for n in ("size", "lengths", "sheets"))
+    described = size.shape == (2,) and lengths.ndim == 1 and size.dtype == lengths.dtype == np.int64
+    if not described or sheets.dtype != np.uint8 or not ((size > 0) & (size <= THUMBNAIL)).all():
+        raise ValueError(f"{split}: these are not sheets of thumbnails")
+    ends = np.cumsum(lengths).tolist()
+    content = sheets.tobytes()
+    each = [content[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
+    return Sprites.of_size(int(size[0]), int(size[1]), each).images(count)

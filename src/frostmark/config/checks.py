@@ -90,11 +90,25 @@ def named_devices(config: Config) -> ConfigError | None:
 
 
 def possible_store_size(config: Config) -> ConfigError | None:
-    """The limit of what is stored is not negative."""
+    """The limit of what is stored is a number of bytes, or auto."""
     size = config.features.max_bytes
-    if size >= 0:
+    if size == AUTO or _is_count(size):
         return None
-    return ConfigError(f"features.max_bytes={size} is not a size", fix="features.max_bytes=0 to keep nothing")
+    told = f"features.max_bytes={size} is not a number of bytes"
+    return ConfigError(told, fix="features.max_bytes=auto for what the disk has room for, or 0 to keep nothing")
+
+
+def possible_spot_check(config: Config) -> ConfigError | None:
+    """The images of a spot check are a number, or auto."""
+    count = config.features.spot_check
+    if count == AUTO or _is_count(count):
+        return None
+    told = f"features.spot_check={count} is not a number of images"
+    return ConfigError(told, fix="features.spot_check=4 (per split), 0 for none, or auto")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def known_controls(config: Config) -> ConfigError | None:
@@ -187,6 +201,7 @@ RULES: tuple[Rule, ...] = (
     possible_batch_size,
     named_devices,
     possible_store_size,
+    possible_spot_check,
     known_controls,
     untrained_in_one_process,
     possible_counts,

@@ -14,13 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
+from frostmark.config.schema import Config, Paths
 from frostmark.config.words import known_words
 from frostmark.errors import ConfigError
 from frostmark.names import quoted
 
 _GROUP = "dataset="
+
+_ROOT = "paths.root="
 
 _KEYS = {"folder": "dataset.root", "table": "dataset.file"}
 """Word of the group → the key of its path."""
@@ -28,6 +32,8 @@ _KEYS = {"folder": "dataset.root", "table": "dataset.file"}
 
 def with_paths(words: Sequence[str], own: Path | None = None) -> list[str]:
     """The words with ``dataset=folder dataset.root=<path>`` for every ``dataset=<path>``, of files with a table's.
+
+    What ``paths.root=`` names is one folder, whatever its characters mean to Hydra.
 
     Args:
         own: a folder of the user's own YAMLs, whose words go before paths, too.
@@ -42,6 +48,8 @@ def with_paths(words: Sequence[str], own: Path | None = None) -> list[str]:
 
 
 def _translated(word: str, own: Path | None) -> list[str]:
+    if word.startswith(_ROOT):
+        return [_ROOT + _literal(word.removeprefix(_ROOT))]
     text = word.removeprefix(_GROUP)
     if text == word or not text:
         return [word]
@@ -57,6 +65,21 @@ def _translated(word: str, own: Path | None) -> list[str]:
         raise ConfigError(f"{word}: {told} cannot be in one sweep", fix="one command for each")
     kind = kinds[paths[0]]
     return [f"dataset={kind}", f"{_KEYS[kind]}={','.join(map(quoted, paths))}"]
+
+
+def _literal(text: str) -> str:
+    """The name of a folder as Hydra takes it for one; what was quoted for Hydra, or is an interpolation, as it is."""
+    if "${" in text or not text:
+        return text
+    _ = Config(paths=Paths(text)).mlruns  # refuses what is no text, before Hydra makes a folder of it
+    try:
+        (override,) = OverridesParser.create().parse_overrides([_ROOT + text])
+        value = getattr(override, "_value", None)
+        if isinstance(value, QuotedString) or value == text:
+            return text
+    except HydraException:  # signs that mean something to it
+        pass
+    return quoted(text)
 
 
 def _values(text: str) -> list[str]:

@@ -9,14 +9,20 @@ its signature is their schema.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
 
+from frostmark.errors import ConfigError
+
 AUTO = "auto"
-"""The batch size that a probe chooses."""
+"""The batch size that a probe chooses; the store that the disk has room for; the spot check of what others wrote."""
+
+MAX_HELD = 8 * 2**30
+"""Bytes of rows that are held in memory as they are, where ``features.max_bytes`` names no number."""
 
 CONTROLS = ("untrained", "pixels")
 """What a layer can be compared with."""
@@ -79,9 +85,23 @@ class TrainerChoice:
 
 @dataclass
 class Features:
-    """The store: rows of a layer that take more bytes than ``max_bytes``, both splits together, are not kept."""
+    """The store: rows of a layer that take more bytes than ``max_bytes``, both splits together, are not kept.
 
-    max_bytes: int = 8 * 2**30
+    auto: rows that fit the disk of the store are kept, see :mod:`frostmark.benchmark.room`.
+    ``spot_check`` is the number of images per split that are forwarded again where stored rows are read; auto: 4 where
+    the rows were not written by this user on this host.
+    """
+
+    max_bytes: Any = AUTO
+    spot_check: Any = AUTO
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes up to which rows are held in memory unprojected, and small pictures of the images are kept.
+
+        It does not depend on the disk: it decides numbers.
+        """
+        return MAX_HELD if self.max_bytes == AUTO else int(self.max_bytes)
 
 
 @dataclass
@@ -147,5 +167,17 @@ class Config:
 
     @property
     def mlruns(self) -> Path:
-        """The folder of all run-time state."""
-        return Path(self.paths.root).expanduser().absolute() / "mlruns"
+        """The folder of all run-time state.
+
+        Raises:
+            ConfigError: if its name is not text, as the tracking store and every page need it.
+        """
+        folder = Path(self.paths.root).expanduser().absolute() / "mlruns"
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError as problem:
+            raise ConfigError(
+                f"paths.root={os.fsencode(folder.parent).decode(errors='backslashreplace')} is not a name in UTF-8",
+                fix="rename that folder, or paths.root=<another folder>",
+            ) from problem
+        return folder

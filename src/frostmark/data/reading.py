@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import _utils as loader_utils
 
 from frostmark.data.source import Batch, ImageSet
 from frostmark.errors import DataError, FrostmarkError
@@ -26,6 +27,10 @@ from frostmark.faults import point
 
 SEMAPHORES, MORE_SEMAPHORES = 3, 5
 """Of every queue, of which each process has one and this one another; of the event that ends them."""
+
+
+_ENDING_S = 0.1
+"""Seconds that a process has to end by itself."""
 
 
 class _Wanted(NamedTuple):
@@ -111,6 +116,16 @@ class _Reader:
 
     def close(self) -> None:
         """Let the processes go: those of an iterator that is collected in a circle are waited for, for seconds."""
+        self._stream = None
+
+    def abandon(self) -> None:
+        """End the processes in the middle of what they read: torch would wait five seconds for each."""
+        patience = loader_utils.MP_STATUS_CHECK_INTERVAL
+        setattr(loader_utils, "MP_STATUS_CHECK_INTERVAL", _ENDING_S)  # noqa: B010 (mypy takes it for a constant)
+        try:
+            getattr(self._stream, "_shutdown_workers", lambda: None)()
+        finally:
+            setattr(loader_utils, "MP_STATUS_CHECK_INTERVAL", patience)  # noqa: B010
         self._stream = None
 
     def next(self) -> Batch:

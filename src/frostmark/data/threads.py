@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
+
+from frostmark.waiting import pool
 
 MAX_THREADS = 8
 AHEAD = 4
@@ -23,15 +25,11 @@ B = TypeVar("B")
 def each(work: Callable[[A], B], of: Iterable[A]) -> Iterator[B]:
     """``work`` of every item, in order. Reading, decoding and digests leave the interpreter to other threads."""
     threads = min(MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
+    with pool(threads) as running:
         under_way: deque[Future[B]] = deque()
-        try:
-            for item in of:
-                under_way.append(pool.submit(work, item))
-                if len(under_way) > threads * AHEAD:
-                    yield under_way.popleft().result()
-            while under_way:
+        for item in of:
+            under_way.append(running.submit(work, item))
+            if len(under_way) > threads * AHEAD:
                 yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
+        while under_way:
+            yield under_way.popleft().result()

@@ -35,6 +35,7 @@ from frostmark.errors import DataError
 from frostmark.faults import point
 from frostmark.features.files import DERIVED_NAME, place_of, problem_of, read_regular, refuse_link, shard_number
 from frostmark.features.key import RowKey, canonical, digest_of
+from frostmark.features.writer import HOST, host
 from frostmark.names import visible_lines
 
 Array = NDArray[Any]
@@ -161,7 +162,7 @@ class Entry:
             "width": self.width,
             "shards": [names[number] for number in sorted(names)],
             "created": time.time(),
-            "about": dict(about),
+            "about": {HOST: host(), **about},
         }
         self._write(MANIFEST, _sealed(body))
 
@@ -185,11 +186,12 @@ class Entry:
 
     def rows(self, positions: NDArray[np.int64]) -> Array:
         """The rows (n, D) at ``positions`` (n,), ascending, of an entry that is :meth:`intact`."""
+        shards = [self.shards[number] for number in np.unique(positions // SHARD)]  # those alone that hold any
         pieces = [
             self.read(shard)[positions[(positions >= shard.start) & (positions < shard.stop)] - shard.start]
-            for shard in self.shards
+            for shard in shards
         ]
-        return np.concatenate(pieces)
+        return np.concatenate([np.empty((0, self.width), self.dtype), *pieces])
 
     def derived(self, name: str, compute: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
         """Arrays that follow from the rows, kept beside them: computed the first time, read and verified afterwards.

@@ -37,6 +37,12 @@ def shard_number(path: Path) -> int | None:
     return None if match is None else int(match.group(1))
 
 
+def shards_in(folder: Path) -> dict[int, Path]:
+    """The shard files of an entry by their number, verified or not; of two with one number either."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {number: path for path in paths if (number := shard_number(path)) is not None}
+
+
 def is_derived(path: Path) -> bool:
     """Whether a file holds what :meth:`Entry.derived` keeps."""
     return DERIVED_NAME.fullmatch(path.name) is not None

@@ -123,9 +123,16 @@ class FeatureStore:
         return sorted((stored for stored in entries if stored is not None), key=lambda stored: stored.used)
 
     def verify(self) -> Iterator[tuple[Stored, list[str]]]:
-        """Every entry with the problems of its files; nothing is changed."""
+        """Every entry with the problems of its files; nothing is changed.
+
+        An entry that another process removes meanwhile, or sets aside, is told of and left out.
+        """
         for stored in self.stored():
-            yield stored, stored.problems()
+            problems = stored.problems()
+            if problems and stored.has_gone():
+                self.tell(f"{stored.folder} was removed or set aside while it was verified ({stored.words})")
+            else:
+                yield stored, problems
 
     def to_prune(self, older_than: float | None, max_size: int | None) -> list[Stored]:
         """The entries to remove, the longest unused first.
@@ -231,20 +238,29 @@ class Stored:
             if part
         )
 
+    def has_gone(self) -> bool:
+        """Whether another process took away what made it an entry; of an unfinished one, its folder."""
+        return not (self.folder if self.manifest is None else self.folder / MANIFEST).exists()
+
     def problems(self) -> list[str]:
         """What is wrong with the files, each in words that begin with the file's name."""
-        problems = []
+        problems: list[str] = []
         manifest_there = (self.folder / MANIFEST).exists()
         if manifest_there and self.manifest is None:
             problems.append(f"{MANIFEST} is not what was written")
         rows = None if self.manifest is None else SHARD * int(self.manifest["width"]) * LARGEST_NUMBER
-        numbers = {path.name: shard_number(path) for path in self.folder.iterdir()}
+        try:
+            paths = list(self.folder.iterdir())
+        except FileNotFoundError:
+            return ["its folder is missing"]
+        numbers = {path.name: shard_number(path) for path in paths}
         names = {name for name, number in numbers.items() if number is not None}
         listed = set(self.manifest["shards"]) if self.manifest is not None else set()
         problems += [f"{name} is missing" for name in sorted(listed - names)]
-        derived = {path.name for path in self.folder.iterdir() if is_derived(path)}
+        derived = {path.name for path in paths if is_derived(path)}
         for name in sorted(names | derived):
             problem = problem_of(self.folder / name, self.folder.name, rows)
-            if problem:
+            # What no manifest lists may be set aside meanwhile by a process that uses the entry.
+            if problem and (name in listed or (self.folder / name).exists()):
                 problems.append(f"{name} {problem}")
         return problems

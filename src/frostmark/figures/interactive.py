@@ -84,6 +84,7 @@ def interactive_map(
     shared: bool,
     badge: str = "",
     warning: str = "",
+    image_bytes: int = IMAGE_BYTES,
 ) -> str:
     """A self-contained HTML page of at most about 16 MB with the views; the same input gives the same text.
 
@@ -93,10 +94,11 @@ def interactive_map(
         note: a sentence or two on how to read it, below the map.
         badge: a few words on the map's quality, beside the title; lines are kept.
         warning: shown in a box above the map.
+        image_bytes: for all images of the page.
     """
     groups = [list(range(len(views)))] if shared else [[v] for v in range(len(views))]
     plots = [_plot([(v, views[v]) for v in group], classes) for group in groups]
-    sprites = images_of([view.thumbnails for view in views], IMAGE_BYTES)
+    sprites = images_of([view.thumbnails for view in views], image_bytes)
     page = {
         "classes": legend([view.labels for view in views], classes),
         "groups": groups,

@@ -26,6 +26,9 @@ MAX_NUMBERS = 12
 MAX_TICKS = 60
 """Up to so many classes have their names along the axes."""
 
+MAX_DRAWN = 125
+"""Up to so many classes every pair is drawn; of more, blocks of pairs: a pair would be a pixel, and a picture 7 MB."""
+
 UNKNOWN = "#dddddd"
 """Colour of what is not known."""
 
@@ -99,6 +102,8 @@ def _heat_maps(
 ) -> Figure:
     side = side_of(len(classes))
     note += " Grey: too few images to tell." if any(map(_unknown, matrices.values())) else ""
+    size = block_of(len(classes))
+    note += f" A cell stands for {size} × {size} pairs: their mean." if size > 1 else ""
     names = [classes[c] for c in order]
     left, below = room_of(names)
     width = max(2 * _EDGE + len(matrices) * (left + side + 0.1) + _BAR, 7.0)
@@ -109,7 +114,8 @@ def _heat_maps(
     for number, (split, matrix) in enumerate(matrices.items()):
         ax = sheet.axes(_EDGE + left + number * (left + side + 0.1), top, side, side)
         ordered = matrix[np.ix_(order, order)]
-        ax.imshow(ordered, cmap=colours, norm=norm, aspect="auto")
+        end = len(order) - 0.5
+        ax.imshow(in_blocks(ordered, size), cmap=colours, norm=norm, aspect="auto", extent=(-0.5, end, end, -0.5))
         ax.set_facecolor(UNKNOWN if _unknown(matrix) else "white")
         ax.set_title(split, fontsize=11, y=1.0)
         name_axes(ax, names)
@@ -119,6 +125,25 @@ def _heat_maps(
     sheet.write(width / 2, 0.12, title, TITLE, ha="center", fontweight="bold")
     sheet.write(_EDGE, sheet.height - 0.12 - height_of(note, NOTE), note, NOTE, color="#444444")
     return sheet.figure
+
+
+def block_of(count: int) -> int:
+    """Classes per side of a block in the picture of ``count`` classes."""
+    return -(-count // MAX_DRAWN)
+
+
+def in_blocks(matrix: Array, size: int) -> Array:
+    """(C, C) → (⌈C / size⌉, ⌈C / size⌉): the mean of every block, without what is not known; NaN if nothing is."""
+    if size == 1:
+        return matrix
+    starts = np.arange(0, len(matrix), size)
+    known = np.isfinite(matrix)
+
+    def sums(values: Array) -> Array:
+        return np.asarray(np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1))
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums(np.where(known, matrix, 0.0)) / sums(known.astype(np.float64))
 
 
 def _unknown(matrix: Array) -> bool:

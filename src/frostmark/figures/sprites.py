@@ -2,15 +2,18 @@
 
 sprites = make_sprites([train_images, test_images], budget=9_000_000)
 sprites[0].sheets[3]            # WebP bytes: images 3072 … 4095 of train, 32 a line
+sprites[0].images(5_000)        # (5000, h, w, 3), as they are shown
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import product
 
 import numpy as np
+from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from frostmark.figures.files import webp
@@ -39,6 +42,38 @@ class Sprites:
     cell_width: int
     cell_height: int
     sheets: tuple[bytes, ...]
+
+    @classmethod
+    def of_size(cls, width: int, height: int, sheets: Sequence[bytes]) -> Sprites:
+        """Sheets with the cells that images of ``width`` × ``height`` pixels are given."""
+        return cls(width, height, 2 * GUTTER + width + width % 2, 2 * GUTTER + height + height % 2, tuple(sheets))
+
+    def images(self, count: int) -> Images:
+        """The ``count`` images (N, h, w, 3), decoded.
+
+        Raises:
+            ValueError: if the sheets are not those of so many images.
+        """
+        held = [min(PER_SHEET, count - start) for start in range(0, count, PER_SHEET)]
+        cells = [self._cells(sheet, inside) for sheet, inside in zip(self.sheets, held, strict=True)]
+        whole = np.concatenate([np.empty((0, self.cell_height, self.cell_width, 3), np.uint8), *cells])
+        return whole[:, GUTTER : GUTTER + self.height, GUTTER : GUTTER + self.width]
+
+    def _cells(self, sheet: bytes, count: int) -> Images:
+        columns, lines = min(COLUMNS, count), -(-count // COLUMNS)
+        width, height = columns * self.cell_width, lines * self.cell_height
+        # Read from its header before anything is unfolded: the file may be somebody else's.
+        if sheet[12:16] != b"VP8 " or size_of_webp(sheet) != (width, height):
+            raise ValueError(f"a sheet of {count} images is no picture of {width} × {height} pixels")
+        picture = np.asarray(imread(BytesIO(sheet), format="webp"))
+        cells = picture.reshape(lines, self.cell_height, columns, self.cell_width, 3).swapaxes(1, 2)
+        return cells.reshape(lines * columns, self.cell_height, self.cell_width, 3)[:count]
+
+
+def size_of_webp(content: bytes) -> tuple[int, int]:
+    """(width, height) in pixels by the header of a lossy WebP file: 14 bits each, behind its start code (RFC 6386)."""
+    width, height = (int.from_bytes(content[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    return width, height
 
 
 def make_sprites(sets: Sequence[Images], budget: int) -> list[Sprites]:
@@ -74,8 +109,8 @@ def _encode(images: Images, edge: int, quality: int) -> Sprites:
     # Even sides: WebP halves the resolution of colour.
     down, right = GUTTER + height % 2, GUTTER + width % 2
     cells = np.pad(small, ((0, 0), (GUTTER, down), (GUTTER, right), (0, 0)), mode="edge")
-    sheets = tuple(_sheet(cells[i : i + PER_SHEET], quality) for i in range(0, count, PER_SHEET))
-    return Sprites(width, height, cells.shape[2], cells.shape[1], sheets)
+    sheets = [_sheet(cells[i : i + PER_SHEET], quality) for i in range(0, count, PER_SHEET)]
+    return Sprites.of_size(width, height, sheets)
 
 
 def _sheet(cells: Images, quality: int) -> bytes:

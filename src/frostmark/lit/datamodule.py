@@ -80,10 +80,19 @@ class ImageModule(pl.LightningDataModule):
         for part in self._parts:
             part.reader.close()
 
+    def on_exception(self, exception: BaseException) -> None:
+        """Lightning's hook: the processes are not asked for what they are at."""
+        for part in self._parts:
+            part.reader.abandon()
+
     def first_images(self, count: int) -> Tensor:
         """(N, C, H, W): the first images of the first split as the backbone's preprocessing gets them."""
         images = next(iter(self.splits.values()))
         return images.__getitems__(range(min(count, len(images)))).images
+
+    def images_at(self, split: str, positions: Sequence[int]) -> Tensor:
+        """(n, C, H, W): the images at ``positions`` of a split as the backbone's preprocessing gets them."""
+        return self.splits[split].__getitems__(positions).images
 
     def _dealt(self) -> dict[str, list[range]]:
         """The pieces of this process: by their place in the split, so that all processes agree without talking."""

@@ -65,23 +65,23 @@ def fastest_batch(trainer: pl.Trainer, module: FeatureModule, images: ImageModul
 
 def _rate(trainer: pl.Trainer, module: FeatureModule, images: Tensor) -> float:
     """Images a second, the first pass of this size left out."""
-    _rows(trainer, module, images)
+    rows_of(trainer, module, images)
     start = time.perf_counter()
-    _rows(trainer, module, images)
+    rows_of(trainer, module, images)
     return len(images) / (time.perf_counter() - start)
 
 
 def precision_errors(trainer: pl.Trainer, module: FeatureModule, images: ImageModule) -> list[float]:
     """‖rows − rows in float32‖ / ‖rows in float32‖ of every tap, over the first images."""
     probe = images.first_images(DEFAULT_BATCH).to(trainer.strategy.root_device)
-    fast = _rows(trainer, module, probe)
+    fast = rows_of(trainer, module, probe)
     module.to(trainer.strategy.root_device)
     with torch.inference_mode():
         exact = module.rows(probe)
     return [float((f - e).norm() / e.norm().clamp(min=1e-30)) for f, e in zip(fast, exact, strict=True)]
 
 
-def _rows(trainer: pl.Trainer, module: FeatureModule, images: Tensor) -> list[Tensor]:
+def rows_of(trainer: pl.Trainer, module: FeatureModule, images: Tensor) -> list[Tensor]:
     """Rows of every tap, computed as the pass will, and waited for."""
     module.to(trainer.strategy.root_device)
     with torch.inference_mode(), trainer.precision_plugin.predict_step_context():

@@ -10,9 +10,11 @@ import ctypes
 import logging
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -88,13 +90,47 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
     interrupt = signal.getsignal(signal.SIGINT)
     with _quiet():
         try:
-            trainer.predict(module, datamodule=data, return_predictions=False)
+            with nullcontext() if _of_several(trainer) else _second_interrupt_heard():
+                trainer.predict(module, datamodule=data, return_predictions=False)
         except SystemExit as stopped:
             # Lightning turns Ctrl-C into exit code 1 and leaves the signal ignored.
             if stopped.code == 1 and trainer.state.status == TrainerStatus.INTERRUPTED:
                 signal.signal(signal.SIGINT, interrupt)
                 raise KeyboardInterrupt from None
             raise
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C, by a name that Lightning does not know."""
+
+
+def _of_several(trainer: pl.Trainer) -> bool:
+    """Whether there are processes beside this one, which Lightning ends when it hears of Ctrl-C."""
+    return trainer.strategy.launcher is not None
+
+
+@contextmanager
+def _second_interrupt_heard() -> Iterator[None]:
+    """Lightning ignores Ctrl-C while it closes what it opened after the first one."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    if not callable(interrupt) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        try:
+            interrupt(signum, frame)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    except _Interrupted:
+        raise KeyboardInterrupt from None
+    finally:
+        if signal.getsignal(signal.SIGINT) is handler:
+            signal.signal(signal.SIGINT, interrupt)
 
 
 _EXPECTED = (

@@ -21,6 +21,14 @@ COST_KINDS: Mapping[str, Kind] = {
         range=_POSITIVE,
         meaning="images that went through the backbone in this run; 0 where all rows were in the store",
     ),
+    "cost/images_checked": Kind(
+        "images checked",
+        "neither",
+        Across.RUN,
+        range=_POSITIVE,
+        meaning="images that were forwarded again to check stored rows (`features.spot_check`); not among those "
+        "forwarded",
+    ),
     "cost/images_per_second": Kind(
         "images/s",
         "higher",

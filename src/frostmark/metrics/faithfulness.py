@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -26,6 +25,7 @@ from scipy.stats import spearmanr
 from frostmark.metrics.map_kinds import MAP_KINDS
 from frostmark.metrics.metric import Scores, Undefined, Value
 from frostmark.stats.moments import Array, Float
+from frostmark.waiting import pool
 
 NEIGHBOURS = 10
 """Size of the neighbourhoods looked at."""
@@ -192,8 +192,8 @@ def _ranks(points: Array, of: NDArray[np.int64], neighbours: NDArray[np.int64]) 
 
     # Sorting leaves the interpreter to the other threads; each block has an answer of its own.
     step = max(_CELLS // len(points), 1)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(block, range(0, len(of), step))
+    with pool(os.cpu_count() or 1) as running:
+        yield from running.map(block, range(0, len(of), step))
 
 
 def _agree(neighbours: NDArray[np.int64], labels: Array) -> NDArray[np.bool_]:

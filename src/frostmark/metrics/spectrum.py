@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.permutation import class_sums
 from frostmark.stats.scatter import total_scatter
+from frostmark.waiting import within
 
 _CELLS = 1 << 22
 """Numbers of one block of rows in float64: bounds the memory."""
@@ -65,7 +66,7 @@ class Spectrum:
             gram = total_scatter(rows)
         else:
             gram = scatter
-        values, vectors = np.linalg.eigh(gram)
+        values, vectors = within(None, lambda: np.linalg.eigh(gram))
         # The second bound: what rounding leaves of rows that are equal, as in ClassMoments.no_spread.
         zero = max(values[-1] * max(n, d) * np.finfo(float).eps, 1e-26 * n * float(centre @ centre))
         kept = np.flatnonzero(values > zero)[::-1]

@@ -9,13 +9,13 @@ number of threads, as every row is summed by one of them.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.reducers.repulsion import compiled
+from frostmark.waiting import pool
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -43,8 +43,8 @@ def attraction(affinities: csr_matrix, points: Float, reference: Float) -> Float
     def part(start: int, stop: int) -> None:
         _pull(start, stop, affinities.indptr, affinities.indices, affinities.data, mine, theirs, force)
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(part, bounds[:-1].tolist(), bounds[1:].tolist()))
+    with pool(workers) as running:
+        list(running.map(part, bounds[:-1].tolist(), bounds[1:].tolist()))
     return force
 
 

@@ -9,12 +9,16 @@ write_parquet(folder / "embedding.parquet", map_points(maps, classes))
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from zlib import compress
 
 import numpy as np
 
-from frostmark.figures.interactive import InteractiveView, interactive_map
+from frostmark.figures.interactive import IMAGE_BYTES, InteractiveView, interactive_map
 from frostmark.figures.maps import MapView, draw_maps
+from frostmark.figures.sprites import make_sprites
 from frostmark.metrics.maps import MapSet, SplitMap
+from frostmark.metrics.metric import CLASSES_AS_SCALARS
 from frostmark.results.pictures import Picture, Thumbnails
 from frostmark.stats.moments import Array
 from frostmark.stats.sampling import THUMBNAIL, shown_sample
@@ -26,6 +30,19 @@ FAINT = "The fainter a point, the fewer of the ten images nearest to it in the f
 
 PAGE_EDGE = 64
 """Pixels of the longer side of the images in the page."""
+
+
+@dataclass(frozen=True)
+class ImageBytes:
+    """Bytes of the images of a run, of all splits together: in the page of the map, and kept for comparisons."""
+
+    page: int
+    thumbnails: int
+
+    @classmethod
+    def of(cls, classes: int) -> ImageBytes:
+        """Of a run of so many classes: where the tables of pairs are large, images are small, for 10 MB in all."""
+        return cls(IMAGE_BYTES, 6_000_000) if classes <= CLASSES_AS_SCALARS else cls(500_000, 500_000)
 
 
 def map_pictures(maps: MapSet, classes: tuple[str, ...], title: str, about: str) -> Iterator[Picture]:
@@ -75,6 +92,7 @@ def map_page(
         maps.together,
         badge="\n".join(f"{split}: {' · '.join(badge.words.splitlines())}" for split, badge in badges.items()),
         warning=" ".join(f"{split}: {badge.warning}" for split, badge in badges.items() if badge.warning),
+        image_bytes=ImageBytes.of(len(classes)).page,
     )
 
 
@@ -117,15 +135,28 @@ def _view(of: SplitMap) -> MapView:
     return MapView(of.split, of.coordinates, of.labels, of.badge.kept, of.badge.words, of.badge.warning)
 
 
-def shown_thumbnails(maps: MapSet, thumbnails: Thumbnails) -> dict[str, Array]:
+def shown_thumbnails(maps: MapSet, thumbnails: Thumbnails, classes: int) -> dict[str, Array]:
     """Arrays of ``maps/thumbnails.npz``: a comparison shows these images where it has neither data set nor network.
 
     Returns:
         ``<split>/index`` (n,) int64, the numbers of the images in the split, and ``<split>/images`` (n, h, w, 3) uint8.
+        Where these would take more than :class:`ImageBytes` allows, WebP sheets of :mod:`frostmark.figures.sprites` in
+        their place: ``<split>/size`` (2,) width and height, ``<split>/lengths`` (k,) and ``<split>/sheets`` uint8, the
+        bytes of all.
     """
     arrays: dict[str, Array] = {}
     for of in maps.splits:
         positions = of.images[shown_sample(of.labels, of.split)]
         arrays[f"{of.split}/index"] = positions.astype(np.int64)
         arrays[f"{of.split}/images"] = thumbnails(of.split, positions.tolist(), THUMBNAIL)
+    most = ImageBytes.of(classes).thumbnails
+    images = [arrays[f"{of.split}/images"] for of in maps.splits]
+    if sum(of.nbytes for of in images) <= most or sum(len(compress(of.tobytes())) for of in images) <= most:
+        return arrays
+    sprites = make_sprites(images, most)
+    for of, made in zip(maps.splits, sprites, strict=True):
+        del arrays[f"{of.split}/images"]
+        arrays[f"{of.split}/size"] = np.array([made.width, made.height], np.int64)
+        arrays[f"{of.split}/lengths"] = np.array([len(sheet) for sheet in made.sheets], np.int64)
+        arrays[f"{of.split}/sheets"] = np.frombuffer(b"".join(made.sheets), np.uint8)
     return arrays

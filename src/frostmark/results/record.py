@@ -27,8 +27,9 @@ from frostmark.metrics.metric import Scores, Splits, Undefined, Value
 from frostmark.results.findings import Findings
 from frostmark.results.maps import ARTIFACTS, map_page, map_pictures, map_points, shown_thumbnails
 from frostmark.results.names import with_files
+from frostmark.results.pair_tables import table_files
 from frostmark.results.pictures import NO_IMAGES, Picture, Thumbnails, metric_pictures
-from frostmark.results.tables import write_arrays, write_csv, write_parquet
+from frostmark.results.tables import write_arrays, write_parquet
 from frostmark.stats.moments import Array
 from frostmark.tracking.tracker import Tracker
 
@@ -121,7 +122,7 @@ class Record:
         if self.thumbnails is None:
             self.skipped["maps/thumbnails.npz"] = NO_IMAGES
         else:
-            self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails))
+            self._keep("maps/thumbnails.npz", shown_thumbnails(maps, self.thumbnails, len(self.classes)))
         self.add_scores(map_scores(maps))
         self.add_scores(map_variances(maps, self.classes), space="map")
 
@@ -208,7 +209,8 @@ class Record:
         """Write tables and numbers, and hand them to the tracker in one go."""
         self._write_draws()
         for name, table in sorted(self.tables.items()):
-            self.tracker.log_file(write_csv(self.folder / f"{name}.csv", table))
+            for path in table_files(self.folder, name, table, len(self.classes)):
+                self.tracker.log_file(path)
         numbers = {
             "schema": SCHEMA,
             "title": self.title,

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import fmin_l_bfgs_b
 
 from frostmark.stats.moments import Array, Float
+from frostmark.waiting import within
 
 Float32 = NDArray[np.float32]
 
@@ -181,7 +182,7 @@ def _spectrum(rows: Array, mean: Float, scale: Float) -> tuple[Float, Float]:
 
 
 def _eigen(symmetric: Float) -> tuple[Float, Float]:
-    values, vectors = np.linalg.eigh(symmetric)
+    values, vectors = within(None, lambda: np.linalg.eigh(symmetric))
     kept = (values > _MIN_ENERGY * values[-1]) & (values > 0)
     return values[kept][::-1], vectors[:, kept][:, ::-1]
 

@@ -20,6 +20,7 @@ from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.permutation import in_threads
 from frostmark.stats.selfjoin import nearest_among
+from frostmark.waiting import within
 
 _CELLS = 1 << 22
 """Numbers of a block, and cosines that a thread holds at once."""
@@ -192,7 +193,8 @@ def _searched(
         index = faiss.IndexFlatIP(bank.shape[1]) if cosine else faiss.IndexFlatL2(bank.shape[1])
         index.add(prepare(bank[part]))
         for number, some in enumerate(asked):
-            values, indices = index.search(prepare(queries[some]), min(k, index.ntotal))
+            ours, count = prepare(queries[some]), min(k, index.ntotal)
+            values, indices = within(None, lambda: index.search(ours, count))  # noqa: B023 – waited for at once
             best[number] = _merged(best[number], values, indices + (part.start or 0), k, descending=cosine)
     return np.concatenate([values for values, _ in best]), np.concatenate([indices for _, indices in best])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain, islice
@@ -23,6 +22,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from frostmark.stats.grouped import Codes, is_constant
 from frostmark.stats.moments import Array, ClassSummary, Float
 from frostmark.stats.sampling import seeded
+from frostmark.waiting import pool
 
 _BLOCK = 1 << 19
 """Numbers of a block of rows that stays in the cache: 2 MiB."""
@@ -43,9 +43,9 @@ def in_threads(work: Callable[[_Item], _Found], items: Iterable[_Item]) -> list[
     blas = _blas(len(sys.modules))
     threads = max((int(library.num_threads) for library in blas.lib_controllers), default=1)
     queue, results = iter(items), list[_Found]()
-    with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
+    with blas.limit(limits=1), pool(threads) as running:
         while some := list(islice(queue, 8 * threads)):
-            results += pool.map(work, some)
+            results += running.map(work, some)
     return results
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -134,6 +134,22 @@ def refuse_stranger(uri: str, identifier: str) -> None:
     """
     if not identifier:
         raise _stranger(uri)
+
+
+def require_kept(client: MlflowClient, uri: str, run_id: str, metrics: Collection[str]) -> None:
+    """See that a server has what it was sent: a page that came in its place meanwhile answers every request.
+
+    Raises:
+        TrackingError: if it lacks the run or one of the ``metrics``.
+    """
+    run = client.get_run(run_id)
+    refuse_stranger(uri, run.info.run_id)
+    lacking = sorted(set(metrics) - run.data.metrics.keys())
+    if lacking:
+        raise TrackingError(
+            f"{without_secrets(uri)} did not keep {len(lacking)} of {len(metrics)} metrics, {lacking[0]} among them",
+            fix="see what stands between this machine and the server; tracking=local needs no server",
+        )
 
 
 def told(text: str) -> str:

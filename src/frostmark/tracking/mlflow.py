@@ -14,7 +14,6 @@ import json
 import os
 import shlex
 import sqlite3
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -43,9 +42,12 @@ from frostmark.tracking.client import (
     fetched,
     fitting,
     refuse_stranger,
+    require_kept,
     run_of,
 )
 from frostmark.tracking.machine import PROCESS_TAG, close_left, this_process, watch_machine
+from frostmark.tracking.patience import in_hurry
+from frostmark.tracking.serving import address_of
 from frostmark.tracking.tracker import status_of
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class MlflowStore:
     def local(cls, folder: Path, experiment: str) -> MlflowStore:
         """The SQLite database inside ``mlruns/``, artifacts beside it."""
         folder = folder.absolute()
-        return cls(f"sqlite:///{folder / 'mlflow.db'}", experiment, folder)
+        return cls(address_of(folder), experiment, folder)
 
     def connect(self) -> None:
         """Create the database and the experiment if need be, and see that they answer.
@@ -265,6 +267,7 @@ class MlflowTracker:
         self._name = name
         self._parent = parent
         self._monitor: SystemMetricsMonitor | None = None
+        self._sent: set[str] = set()
 
     def __enter__(self) -> Self:
         self.run_id = self._store.start(self._name, {} if self._parent is None else {PARENT_TAG: self._parent})
@@ -278,15 +281,27 @@ class MlflowTracker:
         if isinstance(error, TrackingError):
             # Nobody waits for the monitor: it may be asking the lost store itself.
             Thread(target=self._close_monitor, daemon=True).start()
-            with environment(IN_HURRY), suppress(TrackingError):
+            with environment(IN_HURRY), in_hurry(), suppress(TrackingError):
                 self._store.give_up(str(self.run_id))
+            return
+        status = status_of(kind)
+        if status == "KILLED":  # whoever stops it waits
+            Thread(target=self._close_monitor, daemon=True).start()
+            with environment(IN_HURRY), in_hurry(), suppress(TrackingError):
+                self._store.finish(str(self.run_id), status, tags)
             return
         self._close_monitor()
         try:
-            self._store.finish(str(self.run_id), status_of(kind), tags)
+            self._store.finish(str(self.run_id), status, tags)
+            if self._store.folder is None:
+                self._require_kept()
         except TrackingError:
             if error is None:  # else what went wrong first is what counts
                 raise
+
+    def _require_kept(self) -> None:
+        with self._store._explained():
+            require_kept(self._store._client(), self._store.uri, str(self.run_id), self._sent)
 
     def _close_monitor(self) -> None:
         if self._monitor is not None:
@@ -307,6 +322,7 @@ class MlflowTracker:
 
         now = int(time.time() * 1000)
         self._send("metrics", metrics=[Metric(k, v, now, 0) for k, v in metrics.items()])
+        self._sent |= metrics.keys()
 
     def _send(
         self, what: str, *, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()
@@ -331,17 +347,3 @@ class MlflowTracker:
     def log_image(self, key: str, image: NDArray[np.uint8]) -> None:
         with self._store._explained("image"):
             self._store._client().log_image(str(self.run_id), image, key=key, step=0)
-
-
-def serve(folder: Path, host: str, port: int) -> list[str]:
-    """The command that opens MLflow's pages on ``mlruns/``."""
-    store = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
-    return [
-        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--workers", "1",
-        "--host", host, "--port", str(port),
-    ]  # fmt: skip
-
-
-def serving_environment() -> dict[str, str]:
-    """What MLflow's server is started with: no telemetry, and no jobs run for whoever reaches the port."""
-    return {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

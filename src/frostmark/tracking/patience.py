@@ -8,12 +8,17 @@ from its first byte to its last, and every answer a limit.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from frostmark.waiting import within
 
 DEADLINE_S = 10.0
 """Seconds for one request and its answer, tries in vain among them; a server that is silent is given up after nine."""
+
+HURRIED_S = 1.0
+"""The same for the last word to a server that was lost, or of a process that was asked to stop."""
 
 SLOWEST = 100_000
 """Bytes a second below which a file is not worth waiting for: what is sent and what is fetched adds to the deadline."""
@@ -24,7 +29,18 @@ MAX_ANSWER = 1 << 26
 MAX_FILE = 1 << 31
 """Bytes of a file."""
 
-T = TypeVar("T")
+
+_hurries: list[bool] = []
+
+
+@contextmanager
+def in_hurry() -> Iterator[None]:
+    """Inside, a request has :data:`HURRIED_S` seconds."""
+    _hurries.append(True)
+    try:
+        yield
+    finally:
+        _hurries.pop()
 
 
 def limit() -> None:
@@ -40,7 +56,7 @@ def limit() -> None:
         limited = True
 
         def send(self, request: Any, stream: bool = False, *args: Any, **more: Any) -> Any:
-            seconds = DEADLINE_S + _length(request.body) / SLOWEST
+            seconds = (HURRIED_S if _hurries else DEADLINE_S) + _length(request.body) / SLOWEST
 
             def answered() -> Any:
                 response = super(Patient, self).send(request, True, *args, **more)
@@ -55,32 +71,6 @@ def limit() -> None:
             return response
 
     setattr(request_utils, "TCPKeepAliveHTTPAdapter", Patient)  # noqa: B010 (mypy takes classes for constants)
-
-
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What ``work`` gives, in a thread that is left to itself if it takes longer.
-
-    Raises:
-        TimeoutError: after so many seconds.
-        BaseException: what ``work`` raises.
-    """
-    given: list[T] = []
-    raised: list[BaseException] = []
-
-    def begin() -> None:
-        try:
-            given.append(work())
-        except BaseException as problem:
-            raised.append(problem)
-
-    thread = threading.Thread(target=begin, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if raised:
-        raise raised[0]
-    if not given:
-        raise TimeoutError(f"no whole answer within {seconds:.0f} s")
-    return given[0]
 
 
 def _limit_pieces(response: Any) -> None:

@@ -33,6 +33,7 @@ from frostmark.names import visible
 from frostmark.results.progress import ProgressLine
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.models import PortableModel, log_model
+from frostmark.tracking.serving import address_of
 
 HEADS = ("linear", "none")
 MAX_NAMED = 12
@@ -135,7 +136,7 @@ def _tell(card: Card, out: Path, model_id: str | None, uri: str | None, mlruns: 
     )
     print(visible(f"Try it: python {shlex.quote(str(out / EXAMPLE))} photo.jpg"))
     if model_id is not None:
-        store = uri or f"sqlite:///{mlruns / 'mlflow.db'}"
+        store = uri or address_of(mlruns)
         print(
             visible(
                 f"Serve it: MLFLOW_TRACKING_URI={shlex.quote(store)} mlflow models serve -m models:/{model_id} "

@@ -12,7 +12,8 @@ from argparse import ArgumentTypeError
 from frostmark.cli.parser import Parser
 from frostmark.config.schema import Config, Paths
 from frostmark.errors import ConfigError
-from frostmark.tracking.mlflow import WORKFLOW, MlflowStore, serve, serving_environment
+from frostmark.tracking.mlflow import WORKFLOW, MlflowStore
+from frostmark.tracking.serving import serve, serving_environment
 
 
 def run(arguments: list[str]) -> int:
