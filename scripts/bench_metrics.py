@@ -18,8 +18,9 @@ import numpy as np
 
 from frostmark.lit.trainer import keep_freed_memory
 from frostmark.metrics.geometry import Geometry
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.linear import Linear
-from frostmark.metrics.metric import Arrays, Split, Undefined, make_splits
+from frostmark.metrics.metric import Split, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.metrics.separability import Separability
 from frostmark.metrics.transfer import Transfer

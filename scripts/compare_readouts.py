@@ -144,7 +144,7 @@ def globally_scaled(case: Case) -> Train:
     turning = axes[kept].T.astype(np.float32)
     of = PrincipalAxes(mean, np.full(len(mean), scale), turning, energy[kept], case.rows.shape[1])
     present, own = np.unique(case.labels, return_inverse=True)
-    return Train(of, of.turned(case.rows), own, present)
+    return Train(of, of.along(case.rows), own, present)
 
 
 READ_OUTS: dict[str, Callable[[Case], np.ndarray]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from frostmark.benchmark.remarks import image_remarks
+from frostmark.metrics.graphs import Search
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
 
@@ -25,6 +26,17 @@ def test_classes_with_fewer_images_than_neighbours_that_vote() -> None:
     )
     assert said([19, 20], [50, 50], k=5) == []
     assert said([19, 20], [50, 50], k=None) == []
+
+
+def test_where_not_all_train_images_ask_for_neighbours() -> None:
+    labels = {"train": np.arange(2000) % 2, "test": np.arange(200) % 2}
+    few = Search(exact_up_to=1000)
+    assert image_remarks(labels, CLASSES[:2], 20, few) == [
+        "k-NN of the train split is that of 250 of its 2,000 images, drawn by class, among all: without a GPU more "
+        "would take long (neighbours.exact_up_to=1000). Every test image is compared with all train images"
+    ]
+    assert image_remarks(labels, CLASSES[:2], None, few) == []
+    assert image_remarks(labels, CLASSES[:2], 20, Search(1000, device="cuda")) == []
 
 
 def test_classes_with_few_test_images() -> None:

@@ -125,6 +125,7 @@ def test_whole_numbers_are_numbers() -> None:
         (["uncertainty.permutations=18"], "out of range (19 to 100,000)", "uncertainty.permutations=1000, or 0"),
         (["controls=[pixels,untrained]", "trainer=ddp"], "in several", "trainer=auto"),
         (["uncertainty.resamples=100001"], "uncertainty.resamples=100001", "uncertainty.resamples=1000, or 0"),
+        (["neighbours.exact_up_to=999"], "neighbours.exact_up_to=999 is out of range", "neighbours.exact_up_to=200000"),
         (["uncertainty.resamples=few"], "uncertainty.resamples=few", "--help"),
         (["uncertainty.resample=10"], "Nearest: uncertainty.resamples", "--help"),
     ],

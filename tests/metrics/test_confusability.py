@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frostmark.metrics import confusability
+from frostmark.metrics.class_ratios import class_spreads
 from frostmark.metrics.confusability import confused_pairs, directional_cdnv, nearest_between, similarity_order
 from frostmark.stats.moments import ClassMoments
 
@@ -178,3 +180,46 @@ def test_the_length_of_a_row_does_not_count_and_a_row_of_zeros_is_like_nothing()
     assert nearest_between(np.zeros((4, 2), np.float32), labels, 0, 1) == (0, 2, 0.0)
     apart = nearest_between(np.array([[1.0], [1], [-1], [-1]]), labels, 0, 1)  # nothing alike is still a pair
     assert apart == (0, 2, -1.0)
+
+
+@pytest.mark.parametrize("rank", [3, 100, 300])  # few directions, more than the bound looks along, and noise
+@pytest.mark.parametrize("many", [0, 1 << 40])
+def test_whoever_is_left_out_beforehand_is_not_the_most_alike(
+    rank: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confusability, "_MANY_PAIRS", many)
+    rng = np.random.default_rng(rank)
+    labels = rng.integers(0, 2, 1500)
+    rows = (rng.standard_normal((1500, rank)) @ rng.standard_normal((rank, 300))).astype(np.float32)
+    rows += 3 + rng.standard_normal(rows.shape, dtype=np.float32) * 0.05
+    unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    cosines = np.where((labels[:, None] == 0) & (labels[None, :] == 1), unit @ unit.T, -np.inf)
+    a, b, cosine = nearest_between(rows, labels, 0, 1)
+    assert (a, b) == np.unravel_index(cosines.argmax(), cosines.shape)
+    assert cosine == pytest.approx(cosines.max(), abs=1e-6)
+
+
+def test_most_rows_of_few_directions_are_left_out_beforehand() -> None:
+    rng = np.random.default_rng(0)
+    rows = (rng.standard_normal((3000, 20)) @ rng.standard_normal((20, 200))).astype(np.float32)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert len(confusability._hopeful(unit[:1500], unit[1500:])) < 30
+
+
+def test_of_a_class_of_very_many_images_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confusability, "MAX_ALIKE", 50)
+    rows, labels = blobs(600, 5, 3)
+    a, b, cosine = nearest_between(rows, labels, 0, 1)
+    monkeypatch.setattr(confusability, "MAX_ALIKE", 200)
+    assert (labels[a], labels[b]) == (0, 1)
+    assert cosine < nearest_between(rows, labels, 0, 1)[2]
+
+
+def test_a_large_class_in_blocks_has_the_same_confusability(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, labels = blobs(400, 5, 3)
+    moments = ClassMoments.of(rows, labels, 3)
+    whole, spreads = directional_cdnv(rows, labels, moments), class_spreads(rows, labels, moments)
+    monkeypatch.setattr(confusability, "_CELLS", 35)
+    monkeypatch.setattr("frostmark.metrics.class_ratios._CELLS", 35)
+    np.testing.assert_allclose(directional_cdnv(rows, labels, moments), whole, rtol=1e-12)
+    np.testing.assert_array_equal(class_spreads(rows, labels, moments), spreads)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.kept import digest
-from frostmark.metrics.metric import Arrays, Metric, Scores, make_splits
+from frostmark.metrics.metric import Metric, Scores, make_splits
 from frostmark.metrics.separability import Separability
 from frostmark.metrics.transfer import Transfer
 

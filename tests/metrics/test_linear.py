@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.linear import Linear
-from frostmark.metrics.metric import Arrays, Scores, Split, Undefined, make_splits
+from frostmark.metrics.metric import Scores, Split, Undefined, make_splits
 from frostmark.metrics.predictions import balanced_accuracy, wilson
 from frostmark.metrics.read_out import STRENGTHS, Train, can_hold_out, folds_of, read
 from frostmark.metrics.shots import SHOT_DRAWS, SHOTS

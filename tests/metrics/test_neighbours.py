@@ -15,7 +15,8 @@ from sklearn.neighbors import NearestCentroid
 from frostmark.metrics import neighbours
 from frostmark.metrics import shots as shots_of
 from frostmark.metrics.geometry import Geometry
-from frostmark.metrics.metric import Arrays, Scores, Split, Undefined, make_splits
+from frostmark.metrics.graphs import Arrays
+from frostmark.metrics.metric import Scores, Split, Undefined, make_splits
 from frostmark.metrics.neighbours import Neighbours, knn_votes, means_of, ncm_predict
 from frostmark.metrics.shots import SHOT_DRAWS, SHOTS, few_of_each
 from frostmark.stats.moments import ClassMoments

@@ -498,3 +498,17 @@ def test_the_installed_command_works_from_any_folder_with_ones_own_configuration
     assert "squeezenet1_0 · last_conv · synthetic" in done.stdout
     (metrics,) = work.glob("mlruns/_hydra/runs/*/raw/metrics.json")
     assert json.loads(metrics.read_text())["values"]["cost/images_forwarded"] == 70
+
+
+def test_a_train_split_above_the_limit_says_whose_neighbours_are_told(program: Program, tmp_path: Path) -> None:
+    words = [
+        *TINY, "dataset.train=1200", "neighbours.exact_up_to=1000", "metrics=[neighbours,geometry]", "reducer=none",
+        "decide=knn", "tracking=none", "trainer=cpu",
+    ]  # fmt: skip
+    done = program(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = metrics_of(tmp_path)["values"]
+    assert found["train/neighbours/knn_accuracy_images"] == 1000**2 // 2400
+    assert "test/neighbours/knn_accuracy_images" not in found
+    (summary,) = tmp_path.glob("mlruns/_hydra/runs/*/summary.md")
+    assert "416 of its 1,200 images" in summary.read_text()

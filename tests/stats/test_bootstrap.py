@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -295,3 +295,20 @@ def test_a_difference_of_paired_draws_is_narrower_and_of_the_right_size() -> Non
         unpaired.append((here.means(one) - there.means(other)).std())
     assert np.mean(paired) == pytest.approx(np.std(differences), rel=0.1)  # known to 1/√800 = 3.5 %
     assert np.mean(paired) < 0.6 * np.mean(unpaired)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_rows_that_are_too_many_to_be_held_twice_give_the_same_bits(
+    grouped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    rows = (rng.standard_normal((200, 7)) + 50).astype(np.float32)
+    resamples = Resamples(labels, 30, ("a",), np.arange(200) // 5 if grouped else None)
+    moments = ClassMoments.of(rows, labels, 3)
+    ((_, held),) = resampled_summaries(rows, moments, resamples, spread=True)
+    held = replace(held, mean=held.mean.copy())
+    monkeypatch.setattr("frostmark.stats.bootstrap.MAX_HELD", 0)
+    monkeypatch.setattr("frostmark.stats.bootstrap._FLOATS", 20)
+    ((_, made),) = resampled_summaries(rows, moments, resamples, spread=True)
+    assert all(np.array_equal(getattr(held, of), getattr(made, of)) for of in ("mean", "variance", "spread"))

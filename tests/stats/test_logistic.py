@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from frostmark.stats.logistic import PrincipalAxes, fit, log_losses, scores
+from frostmark.stats.logistic import HeldRows, PrincipalAxes, ReadAnew, fit, log_losses, scores
 
 Drawn = tuple[np.ndarray, np.ndarray]
 
@@ -22,7 +22,7 @@ def drawn(count: int, width: int, classes: int = 4, seed: int = 0) -> Drawn:
 
 def logits(train: Drawn, rows: np.ndarray, penalty: float) -> np.ndarray:
     axes = PrincipalAxes.of(train[0])
-    weights = fit(axes.turned(train[0]), train[1], int(train[1].max()) + 1, axes.energy, penalty)
+    weights = fit(axes.along(train[0]), train[1], int(train[1].max()) + 1, axes.energy, penalty)
     return scores(weights, axes.turned(rows)).astype(np.float64)
 
 
@@ -96,3 +96,41 @@ def test_the_same_fit_twice_is_the_same_to_the_bit() -> None:
 def test_log_losses_of_sure_and_unsure_answers() -> None:
     found = log_losses(np.array([[0, 0], [200, 0]], np.float32), np.array([0, 1]))
     np.testing.assert_allclose(found, [np.log(2), 200], rtol=1e-6)
+
+
+# Rows that are too many to be held twice
+
+
+def test_rows_that_are_read_anew_are_those_that_are_held() -> None:
+    rows, _ = drawn(400, 12)
+    rows = np.hstack([rows, np.full((400, 1), 7, np.float32)])
+    axes, some = PrincipalAxes.of(rows), np.arange(400) % 3 > 0
+    held, anew = HeldRows(axes.turned(rows)), ReadAnew(axes, rows, np.arange(400))
+    weights = np.random.default_rng(0).standard_normal((12, 4))
+    for one, other in ((held, anew), (held.take(some), ReadAnew(axes, rows, np.flatnonzero(some)))):
+        assert len(one) == len(other)
+        expected = one.block(slice(5, 90)) @ weights
+        np.testing.assert_allclose(other.block(slice(5, 90)) @ other.outward(weights), expected, atol=1e-4)
+        gradient = np.random.default_rng(1).standard_normal((85, 4))
+        expected = one.inward(one.block(slice(5, 90)).T @ gradient)
+        np.testing.assert_allclose(other.inward(other.block(slice(5, 90)).T @ gradient), expected, atol=1e-3)
+
+
+def test_a_fit_of_rows_that_are_read_anew_is_that_of_rows_that_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = drawn(900, 20)
+    whole = log_probabilities(logits(train, train[0], 3.0))
+    monkeypatch.setattr("frostmark.stats.logistic.MAX_HELD", 0)
+    monkeypatch.setattr("frostmark.stats.logistic._CELLS", 20 * 300)
+    assert isinstance(PrincipalAxes.of(train[0]).along(train[0]), ReadAnew)
+    np.testing.assert_allclose(log_probabilities(logits(train, train[0], 3.0)), whole, atol=0.02)
+
+
+def test_few_of_rows_that_are_read_anew_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, _ = drawn(400, 12)
+    axes = PrincipalAxes.of(rows)
+    monkeypatch.setattr("frostmark.stats.logistic.MAX_HELD", 12 * 100)
+    anew = axes.along(rows)
+    assert isinstance(anew.take(np.arange(101)), ReadAnew)
+    few = anew.take(np.array([7, 3, 200]))
+    assert isinstance(few, HeldRows)
+    np.testing.assert_array_equal(few.rows, axes.turned(rows[[7, 3, 200]]))

@@ -157,3 +157,14 @@ def test_pieces_are_all_of_the_draws(cells: int, pieces: int, monkeypatch: pytes
     assert len(found) == pieces
     for name in ("variance", "mean", "spread"):
         assert (np.concatenate([getattr(piece, name) for piece in found]) == getattr(many, name)).all()
+
+
+def test_a_very_large_class_is_taken_in_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows, labels = rng.standard_normal((300, 4)).astype(np.float32) + 1000, rng.integers(0, 3, 300)
+    whole = ClassMoments.of(rows, labels, 3)
+    monkeypatch.setattr("frostmark.stats.moments._FLOATS", 4 * 17)
+    parts = ClassMoments.of(rows, labels, 3)
+    assert np.array_equal(parts.count, whole.count)
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-13)
+    np.testing.assert_allclose(parts.m2, whole.m2, rtol=1e-10)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from frostmark.stats import accelerated, neighbours, selfjoin
 from frostmark.stats.neighbours import MANY, Graph, nearest_of_other_groups, nearest_rows, unit_rows
 from frostmark.stats.sampling import seeded, stratified
 from frostmark.stats.selfjoin import nearest_among
@@ -187,3 +188,88 @@ def test_as_many_neighbours_of_other_groups_as_all_rows_have() -> None:
     assert nearest_of_other_groups(rows, groups, near, 20).index.shape == (50, 5)
     with pytest.raises(ValueError, match="one group"):
         nearest_of_other_groups(rows, np.zeros(50, int), near, 20)
+
+
+# Large sets: in parts, of a sample, on an accelerator
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every bank and set is large."""
+    monkeypatch.setattr(neighbours, "_INDEXED", 0)
+    monkeypatch.setattr(neighbours, "_SEARCHED", 64)
+    monkeypatch.setattr(neighbours, "_CELLS", 500)
+    monkeypatch.setattr(selfjoin, "MAX_HELD", 0)
+
+
+def alike(count: int, width: int = 24, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal((count, width)) + 3 * rng.standard_normal((5, width))[np.arange(count) % 5]).astype(
+        "f4"
+    )
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_a_bank_in_parts_has_the_same_neighbours(exclude_self: bool, request: pytest.FixtureRequest) -> None:
+    bank = alike(300)
+    queries = bank if exclude_self else alike(130, seed=1)
+    whole = Graph.of(bank, queries, 20, exclude_self=exclude_self)
+    request.getfixturevalue("in_parts")
+    parts = Graph.of(bank, queries, 20, exclude_self=exclude_self)
+    assert np.array_equal(parts.index, whole.index)
+    np.testing.assert_allclose(parts.similarity, whole.similarity, atol=1e-6)
+    few = Graph.of(bank, queries, 290, exclude_self=exclude_self)  # more than a part has
+    assert (np.sort(few.index, axis=1)[:, 1:] != np.sort(few.index, axis=1)[:, :-1]).all()
+
+
+def test_a_self_join_that_reads_rows_again_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = alike(MANY, 12)
+    held = Graph.of(rows, rows, 15, exclude_self=True)
+    monkeypatch.setattr(selfjoin, "MAX_HELD", 0)
+    read = Graph.of(rows, rows, 15, exclude_self=True)
+    assert np.array_equal(read.index, held.index)
+    assert np.array_equal(read.similarity, held.similarity)
+
+
+def test_other_groups_in_parts_are_those_of_a_masked_search(in_parts: None) -> None:
+    rows, groups = alike(200), np.arange(200) % 9
+    graph = nearest_of_other_groups(rows, groups, Graph.of(rows, rows, 5, exclude_self=True), 10)
+    assert np.array_equal(graph.index, nearest_apart(rows, groups, 10))
+
+
+def test_a_sample_asks_all_other_rows() -> None:
+    rows, groups, asked = alike(300), np.arange(300) % 40, np.array([3, 4, 77, 290, 299])
+    whole = Graph.of(rows, rows, 25, exclude_self=True)
+    some = Graph.of_some(rows, asked, 25)
+    assert np.array_equal(some.index, whole.index[asked])
+    np.testing.assert_allclose(some.similarity, whole.similarity[asked], atol=1e-6)
+    apart = nearest_of_other_groups(rows, groups, some, 10, asked)
+    assert np.array_equal(apart.index, nearest_apart(rows, groups, 10)[asked])
+
+
+@pytest.mark.parametrize(("cells", "products"), [(1 << 28, 1 << 28), (24 * 70, 70 * 33), (1, 1)])
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_an_accelerator_finds_what_the_cpu_finds(
+    exclude_self: bool, cells: int, products: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerated, "BANK_CELLS", cells)
+    monkeypatch.setattr(accelerated, "PRODUCTS", products)
+    bank = alike(500)
+    queries = bank if exclude_self else alike(101, seed=1)
+    cpu = Graph.of(bank, queries, 30, exclude_self=exclude_self)
+    torch = Graph.of(bank, queries, 30, exclude_self=exclude_self, device="cpu")
+    assert np.array_equal(torch.index, cpu.index)
+    np.testing.assert_allclose(torch.similarity, cpu.similarity, atol=1e-6)
+    assert (torch.index.dtype, torch.similarity.dtype) == (np.int32, np.float32)
+
+
+def test_twins_on_an_accelerator_come_in_order_and_a_row_is_not_its_own_neighbour() -> None:
+    rows = np.array([[1.0, 0]] * 4 + [[0, 1]] * 3, np.float32)
+    graph = Graph.of(rows, rows, 6, exclude_self=True, device="cpu")
+    assert graph.index[1].tolist() == [0, 2, 3, 4, 5, 6]
+    assert Graph.of(rows, rows[:0], 3, device="cpu").index.shape == (0, 3)
+
+
+def test_who_is_asked_for_a_cpu_gets_no_accelerator() -> None:
+    assert accelerated.accelerator("cpu") is None
+    assert accelerated.accelerator("auto") in {None, "cuda"}

@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.metrics.metric import Keep, Splits, compute_anew, make_splits
+from frostmark.metrics.graphs import USUAL, Keep, Search, compute_anew
+from frostmark.metrics.metric import Splits, make_splits
 from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, ClassMoments
 
@@ -52,7 +53,8 @@ class Setting:
             images. With them alone, every backbone and layer draws the same images.
         resamples, permutations: how many; 0 for none.
         groups: by split, which images (N,) are not independent of each other; None if all are taken to be.
-        keep: computes what is worth keeping, or finds it; see :data:`frostmark.metrics.metric.Keep`.
+        search: how neighbours are found.
+        keep: computes what is worth keeping, or finds it; see :data:`frostmark.metrics.graphs.Keep`.
     """
 
     classes: tuple[str, ...]
@@ -61,6 +63,7 @@ class Setting:
     resamples: int = 1000
     permutations: int = 100
     groups: Mapping[str, Codes] | None = None
+    search: Search = USUAL
     keep: Keep = compute_anew
 
     def splits(
@@ -81,6 +84,7 @@ class Setting:
             permutations=self.permutations,
             groups=self.groups,
             keep=self.keep,
+            search=self.search,
         )
 
 

@@ -20,7 +20,7 @@ from frostmark.benchmark.estimate import Estimate, estimate
 from frostmark.benchmark.leaks import Leaks, leaks_between
 from frostmark.benchmark.remarks import group_remarks, image_remarks
 from frostmark.benchmark.rows import is_rows
-from frostmark.benchmark.subject import Given, backbone_of
+from frostmark.benchmark.subject import Given, backbone_of, search_of
 from frostmark.config.build import build
 from frostmark.config.schema import Config
 from frostmark.data.contract import class_names, read_split
@@ -127,7 +127,7 @@ def check_images(config: Config, given: Given, progress: Progress) -> Checked:
         {split: look.count for split, look in looks.items()},
         [problem for look in looks.values() for problem in look.damaged.values()],
         leaks_between(looks["train"].known, looks["test"].known),
-        [*image_remarks(labels, classes, _neighbours(config)), *group_remarks(groups)],
+        [*image_remarks(labels, classes, _neighbours(config), search_of(config)), *group_remarks(groups)],
         estimate(config, backbone_of(config, given), _readable(splits, looks)),
     )
 

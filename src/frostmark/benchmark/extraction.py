@@ -30,7 +30,7 @@ from frostmark.lit.callbacks.store import StoreFeatures
 from frostmark.lit.datamodule import StoredRows
 from frostmark.lit.module import ReplayModule
 from frostmark.lit.trainer import Callback, is_rank_zero, make_trainer, predict
-from frostmark.metrics.metric import Arrays
+from frostmark.metrics.graphs import Arrays
 
 _SIZES = "batch_sizes.json"
 
@@ -282,7 +282,7 @@ def _taps(subject: Subject, layers: Sequence[Layer]) -> list[Tap]:
 
 @dataclass(frozen=True)
 class KeptArrays:
-    """What takes long to compute, beside the rows that it follows from; see :data:`frostmark.metrics.metric.Keep`.
+    """What takes long to compute, beside the rows that it follows from; see :data:`frostmark.metrics.graphs.Keep`.
 
     Attributes:
         entries: of the rows, by split.

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import frostmark
 from frostmark.backbones.network import Network
 from frostmark.benchmark.remarks import group_counts, group_remarks, image_remarks
-from frostmark.benchmark.subject import Given, Subject, resolve
+from frostmark.benchmark.subject import Given, Subject, resolve, search_of
 from frostmark.config.schema import Config
 from frostmark.data.files import left_out
 from frostmark.data.fingerprint import combined, group_digest, label_digest
@@ -127,7 +127,7 @@ def remarks(subject: Subject, network: Network | None) -> list[str]:
     of_images = [
         *said_by(subject.source),
         *left_out(subject.splits),
-        *image_remarks(labels, subject.classes, neighbours),
+        *image_remarks(labels, subject.classes, neighbours, search_of(subject.config)),
         *group_remarks(subject.groups),
     ]
     return [*of_weights, *subject.idle, *of_images, *of_rows]

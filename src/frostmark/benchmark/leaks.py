@@ -23,8 +23,9 @@ from frostmark.benchmark.seen import keeps_sketches, known_images
 from frostmark.benchmark.subject import Subject
 from frostmark.data.sketch import Recognised
 from frostmark.lit.trainer import is_rank_zero
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.leaks import leak_scores
-from frostmark.metrics.metric import Arrays, Scores
+from frostmark.metrics.metric import Scores
 from frostmark.results.record import Record
 from frostmark.stats.copies import MIN_SIDE, OTHERS, are_small, near_copies
 from frostmark.stats.grouped import Codes, cut_groups

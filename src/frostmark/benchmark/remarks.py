@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostmark.metrics.deciding import MAX_EQUAL, are_unequal
+from frostmark.metrics.graphs import USUAL, Search
 from frostmark.stats.grouped import Codes, count_groups, cut_groups, few_groups, largest_share
 
 MIN_CLASS_TEST = 10
@@ -26,13 +27,14 @@ MAX_NAMED = 5
 Labels = Mapping[str, NDArray[np.int64]]
 
 
-def image_remarks(labels: Labels, classes: Sequence[str], k: int | None) -> list[str]:
+def image_remarks(labels: Labels, classes: Sequence[str], k: int | None, search: Search = USUAL) -> list[str]:
     """Warnings of how many images there are, of which classes; none of a data set of usual size.
 
     Args:
         labels: (N,) of both splits.
         classes: names in the order of their labels.
         k: neighbours that vote; None if none are asked.
+        search: how neighbours are found.
     """
     count = {split: np.bincount(of, minlength=len(classes)) for split, of in labels.items()}
     train, test = count["train"], count["test"]
@@ -41,6 +43,8 @@ def image_remarks(labels: Labels, classes: Sequence[str], k: int | None) -> list
         *(_few(train, classes, k, "train", f"of {k} neighbours most are of other classes") if k else ()),
         *_few(test, classes, MIN_CLASS_TEST, "test", "the recall of such a class is hardly known"),
     ]
+    if k:
+        said += _not_all_asked(len(labels["train"]), search)
     if are_unequal(labels["train"]):
         said.append(_unequal(train, classes))
     if test.sum() < MIN_TEST:
@@ -89,6 +93,18 @@ def _named(which: NDArray[np.int64], classes: Sequence[str], count: NDArray[np.i
     names = [classes[c] if count is None else f"{classes[c]} ({count[c]:,})" for c in which[:MAX_NAMED].tolist()]
     more = f" and {len(which) - MAX_NAMED:,} more" if len(which) > MAX_NAMED else ""
     return ", ".join(names) + more
+
+
+def _not_all_asked(train: int, search: Search) -> list[str]:
+    """What must be said where a sample of so many train images asks for neighbours."""
+    asking = search.asking(train)
+    if asking == train:
+        return []
+    return [
+        f"k-NN of the train split is that of {asking:,} of its {train:,} images, drawn by class, among all: without "
+        f"a GPU more would take long (neighbours.exact_up_to={search.exact_up_to}). Every test image is compared with "
+        "all train images"
+    ]
 
 
 def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:

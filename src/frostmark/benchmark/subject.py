@@ -35,9 +35,11 @@ from frostmark.data.rows import RowImages
 from frostmark.data.source import SPLITS, ImageSet, Source, files_of, groups_of
 from frostmark.errors import DataError
 from frostmark.features.given import GivenRows, rows_of
+from frostmark.metrics.graphs import Search
 from frostmark.metrics.metric import Metric
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
+from frostmark.stats.accelerated import accelerator
 from frostmark.stats.grouped import Codes, group_codes, group_names
 from frostmark.stats.projection import PROJECTED_WIDTH, SparseProjection
 
@@ -192,7 +194,7 @@ class Subject:
         """What decides the analysis beside the rows."""
         counts = self.config.uncertainty
         draws = (counts.resamples, counts.permutations)
-        return Setting(self.classes, self.config.seed, self.fingerprints, *draws, self.groups)
+        return Setting(self.classes, self.config.seed, self.fingerprints, *draws, self.groups, search_of(self.config))
 
     @property
     def pictured(self) -> bool:
@@ -208,6 +210,11 @@ class Subject:
         images = self.splits[split]
         images.geometry = images.geometry or self.pipeline.geometry
         return images
+
+
+def search_of(config: Config) -> Search:
+    """How neighbours are found: on a GPU where the forward pass may run on one."""
+    return Search(config.neighbours.exact_up_to, accelerator(config.trainer.accelerator))
 
 
 def too_wide(width: int, too_large_to_keep: bool) -> bool:

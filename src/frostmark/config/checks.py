@@ -143,6 +143,17 @@ def possible_counts(config: Config) -> ConfigError | None:
     return None
 
 
+def possible_neighbours(config: Config) -> ConfigError | None:
+    """So many train images can ask each other for neighbours."""
+    most = config.neighbours.exact_up_to
+    if most >= 1000:
+        return None
+    return ConfigError(
+        f"neighbours.exact_up_to={most} is out of range (at least 1000 train images)",
+        fix="neighbours.exact_up_to=200000",
+    )
+
+
 def possible_seed(config: Config) -> ConfigError | None:
     """The seed fits into 32 bits."""
     if 0 <= config.seed < 2**32:
@@ -194,6 +205,7 @@ RULES: tuple[Rule, ...] = (
     known_controls,
     untrained_in_one_process,
     possible_counts,
+    possible_neighbours,
     possible_seed,
     known_tracking,
     known_decision,

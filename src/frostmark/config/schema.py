@@ -129,6 +129,13 @@ class Uncertainty:
 
 
 @dataclass
+class NeighbourSearch:
+    """Train images up to which all of them ask each other for neighbours on the CPU; of more, a sample of them asks."""
+
+    exact_up_to: int = 200_000
+
+
+@dataclass
 class Decide:
     """Which metric decides between networks: of the ``family`` linear or knn; ``balanced``: auto, true or false."""
 
@@ -150,6 +157,7 @@ class Config:
     metrics: dict[str, Any] = field(default_factory=dict)
     decide: Decide = field(default_factory=Decide)
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    neighbours: NeighbourSearch = field(default_factory=NeighbourSearch)
     controls: list[str] = field(default_factory=list)
     trainer: TrainerChoice = field(default_factory=TrainerChoice)
     tracking: Tracking = field(default_factory=Tracking)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from frostmark.errors import DataError
 
+_CELLS = 1 << 22
+"""Numbers that are looked at at once."""
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -44,7 +47,9 @@ class FeatureSet:
 
 def not_finite(rows: NDArray[np.floating]) -> NDArray[np.intp]:
     """Positions of the rows (N, D) that hold a value which is no number."""
-    return np.flatnonzero(~np.isfinite(rows).all(1))
+    step = max(_CELLS // max(rows.shape[1], 1), 1)
+    parts = [np.isfinite(rows[start : start + step]).all(1) for start in range(0, len(rows), step)]
+    return np.flatnonzero(~np.concatenate(parts)) if parts else np.empty(0, np.intp)
 
 
 def refuse_not_finite(bad: Sequence[int], count: int, layer: str, split: str) -> None:

@@ -160,12 +160,13 @@ class StoredRows(pl.LightningDataModule):
 class _Shards:
     def __init__(self, entry: ReadsShards, labels: Tensor) -> None:
         self._entry = entry
+        self._shards = entry.shards  # listed once, not for every shard
         self._labels = labels
 
     def __len__(self) -> int:
-        return len(self._entry.shards)
+        return len(self._shards)
 
     def __getitem__(self, number: int) -> Rows:
-        shard = self._entry.shards[number]
+        shard = self._shards[number]
         rows = torch.from_numpy(self._entry.read(shard))
         return Rows(torch.arange(shard.start, shard.stop), self._labels[shard.start : shard.stop], [rows])

@@ -16,6 +16,9 @@ import numpy as np
 
 from frostmark.stats.moments import Array, ClassMoments, ClassSummary, Float
 
+_CELLS = 1 << 22
+"""Numbers of one block of rows in float64."""
+
 
 def fisher_ratio(summary: ClassSummary) -> Float:
     """tr S_B / tr S_W: variance between classes over variance within; (C − 1)/(N − C) by chance."""
@@ -76,7 +79,14 @@ def davies_bouldin(summary: ClassSummary) -> Float:
 
 def class_spreads(rows: Array, labels: Array, moments: ClassMoments) -> Float:
     """(C,) mean distance of the rows of each class that has any to their mean."""
-    return np.array([np.linalg.norm(rows[labels == c] - moments.mean[c], axis=1).mean() for c in moments.present])
+    step = max(_CELLS // max(rows.shape[1], 1), 1)
+
+    def spread(c: int) -> float:
+        members = np.flatnonzero(labels == c)
+        parts = (members[start : start + step] for start in range(0, len(members), step))
+        return float(np.concatenate([np.linalg.norm(rows[part] - moments.mean[c], axis=1) for part in parts]).mean())
+
+    return np.array([spread(c) for c in moments.present])
 
 
 OF_SUMMARY: Mapping[str, Callable[[ClassSummary], Float]] = {

@@ -11,6 +11,7 @@ import numpy as np
 from frostmark.metrics.confusability import confused_pairs, nearest_between
 from frostmark.metrics.metric import Split, Splits, Table, columns
 from frostmark.stats.moments import ClassMoments, Float
+from frostmark.stats.permutation import in_threads
 
 PAIRS_LISTED = 20
 """Pairs of classes in the table of the most confusable ones."""
@@ -46,10 +47,12 @@ def _mean_of_known(values: Float) -> float:
 def confused_table(split: Split) -> Table:
     """The pairs confused most, each with the two images that look most alike (positions in the split)."""
     matrix = split.confusability
-    lines = []
-    for i, j in confused_pairs(matrix, PAIRS_LISTED):
-        image_i, image_j, cosine = nearest_between(split.rows, split.labels, i, j)
-        lines.append((split.name, split.classes[i], split.classes[j], float(matrix[i, j]), image_i, image_j, cosine))
+    pairs = confused_pairs(matrix, PAIRS_LISTED)
+    alike = in_threads(lambda pair: nearest_between(split.rows, split.labels, *pair), pairs)
+    lines = [
+        (split.name, split.classes[i], split.classes[j], float(matrix[i, j]), *images)
+        for (i, j), images in zip(pairs, alike, strict=True)
+    ]
     return columns(("split", "name_i", "name_j", "directional_cdnv", "image_i", "image_j", "cosine"), lines)
 
 

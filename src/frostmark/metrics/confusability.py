@@ -13,6 +13,25 @@ from scipy.spatial.distance import squareform
 
 from frostmark.stats.moments import Array, ClassMoments, Float
 from frostmark.stats.permutation import in_threads
+from frostmark.stats.sampling import seeded, some
+
+MAX_ALIKE = 10_000
+"""Images of a class up to which the two that look most alike are looked for among all."""
+
+_MANY_PAIRS = 1 << 22
+"""Pairs of images from which it pays to ask first who may be most alike."""
+
+_CELLS = 1 << 25
+"""Numbers of one class in float64 at once."""
+
+_BLOCK = 1024
+"""Rows that are compared with all others at once."""
+
+_SHARE, _SAMPLED = 8, 256
+"""Products are bounded along an eighth as many axes as there are features; so many rows of each class tell which."""
+
+_ROUNDING = 1e-5
+"""Of products and squared lengths in float32, of rows of unit length."""
 
 
 def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float:
@@ -26,12 +45,15 @@ def directional_cdnv(rows: Array, labels: Array, moments: ClassMoments) -> Float
     centre = moments.grand_mean
     along = np.full((classes, classes), np.nan)  # [i, j]: variance of class i along μ_i − μ_j, times ‖μ_i − μ_j‖²
     means = np.where(moments.count[:, None] > 0, moments.mean - centre, np.nan)
+    step = max(_CELLS // max(rows.shape[1], classes, 1), 1)
 
     def fill(c: int) -> None:
-        deviations = rows[labels == c] - moments.mean[c]
-        projected = deviations @ means.T
-        projected -= projected[:, c, None]
-        along[c] = np.einsum("nc,nc->c", projected, projected) / len(projected)
+        members, squares = np.flatnonzero(labels == c), np.zeros(classes)
+        for start in range(0, len(members), step):
+            projected = (rows[members[start : start + step]] - moments.mean[c]) @ means.T
+            projected -= projected[:, c, None]
+            squares += np.einsum("nc,nc->c", projected, projected)
+        along[c] = squares / len(members)
 
     in_threads(fill, moments.present.tolist())
     squared = moments.mean_distances**2
@@ -64,16 +86,64 @@ def confused_pairs(matrix: Float, most: int) -> list[tuple[int, int]]:
 
 
 def nearest_between(rows: Array, labels: Array, i: int, j: int) -> tuple[int, int, float]:
-    """The images of classes i and j that look most alike to the layer: row of i, row of j, their cosine."""
-    of_i, of_j = np.flatnonzero(labels == i), np.flatnonzero(labels == j)
-    other = _unit(rows[of_j]).T
+    """The images of classes i and j that look most alike to the layer: row of i, row of j, their cosine.
+
+    Exact up to :data:`MAX_ALIKE` images of each class; of more, so many are drawn, the same for every layer.
+    """
+    of_i, of_j = (_compared(labels, c) for c in (i, j))
+    one, other = _unit(rows[of_i]), _unit(rows[of_j])
+    if len(one) * len(other) > _MANY_PAIRS:
+        hopeful = _hopeful(one, other)
+        of_i, one = of_i[hopeful], one[hopeful]
     best = (0, 0, -np.inf)
-    for start in range(0, len(of_i), 1024):  # in pieces: two classes may hold all of the rows
-        cosines = _unit(rows[of_i[start : start + 1024]]) @ other
+    for start in range(0, len(of_i), _BLOCK):  # in pieces: two classes may hold all of the rows
+        cosines = one[start : start + _BLOCK] @ other.T
         a, b = np.unravel_index(int(cosines.argmax()), cosines.shape)
         if cosines[a, b] > best[2]:
             best = (int(of_i[start + a]), int(of_j[b]), float(cosines[a, b]))
     return best
+
+
+def _compared(labels: Array, c: int) -> NDArray[np.intp]:
+    members = np.flatnonzero(labels == c)
+    return members[some(len(members), MAX_ALIKE, seeded(0, "alike", str(c)))]
+
+
+def _hopeful(one: Array, other: Array) -> NDArray[np.intp]:
+    """Which rows of ``one`` (N, D) may have the largest product with a row of ``other`` (M, D), all of unit length.
+
+    Along few axes, and with the lengths of what lies beside them, a product is bounded from above (Cauchy and Schwarz).
+    The pair with the largest bound of each row is measured; who cannot reach the best of them is left out.
+    """
+    axes = _axes(one, other)
+    (near, rest), (their_near, their_rest) = (_along(rows, axes) for rows in (one, other))
+    mine, theirs = np.column_stack([near, rest]), np.column_stack([their_near, their_rest])
+    bound, partner = np.empty(len(one), np.float32), np.empty(len(one), np.intp)
+    for start in range(0, len(one), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        bounds = mine[part] @ theirs.T
+        partner[part] = bounds.argmax(1)
+        bound[part] = bounds[np.arange(len(bounds)), partner[part]]
+    reached = max(
+        float(np.einsum("nd,nd->n", one[start : start + _BLOCK], other[partner[start : start + _BLOCK]]).max())
+        for start in range(0, len(one), _BLOCK)
+    )
+    return np.flatnonzero(bound >= reached - _ROUNDING)
+
+
+def _axes(one: Array, other: Array) -> Array:
+    """(D, k) orthonormal: where most of the length of some rows of both lies."""
+    few = np.concatenate([rows[:: -(-len(rows) // _SAMPLED)] for rows in (one, other)])
+    values, vectors = np.linalg.eigh(few @ few.T)
+    wanted = min(max(one.shape[1] // _SHARE, 1), int((values > _ROUNDING * values[-1]).sum()))
+    return np.asarray(np.linalg.qr(few.T @ vectors[:, -wanted:])[0])
+
+
+def _along(rows: Array, axes: Array) -> tuple[Array, Array]:
+    """(N, k) coordinates of rows of length 1, or 0, and (N,) the length of the rest, rounded up."""
+    near = rows @ axes
+    squared = 1 - np.einsum("nk,nk->n", near, near)
+    return near, np.sqrt(np.maximum(squared, 0) + _ROUNDING)
 
 
 def _unit(rows: Array) -> Array:

@@ -40,7 +40,7 @@ ALL_EQUAL = "all rows are equal"
 PROJECTED = "the rows are a projection of the features, which has other zeros than they"
 
 MAX_ROWS = 10_000
-"""Rows among which the intrinsic dimension of the test split is looked for."""
+"""Rows among which the intrinsic dimension of the test split is looked for, and of a very large train split."""
 
 _CELLS = 1 << 22
 """Float64 numbers of one block: 32 MiB."""
@@ -193,8 +193,11 @@ def _add_dimension(scores: Scores, split: Split, key: str) -> None:
 
 
 def _split_ratios(split: Split) -> Ratios:
-    """By the graph that metrics and maps share; of a test split of more than 10,000 rows a stratified sample."""
-    if split.name == "train" or len(split.rows) <= MAX_ROWS:
+    """By the graph that metrics and maps share; of a test split of more than 10,000 rows a stratified sample.
+
+    So, too, of a train split of which not all rows ask for neighbours.
+    """
+    if (split.name == "train" and split.asked is None) or len(split.rows) <= MAX_ROWS:
         return neighbour_ratios(split.rows, split.own(KEPT), split.groups)
     rng = seeded(0, *split.permutations.context, "twonn", "rows")
     chosen = stratified(split.labels, MAX_ROWS, rng)

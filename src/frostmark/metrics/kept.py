@@ -12,7 +12,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.metrics.metric import Arrays, Split
+from frostmark.metrics.graphs import Arrays
+from frostmark.metrics.metric import Split
 
 
 def kept_draws(split: Split, schema: str, compute: Callable[[], Arrays], *made_by: str) -> Arrays:

@@ -18,9 +18,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.kept import digest, drawn_from
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, columns, stacked
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, columns, stacked
 from frostmark.metrics.predictions import add_accuracies, confusion, recalls
 from frostmark.metrics.read_out import MIN_HELD_OUT, ReadOut, Train, can_hold_out, folds_of, read
 from frostmark.metrics.shots import SHOT_DRAWS, SHOTS, asked_of, choices, none_asked, too_few

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from frostmark.errors import ConfigError
 from frostmark.metrics.confusability import directional_cdnv
+from frostmark.metrics.graphs import USUAL, Arrays, Graphs, Keep, Search, compute_anew
 from frostmark.metrics.kinds import DERIVED_ENDS, Kind, kind_of, name_of
 from frostmark.stats.bootstrap import Resamples, interval
 from frostmark.stats.grouped import Codes
 from frostmark.stats.moments import Array, ClassMoments, Float
-from frostmark.stats.neighbours import KEPT, Graph, nearest_of_other_groups
+from frostmark.stats.neighbours import Graph
 from frostmark.stats.permutation import Permutations, p_value, z_score
 from frostmark.stats.scatter import total_scatter
 
@@ -53,18 +54,6 @@ Value = float | Undefined
 Table = dict[str, list[str] | list[int] | list[float]]
 """Columns of equal length."""
 
-Arrays = Mapping[str, Array]
-"""Arrays by name."""
-
-Keep = Callable[[str, str, str, Callable[[], Arrays]], Arrays]
-"""``keep(split, bank, name, compute)``: what follows from the rows of a split and of the split ``bank``, computed
-unless at hand. The ``name``, of lower-case letters, digits and hyphens, says everything else that decides it."""
-
-
-def compute_anew(split: str, bank: str, name: str, compute: Callable[[], Arrays]) -> Arrays:
-    """What follows from rows where nothing keeps it: computed."""
-    return compute()
-
 
 @dataclass(frozen=True)
 class Split:
@@ -79,9 +68,11 @@ class Split:
         nearest: k → the k nearest train rows of every row; a train row is no neighbour of itself.
         own: k → the k nearest other rows of the split itself.
         resamples, permutations: of this split, the same for every backbone and layer.
-        kept: ``kept(name, compute)``: arrays that follow from these rows and the train rows; see :data:`Keep`.
+        kept: ``kept(name, compute)``: arrays that follow from these rows and the train rows; see
+            :data:`frostmark.metrics.graphs.Keep`.
         groups: (N,) int64, which images are not independent of each other; None if all are taken to be. One number is
             one group in both splits. Train rows are then no neighbours of rows of their group in ``nearest``.
+        asked: (M,) int64, ascending: the rows that ``nearest`` is of, where all of them would take too long; None: all.
     """
 
     name: str
@@ -95,6 +86,7 @@ class Split:
     permutations: Permutations
     kept: Callable[[str, Callable[[], Arrays]], Arrays]
     groups: Codes | None = None
+    asked: NDArray[np.int64] | None = None
 
     @property
     def projected(self) -> bool:
@@ -292,6 +284,7 @@ def make_splits(
     permutations: int = 100,
     groups: Mapping[str, Codes] | None = None,
     keep: Keep = compute_anew,
+    search: Search = USUAL,
 ) -> dict[str, Split]:
     """What metrics see, made of the rows of both splits.
 
@@ -303,20 +296,12 @@ def make_splits(
         resamples, permutations: how many; 0 for none.
         groups: (N,) of each split, where images are not independent of each other.
         keep: computes what is worth keeping, such as neighbour graphs, or finds it.
+        search: how neighbours are found.
     """
     of_groups = groups or {}
-
-    @cache
-    def graph(name: str, bank: str, k: int) -> Graph:
-        made = partial(Graph.of, rows[bank], rows[name], k, exclude_self=name == bank)
-        return Graph(**keep(name, bank, f"{Graph.SCHEMA}-{k}", lambda: vars(made())))
-
-    def nearest(name: str, bank: str, k: int) -> Graph:
-        return graph(name, bank, max(k, KEPT)).first(k)
-
-    @cache
-    def apart(k: int) -> Graph:
-        return nearest_of_other_groups(rows["train"], of_groups["train"], nearest("train", "train", KEPT), k)
+    context = (str(seed), (fingerprints or {}).get("train", ""), "train")
+    train = labels.get("train", np.empty(0, np.int64))
+    graphs = Graphs(rows, train, of_groups.get("train"), keep, context, search)
 
     def split(name: str) -> Split:
         context = (str(seed), (fingerprints or {}).get(name, ""), name)
@@ -327,12 +312,13 @@ def make_splits(
             mine,
             ClassMoments.of(rows[name], mine, len(classes)) if moments is None else moments[name],
             classes,
-            apart if name == "train" and of_groups else partial(nearest, name, "train"),
-            partial(nearest, name, name),
+            graphs.of_train if name == "train" else partial(graphs.among, name, "train"),
+            partial(graphs.among, name, name),
             Resamples(mine, resamples, context, of_groups.get(name)),
             Permutations(mine, permutations, context, of_groups.get(name)),
             partial(keep, name, "train"),
             of_groups.get(name),
+            graphs.asked if name == "train" else None,
         )
 
     return {name: split(name) for name in rows}

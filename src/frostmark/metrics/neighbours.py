@@ -11,7 +11,7 @@ The protocol of DINO: rows of unit length, cosine similarity s, each of the k ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -31,6 +31,9 @@ ONE_GROUP = "all train images are of one group: none has neighbours of another"
 
 AUDITED = 100
 """Images in the label audit."""
+
+_PIECE = 4096
+"""Rows at a time."""
 
 _accuracy = partial(Kind, better="higher", across=Across.NETWORKS, share=True, range=(0, 1))
 
@@ -80,12 +83,45 @@ def knn_votes(
     weights = np.exp((similarity - similarity[:, :1]) / temperature)
     weights /= weights.sum(1, keepdims=True)
     votes = np.empty((len(weights), classes), np.float32)
-    for start in range(0, len(weights), 4096):  # in pieces: float64 for all rows and 1,000 classes is much
-        part = slice(start, start + 4096)
+    for start in range(0, len(weights), _PIECE):  # in pieces: float64 for all rows and 1,000 classes is much
+        part = slice(start, start + _PIECE)
         size = len(weights[part])
         cells = np.arange(size)[:, None] * classes + bank_labels[graph.index[part]]
         votes[part] = np.bincount(cells.ravel(), weights[part].ravel(), size * classes).reshape(size, classes)
     return votes
+
+
+@dataclass(frozen=True)
+class Told:
+    """What neighbours say of M rows.
+
+    Attributes:
+        predicted: (M,) the class with most votes.
+        own, other: (M,) float32 the shares of the row's own class and of the predicted one.
+    """
+
+    predicted: NDArray[np.int64]
+    own: NDArray[np.float32]
+    other: NDArray[np.float32]
+
+    @classmethod
+    def by(cls, graph: Graph, bank_labels: NDArray[np.int64], labels: NDArray[np.int64], count: int, at: float) -> Told:
+        """From the votes of a ``graph``, some rows at a time: the votes for 1,000 classes may outweigh the rows.
+
+        Args:
+            bank_labels: (N,) of the rows that the graph points to.
+            labels: (M,) of the rows that ask.
+            count: of the classes.
+            at: temperature of the votes.
+        """
+        told = cls(np.empty(len(labels), np.int64), *(np.empty(len(labels), np.float32) for _ in range(2)))
+        for start in range(0, len(labels), _PIECE):
+            part = slice(start, start + _PIECE)
+            votes = knn_votes(Graph(graph.index[part], graph.similarity[part]), bank_labels, count, at)
+            line = np.arange(len(votes))
+            told.predicted[part] = votes.argmax(1)
+            told.own[part], told.other[part] = votes[line, labels[part]], votes[line, told.predicted[part]]
+        return told
 
 
 def ncm_predict(means: Array, queries: Array) -> NDArray[np.int64]:
@@ -94,8 +130,8 @@ def ncm_predict(means: Array, queries: Array) -> NDArray[np.int64]:
     near = (means - centre).astype(np.float32)
     halves = (near**2).sum(1) / 2
     nearest = np.empty(len(queries), np.int64)
-    for start in range(0, len(queries), 4096):  # in pieces: centred rows are not held twice
-        part = slice(start, start + 4096)
+    for start in range(0, len(queries), _PIECE):  # in pieces: centred rows are not held twice
+        part = slice(start, start + _PIECE)
         nearest[part] = ((queries[part] - centre).astype(np.float32) @ near.T - halves).argmax(1)
     return nearest
 
@@ -114,7 +150,8 @@ def means_of(rows: Array, chosen: NDArray[np.int64]) -> Array:
 class Neighbours:
     """k-NN, nearest class mean and the shots curve: test rows ask the train rows.
 
-    Train rows ask each other, themselves left out, and all images of their group.
+    Train rows ask each other, themselves left out, and all images of their group. Where not all of them ask
+    (``Split.asked``), the numbers are of those who do, and the key's ``_images`` says how many these are.
 
     Args:
         k: neighbours that vote; fewer where the train split has fewer.
@@ -146,12 +183,15 @@ class Neighbours:
             if split.name == "train" and split.groups is not None and count_groups(split.groups) < 2:
                 scores.add("train/neighbours/knn_accuracy", Undefined(ONE_GROUP))
                 continue
-            votes = knn_votes(split.nearest(self.k), train.labels, len(train.classes), self.temperature)
-            predicted = votes.argmax(1)
-            add_accuracies(scores, split, train, "neighbours/knn_", "knn", predicted)
-            confused.append(confusion(split, predicted))
-            recalled.append(recalls(split, "k-NN", predicted))
-            audit.append(_audit(split, votes))
+            asking = _asking(split)
+            near = split.nearest(self.k)
+            told = Told.by(near, train.labels, asking.labels, len(train.classes), self.temperature)
+            add_accuracies(scores, asking, train, "neighbours/knn_", "knn", told.predicted)
+            confused.append(confusion(asking, told.predicted))
+            recalled.append(recalls(asking, "k-NN", told.predicted))
+            audit.append(_audit(asking, told, split.asked))
+            if split.asked is not None:
+                _say_sampled(scores, split, split.asked)
         test, present = splits["test"], train.moments.present
         predicted = present[ncm_predict(train.row_moments.summary.mean, test.rows)]
         add_accuracies(scores, test, train, "neighbours/ncm_", "ncm", predicted)
@@ -173,24 +213,49 @@ _NAMES = (
 """What is undefined of a train split of one class."""
 
 
-def _audit(split: Split, votes: NDArray[np.float32]) -> Table:
+def _asking(split: Split) -> Split:
+    """The split of the rows that ask, with resamples and permutations of their own."""
+    asked = split.asked
+    if asked is None:
+        return split
+    context = (*split.resamples.context, "asked")
+    return replace(
+        split,
+        rows=split.rows[asked],
+        labels=split.labels[asked],
+        resamples=split.resamples.among(asked, context),
+        permutations=split.permutations.among(asked, context),
+        groups=None if split.groups is None else split.groups[asked],
+        asked=None,
+    )
+
+
+def _say_sampled(scores: Scores, split: Split, asked: NDArray[np.int64]) -> None:
+    """How many train rows asked, beside the values. Hits are kept for all images of a split or for none."""
+    for name in ("accuracy", "balanced_accuracy"):
+        scores.add_end(f"{split.name}/neighbours/knn_{name}", "_images", float(len(asked)))
+    del scores.outcomes[f"{split.name}/knn_hits"]
+
+
+def _audit(split: Split, told: Told, asked: NDArray[np.int64] | None) -> Table:
     """The images whose neighbours disagree with their label most: candidates for a wrong label.
 
     ``image`` is the position in the split, ``own_share`` and ``other_share`` of the neighbours' votes.
+
+    Args:
+        split: the rows that asked.
+        asked: (M,) their positions among all; None if all asked.
     """
-    line = np.arange(len(votes))
-    own = votes[line, split.labels]
-    other = votes.argmax(1)
-    doubt = votes[line, other] - own
+    doubt = told.other - told.own
     worst = np.argsort(-doubt, kind="stable")[:AUDITED]
     worst = worst[doubt[worst] > 0]
     return {
         "split": [split.name] * len(worst),
-        "image": worst.tolist(),
+        "image": (worst if asked is None else asked[worst]).tolist(),
         "label": [split.classes[c] for c in split.labels[worst]],
-        "neighbours_say": [split.classes[c] for c in other[worst]],
-        "own_share": own[worst].astype(float).tolist(),
-        "other_share": votes[worst, other[worst]].astype(float).tolist(),
+        "neighbours_say": [split.classes[c] for c in told.predicted[worst]],
+        "own_share": told.own[worst].astype(float).tolist(),
+        "other_share": told.other[worst].astype(float).tolist(),
     }
 
 

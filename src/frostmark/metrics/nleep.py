@@ -56,7 +56,7 @@ class Mixtures:
         """Of the rows of ``spectrum`` with ``labels`` (N,); every draw follows from the words of ``context``."""
         classes = len(np.unique(labels))
         images = stratified(labels, nleep_images(classes), seeded(0, *context, "gmm images"))
-        points = spectrum.coordinates(spectrum.energy(NLEEP_ENERGY))[images]
+        points = spectrum.coordinates(spectrum.energy(NLEEP_ENERGY), images)
 
         def fitted(start: int) -> Float:
             rng = np.random.RandomState(seeded(0, *context, "gmm", str(start)).bit_generator)

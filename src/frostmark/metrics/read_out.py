@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from frostmark.stats.logistic import PrincipalAxes, fit, log_losses, scores
+from frostmark.stats.logistic import HeldRows, PrincipalAxes, ReadAnew, answers, fit, scores
 from frostmark.stats.moments import Array, Float
 from frostmark.stats.permutation import in_threads
 
@@ -171,13 +171,13 @@ class Train:
 
     Attributes:
         axes: their principal axes.
-        turned: (N, r) the rows along the axes.
+        turned: the N rows along the axes.
         labels: (N,) in 0 … C − 1.
         present: (C,) what the labels stand for.
     """
 
     axes: PrincipalAxes
-    turned: NDArray[np.float32]
+    turned: HeldRows | ReadAnew
     labels: Labels
     present: Labels
 
@@ -186,12 +186,13 @@ class Train:
         """Of ``rows`` (N, D) with ``labels`` (N,)."""
         present, own = np.unique(labels, return_inverse=True)
         axes = PrincipalAxes.of(rows)
-        return cls(axes, axes.turned(rows), own, present)
+        return cls(axes, axes.along(rows), own, present)
 
-    def fitted(self, strength: float, some: Array | slice = slice(None), start: Float | None = None) -> Float:
-        """Weights (r + 1, C) fitted to ``some`` of the rows."""
+    def fitted(self, strength: float, some: Array | None = None, start: Float | None = None) -> Float:
+        """Weights (r + 1, C) fitted to ``some`` of the rows, a mask or positions; None for all."""
         penalty = max(self.axes.features, 1) / strength
-        return fit(self.turned[some], self.labels[some], len(self.present), self.axes.energy, penalty, start)
+        turned, labels = (self.turned, self.labels) if some is None else (self.turned.take(some), self.labels[some])
+        return fit(turned, labels, len(self.present), self.axes.energy, penalty, start)
 
     def few_label_accuracies(
         self, strength: float, choices: Iterator[Labels], queries: NDArray[np.float32], wanted: Labels
@@ -247,8 +248,8 @@ class _Search:
             out = self.folds == fold
             start = None if before is None else before.weights[fold]
             weights = self.train.fitted(strength, ~out, start)
-            logits = scores(weights, self.train.turned[out])
-            return weights, logits.argmax(1), float(log_losses(logits, self.train.labels[out]).sum())
+            predicted, losses = answers(weights, self.train.turned.take(out), self.train.labels[out])
+            return weights, predicted, float(losses.sum())
 
         weights, predicted, losses = zip(*_several(fitted, deciding(self.folds)), strict=True)
         return _Tried(strength, weights, predicted, sum(losses))
@@ -269,7 +270,8 @@ def _held_out(train: Train, folds: Labels, chosen: _Tried) -> Labels:
 
     def fitted(fold: int) -> Labels:
         out = folds == fold
-        return np.asarray(scores(train.fitted(chosen.strength, ~out), train.turned[out]).argmax(1))
+        weights = train.fitted(chosen.strength, ~out)
+        return np.asarray(answers(weights, train.turned.take(out), train.labels[out])[0])
 
     left = _several(fitted, range(len(chosen.predicted), int(folds.max()) + 1))
     predicted = np.empty(len(folds), np.int64)

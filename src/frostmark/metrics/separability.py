@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -19,9 +20,10 @@ import numpy as np
 from frostmark.metrics.class_ratios import OF_SUMMARY, class_spreads
 from frostmark.metrics.class_tables import confused_table, separability_table, shift_table
 from frostmark.metrics.collapse import nc1, nc1_of_noise, triangular_root
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.kept import kept_draws
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined, Value, guarded, stacked
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined, Value, guarded, stacked
 from frostmark.metrics.silhouette import MAX_EXACT, MAX_NULL, permuted_silhouettes, silhouettes
 from frostmark.stats.bootstrap import Resamples, measured_draws, recentred, rescaled
 from frostmark.stats.moments import Array, ClassSummary, Float
@@ -103,13 +105,18 @@ def _nulls(split: Split) -> dict[str, Float]:
         return {}
     unlabelled, root = Unlabelled(split.rows, split.labels), triangular_root(split.scatter)
 
-    def measured(labels: Array) -> list[float]:
-        summary = unlabelled.summary(labels)
+    def measured(orders: list[Array]) -> list[list[float]]:
         with np.errstate(divide="ignore", invalid="ignore"):  # two means may coincide by chance
-            values = [float(measure(summary)) for measure in OF_SUMMARY.values()]
-            return [*values, nc1_of_noise(summary.mean, split.scatter, root, summary.count)]
+            return [
+                [
+                    *(float(measure(summary)) for measure in OF_SUMMARY.values()),
+                    nc1_of_noise(summary.mean, split.scatter, root, summary.count),
+                ]
+                for summary in unlabelled.summaries(orders)
+            ]
 
-    measures = [measured(split.labels), *in_threads(measured, split.permutations)]
+    orders = chain([split.labels], split.permutations)
+    measures = [values for some in in_threads(measured, unlabelled.several(orders)) for values in some]
     return dict(zip((*OF_SUMMARY, "nc1"), np.array(measures).T, strict=True))
 
 

@@ -25,6 +25,12 @@ from frostmark.waiting import within
 _CELLS = 1 << 22
 """Numbers of one block of rows in float64: bounds the memory."""
 
+MAX_HELD = 1 << 27
+"""Numbers of rows of which a null holds a copy, centred or turned."""
+
+_CACHED = 1 << 19
+"""Numbers of a block that stays in the cache."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -105,9 +111,11 @@ class Spectrum:
     def roughly(self, classes: int, times: int) -> Callable[[NDArray[np.int64]], Float]:
         """:meth:`targets` in float32, for as many ``times`` labels (N,) of so many ``classes``.
 
-        A null does not notice. One copy of the rows, and then a pass over it every time.
+        A null does not notice. One copy of the rows, and then a pass over it every time; of very many rows no copy.
         """
         axes = None if self.axes is None else self.axes.astype(np.float32)
+        if self.source.size > MAX_HELD:
+            return lambda labels: _turned(self._sums(labels, classes), axes).astype(np.float64)
         # Turned into U at once where that is less work than turning the sums every time.
         before = axes if self.rows < times * classes else None
         after = axes if before is None else None
@@ -116,16 +124,28 @@ class Spectrum:
             rows[part] = _turned((self.source[part] - self.centre).astype(np.float32), before)
         return lambda labels: _turned(class_sums(rows, labels, classes), after).astype(np.float64)
 
-    def coordinates(self, components: int) -> Float:
+    def _sums(self, labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+        """(C, w) sums of the centred rows of each class, centred in float32 while they are in the cache."""
+        near, sums = self.centre.astype(np.float32), np.zeros((classes, len(self.centre)))
+        for part in row_blocks(self.rows, len(near), max(_CACHED, 16 * classes * len(near))):
+            sums += class_sums(np.subtract(self.source[part], near, dtype=np.float32), labels[part], classes)
+        sums -= np.bincount(labels, minlength=classes)[:, None] * (self.centre - near)  # what the rounding left
+        return sums.astype(np.float32)
+
+    def coordinates(self, components: int, some: NDArray[np.int64] | None = None) -> Float:
         """(N, m) the rows in their first ``components`` principal axes, or as many as there are.
 
         From the full decomposition, nothing randomised.
+
+        Args:
+            some: positions of the rows that are wanted; None for all.
         """
         root = np.sqrt(self.values[:components])
+        source = self.source if some is None or len(some) == self.rows else self.source[some]
         if self.axes is None:
-            return np.asarray(self.source[:, :components] * root)
+            return np.asarray(source[:, :components] * root)
         turn = self.axes[:, :components] * root
-        return np.concatenate([(self.source[p] - self.centre) @ turn for p in row_blocks(self.rows, self.width)])
+        return np.concatenate([(source[p] - self.centre) @ turn for p in row_blocks(len(source), self.width)])
 
     def energy(self, share: float) -> int:
         """How many of the first principal axes hold ``share`` of the variance."""

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from frostmark.metrics.evidence import Evidence, mean_evidence
 from frostmark.metrics.gbc import GBC_COMPONENTS, gbc, spherical
+from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.h_scores import above_chance, explained, influence, shrinkage_weights
 from frostmark.metrics.kept import kept_draws
 from frostmark.metrics.kinds import Across, Kind
-from frostmark.metrics.metric import ONE_CLASS, Arrays, Scores, Split, Splits, Undefined
+from frostmark.metrics.metric import ONE_CLASS, Scores, Split, Splits, Undefined
 from frostmark.metrics.nleep import Mixtures, refusal
 from frostmark.metrics.spectrum import Spectrum, squared_lengths
 from frostmark.stats.bootstrap import Resamples

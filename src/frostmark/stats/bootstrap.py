@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,12 @@ LEVEL = 0.95
 
 _CELLS = 1 << 24
 """Numbers of one array of a block of draws: bounds the memory."""
+
+MAX_HELD = 1 << 27
+"""Numbers of rows of which a centred copy is held; of more it is made of one class at a time, for every block."""
+
+_FLOATS = 1 << 22
+"""Numbers in float64 at once."""
 
 
 Counts = dict[int, NDArray[np.float32]]
@@ -145,9 +152,10 @@ def resampled_summaries(
 ) -> Iterator[tuple[slice, ClassSummary]]:
     """The classes in every resample: slices of the draws with their summaries.
 
-    One product of counts (b, n_c) and centred rows (n_c, D) a class and block gives means and variances: rows are never
-    copied. In float32, which an interval does not notice. A summary is good until the next one is asked for: the block
-    of means is written over, as fresh memory would take longer than what is done in it.
+    One product of counts (b, n_c) and centred rows (n_c, D) a class and block gives means and variances: rows that are
+    drawn are not copied, and of very many rows one class at a time is held. In float32, which an interval does not
+    notice. A summary is good until the next one is asked for: the block of means is written over, as fresh memory would
+    take longer than what is done in it.
 
     Args:
         rows: (N, D).
@@ -156,8 +164,9 @@ def resampled_summaries(
     """
     labels, present = resamples.labels, moments.present
     centre = moments.grand_mean
-    centred = {c: (rows[labels == c] - moments.mean[c]).astype(np.float32) for c in present}
-    squares = {c: np.einsum("nd,nd->n", x, x, dtype=np.float64) for c, x in centred.items()}
+    about_mean = partial(_about_mean, rows, labels, moments)
+    held = {c: about_mean(c) for c in present} if rows.size <= MAX_HELD else {}
+    squares = {c: _squares(held[c] if held else about_mean(c)) for c in present}
     means = (moments.mean[present] - centre).astype(np.float32)
     width = rows.shape[1]
     block = np.empty((0, len(present), width), np.float32)
@@ -178,12 +187,27 @@ def resampled_summaries(
         ) -> None:
             for i in some:
                 n = sizes[..., i]
-                of_class = _resampled(centred[present[i]], squares[present[i]], counts[present[i]], n, spread=spread)
+                c = present[i]
+                of_class = _resampled(held[c] if held else about_mean(c), squares[c], counts[c], n, spread=spread)
                 shift, variance[:, i], distance[:, i] = of_class
                 np.add(shift, means[i], out=mean[:, i])
 
         in_threads(fill, np.array_split(np.arange(len(present)), 16))
         yield part, ClassSummary(sizes, variance, mean, distance if spread else None)
+
+
+def _about_mean(rows: Array, labels: Array, moments: ClassMoments, c: int) -> NDArray[np.float32]:
+    """(n, D) float32 the rows of a class less its mean, which is taken off in float64."""
+    members = np.flatnonzero(labels == c)
+    centred = np.empty((len(members), rows.shape[1]), np.float32)
+    step = max(_FLOATS // max(rows.shape[1], 1), 1)
+    for start in range(0, len(members), step):
+        centred[start : start + step] = rows[members[start : start + step]] - moments.mean[c]
+    return centred
+
+
+def _squares(rows: NDArray[np.float32]) -> Float:
+    return np.asarray(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
 
 
 def _sizes(moments: ClassMoments, resamples: Resamples, counts: Counts) -> NDArray[np.int64]:

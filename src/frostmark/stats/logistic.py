@@ -1,7 +1,7 @@
 """Multinomial logistic regression of rows standardised by train: convex, deterministic, quick for narrow and wide rows.
 
     axes = PrincipalAxes.of(train_rows)                 # standardise and turn, once for every fit
-    turned = axes.turned(train_rows)                    # (N, r) float32
+    turned = axes.along(train_rows)                     # (N, r) float32, or what stands for them
     weights = fit(turned, labels, classes, axes.energy, penalty=axes.features / 10)
     scores(weights, axes.turned(test_rows)).argmax(1)
 
@@ -14,7 +14,8 @@ Divided by its root, L-BFGS needs a fifth of the steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ _STEEPNESS = 0.1
 
 _CELLS = 1 << 22
 """Numbers of one block of rows: bounds the memory."""
+
+MAX_HELD = 1 << 27
+"""Numbers of rows up to which the turned rows are held, and those of every fold: of more, a fit reads the rows anew."""
 
 _MIN_ENERGY = 1e-8
 """Share of the largest energy below which an axis is rounding."""
@@ -69,10 +73,95 @@ class PrincipalAxes:
         energy, rotation = _spectrum(rows, mean, scale)
         return cls(mean, scale, rotation.astype(np.float32), energy, int(varies.sum()))
 
+    def along(self, rows: Array) -> HeldRows | ReadAnew:
+        """``rows`` (N, D) along the axes, ready for fits."""
+        anew = ReadAnew(self, rows, np.arange(len(rows)))
+        return anew if rows.size > MAX_HELD else anew.held
+
     def turned(self, rows: Array) -> Float32:
         """(M, r) float32 coordinates of ``rows`` (M, D) along the axes."""
         parts = [((part - self.mean) / self.scale).astype(np.float32) @ self.rotation for part in _blocks(rows)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.energy)), np.float32)
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """Rows along principal axes, (N, r) float32, in memory."""
+
+    rows: Float32
+
+    made: ClassVar[int] = 1
+    """Numbers that are made anew of every row of a block."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, some: Array) -> HeldRows:
+        """Those of ``some`` rows, a mask (N,) or positions."""
+        return HeldRows(self.rows[some])
+
+    def block(self, part: slice) -> Float32:
+        """(b, r) some rows, to be multiplied by :meth:`outward` weights."""
+        return self.rows[part]
+
+    def outward(self, weights: Float) -> Float:
+        """Weights (r, C) of the axes as those of what a block holds."""
+        return weights
+
+    def inward(self, gradient: Float) -> Float:
+        """A gradient by the weights of what a block holds as that by the weights (r, C) of the axes."""
+        return gradient
+
+
+@dataclass(frozen=True)
+class ReadAnew:
+    """The same of rows that are too many to be held twice: a block is standardised each time, the weights are turned.
+
+    Attributes:
+        axes: of the train rows.
+        rows: (N, D) as they are.
+        some: (n,) positions of those that are meant.
+    """
+
+    axes: PrincipalAxes
+    rows: Array
+    some: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.some)
+
+    @property
+    def made(self) -> int:
+        """As of :class:`HeldRows`."""
+        return int(self.rows.shape[1])
+
+    @property
+    def held(self) -> HeldRows:
+        """The rows turned, in memory."""
+        return HeldRows(self.axes.turned(self.rows if len(self.some) == len(self.rows) else self.rows[self.some]))
+
+    def take(self, some: Array) -> HeldRows | ReadAnew:
+        """Those of ``some`` rows, a mask (n,) or positions."""
+        fewer = replace(self, some=self.some[some])
+        return fewer if len(fewer) * self.rows.shape[1] > MAX_HELD else fewer.held
+
+    def block(self, part: slice) -> Float32:
+        """(b, D) standardised."""
+        x = self.rows[part] if len(self.some) == len(self.rows) else self.rows[self.some[part]]
+        # The mean in two parts: a difference of close numbers is exact in float32, what the first part lacks is small.
+        mean = self.axes.mean.astype(np.float32)
+        x = np.subtract(x, mean, dtype=np.float32)
+        x -= (self.axes.mean - mean).astype(np.float32)
+        x /= self.axes.scale.astype(np.float32)
+        return np.asarray(x)
+
+    def outward(self, weights: Float) -> Float:
+        """As of :class:`HeldRows`: (r, C) to (D, C)."""
+        return np.asarray(self.axes.rotation @ weights)
+
+    def inward(self, gradient: Float) -> Float:
+        """As of :class:`HeldRows`: (D, C) to (r, C)."""
+        return np.asarray(self.axes.rotation.T @ gradient)
 
 
 def _blocks(rows: Array) -> Iterator[Array]:
@@ -99,7 +188,7 @@ def _eigen(symmetric: Float) -> tuple[Float, Float]:
 
 
 def fit(
-    turned: Float32,
+    turned: HeldRows | ReadAnew,
     labels: NDArray[np.int64],
     classes: int,
     energy: Float,
@@ -109,7 +198,7 @@ def fit(
     """Weights (r + 1, C) of the axes, and, in the last line, the intercepts.
 
     Args:
-        turned: (N, r) rows in principal axes, or some of the rows that the axes were learnt from.
+        turned: N rows in principal axes, or some of the rows that the axes were learnt from.
         labels: (N,) in 0 … C − 1; a class without rows is given a small share.
         energy: (r,) of the axes.
         penalty: of the squared weights beside the sum of the log losses: scikit-learn's 1/C.
@@ -144,6 +233,18 @@ def scores(weights: Float, turned: Float32) -> Float32:
     return np.asarray(turned @ flat[:-1] + flat[-1])
 
 
+def answers(weights: Float, turned: HeldRows | ReadAnew, labels: NDArray[np.int64]) -> tuple[NDArray[np.intp], Float]:
+    """(M,) the class with the highest score, and (M,) the :func:`log_losses` of ``labels`` (M,), block by block."""
+    flat = np.vstack([turned.outward(weights[:-1]), weights[-1]])
+    predicted, losses = np.empty(len(turned), np.intp), np.empty(len(turned))
+    step = max(_CELLS // max(flat.shape[1], turned.made), 256)
+    for begin in range(0, len(turned), step):
+        part = slice(begin, begin + step)
+        logits = scores(flat, turned.block(part))
+        predicted[part], losses[part] = logits.argmax(1), log_losses(logits, labels[part])
+    return predicted, losses
+
+
 def log_losses(logits: Float32, labels: NDArray[np.int64]) -> Float:
     """(M,) −log of the probability that ``logits`` (M, C) give to each label."""
     shifted = logits - logits.max(1, keepdims=True)
@@ -155,19 +256,21 @@ def log_losses(logits: Float32, labels: NDArray[np.int64]) -> Float:
 class _Objective:
     """Σ log loss + penalty/2 · ‖W‖², and its gradient: products in float32, sums in float64."""
 
-    turned: Float32
+    turned: HeldRows | ReadAnew
     labels: NDArray[np.int64]
     classes: int
     penalty: float
 
     def __call__(self, weights: Float) -> tuple[float, Float]:
         """Value and (r + 1, C) gradient at ``weights`` (r + 1, C)."""
-        gradient = np.zeros_like(weights)
+        outer = np.vstack([self.turned.outward(weights[:-1]), weights[-1]])
+        outer_gradient = np.zeros_like(outer)
         value = 0.0
-        step = max(_CELLS // self.classes, 256)
+        step = max(_CELLS // max(self.classes, self.turned.made), 256)
         for begin in range(0, len(self.labels), step):
             part = slice(begin, begin + step)
-            value += self._add(self.turned[part], self.labels[part], weights, gradient)
+            value += self._add(self.turned.block(part), self.labels[part], outer, outer_gradient)
+        gradient = np.vstack([self.turned.inward(outer_gradient[:-1]), outer_gradient[-1]])
         gradient[:-1] += self.penalty * weights[:-1]
         return value + self.penalty / 2 * float((weights[:-1] ** 2).sum()), gradient
 

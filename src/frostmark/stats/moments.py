@@ -27,6 +27,9 @@ Float = NDArray[np.float64]
 _CELLS = 1 << 21
 """Numbers of a piece of many draws: what is measured of them pair by pair of classes stays in the cache."""
 
+_FLOATS = 1 << 25
+"""Numbers of one class that are held in float64 at once: 256 MiB."""
+
 
 @dataclass(frozen=True)
 class ClassMoments:
@@ -56,8 +59,7 @@ class ClassMoments:
 
     def update(self, rows: Array, labels: Array) -> None:
         """Take in a batch of ``rows`` (N, D) with ``labels`` (N,), in place; only classes in the batch are touched."""
-        for c in np.unique(labels):
-            x = rows[labels == c].astype(np.float64)
+        for c, x in _by_class(rows, labels):
             mean = x.mean(0)
             centred = x - mean
             # The second term mends the rounding of the mean itself (corrected two-pass algorithm).
@@ -214,6 +216,15 @@ def squared_distances(points: Array) -> Array:
     squared += squares[..., :, None]
     squared += squares[..., None, :]
     return np.asarray(np.maximum(squared, 0, out=squared))
+
+
+def _by_class(rows: Array, labels: Array) -> Iterator[tuple[int, Float]]:
+    """Each class of a batch with its rows (n, D) in float64; a very large one in several parts."""
+    most = max(_FLOATS // max(rows.shape[1], 1), 1)
+    for c in np.unique(labels):
+        members = np.flatnonzero(labels == c)
+        for start in range(0, len(members), most):
+            yield int(c), rows[members[start : start + most]].astype(np.float64)
 
 
 def _chan(na: int, mean_a: Float, m2_a: Float, nb: int, mean_b: Float, m2_b: Float) -> tuple[int, Float, Float]:

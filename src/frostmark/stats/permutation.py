@@ -8,7 +8,7 @@ p_value(observed, null), z_score(observed, null)
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain, islice
@@ -23,6 +23,12 @@ from frostmark.stats.grouped import Codes, is_constant
 from frostmark.stats.moments import Array, ClassSummary, Float
 from frostmark.stats.sampling import seeded
 from frostmark.waiting import pool
+
+_BLOCK = 1 << 19
+"""Numbers of a block of rows that stays in the cache: 2 MiB."""
+
+_CELLS = 1 << 24
+"""Numbers of the means, and of the labels, of several permutations: bounds the memory."""
 
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
@@ -120,7 +126,7 @@ def class_sums(rows: Array, labels: NDArray[np.int64], classes: int) -> Array:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Rows before they are labelled: what no permutation changes.
+    """Rows before they are labelled: what no permutation changes. They are read in blocks and never held twice.
 
     Attributes:
         rows: (N, D), taken in float32: a null does not notice.
@@ -136,29 +142,54 @@ class Unlabelled:
         return np.unique(self.labels)
 
     @cached_property
-    def centred(self) -> NDArray[np.float32]:
-        """(N, D)."""
-        return np.asarray(self.rows - self.rows.mean(0, dtype=np.float64), dtype=np.float32)
+    def centre(self) -> Float:
+        """(D,) the mean of the rows."""
+        return np.asarray(self.rows.mean(0, dtype=np.float64))
 
     @cached_property
     def squares(self) -> Float:
-        """(N,) squared lengths."""
-        return np.asarray(np.einsum("nd,nd->n", self.centred, self.centred, dtype=np.float64))
+        """(N,) squared lengths of the centred rows."""
+        lengths = [np.einsum("nd,nd->n", x, x, dtype=np.float64) for _, x in self._blocks()]
+        return np.concatenate(lengths)
 
-    def summary(self, labels: NDArray[np.int64]) -> ClassSummary:
-        """The classes of the rows as ``labels`` (N,) has them, with their spreads."""
-        own = np.searchsorted(self.present, labels)
-        count = np.bincount(own)
-        means, along = np.empty((len(count), self.rows.shape[1]), np.float32), np.empty(len(own))
-        for c, members in enumerate(np.split(np.argsort(own, kind="stable"), np.cumsum(count)[:-1])):
-            x = self.centred[members]  # the rows of a class are in the cache for both uses of them
-            means[c] = x.mean(0)
-            along[members] = x @ means[c]
-        lengths = np.einsum("cd,cd->c", means, means, dtype=np.float64)
-        variance = np.maximum(np.bincount(own, self.squares) / count - lengths, 0)
-        apart = self.squares - 2 * along + lengths[own]
-        spread = np.bincount(own, np.sqrt(np.maximum(apart, 0))) / count
-        return ClassSummary(count, variance, means, spread)
+    def summaries(self, orders: Sequence[NDArray[np.int64]]) -> list[ClassSummary]:
+        """The classes of the rows as each of some ``orders`` of the labels (N,) has them, with their spreads.
+
+        Two passes over the rows for all of them, while a block is in the cache.
+        """
+        own = [np.searchsorted(self.present, labels) for labels in orders]
+        count = [np.bincount(one, minlength=len(self.present)) for one in own]
+        means = np.zeros((len(own), len(self.present), self.rows.shape[1]), np.float32)
+        for part, x in self._blocks(16 * len(self.present)):
+            for of_order, mean in zip(own, means, strict=True):
+                mean += class_sums(x, of_order[part], len(self.present))
+        means /= np.array(count, np.float32)[..., None]
+        lengths = np.einsum("pcd,pcd->pc", means, means, dtype=np.float64)
+        apart = np.zeros(lengths.shape)
+        for part, x in self._blocks():
+            for of_order, mean, length, sums in zip(own, means, lengths, apart, strict=True):
+                of = of_order[part]
+                along = np.einsum("nd,nd->n", x, mean[of])
+                squared = self.squares[part] - 2 * along.astype(np.float64) + length[of]
+                sums += np.bincount(of, np.sqrt(np.maximum(squared, 0)), len(self.present))
+        return [
+            ClassSummary(n, np.maximum(np.bincount(one, self.squares) / n - length, 0), mean, sums / n)
+            for one, n, length, mean, sums in zip(own, count, lengths, means, apart, strict=True)
+        ]
+
+    def several(self, orders: Iterable[NDArray[np.int64]]) -> Iterator[list[NDArray[np.int64]]]:
+        """The ``orders`` of the labels (N,), as many at a time as :meth:`summaries` had best be given."""
+        at_once = min(_CELLS // max(self.rows.shape[1] * len(self.present), 1), _CELLS // max(len(self.rows), 1))
+        queue = iter(orders)
+        while some := list(islice(queue, int(np.clip(at_once, 1, 16)))):
+            yield some
+
+    def _blocks(self, least: int = 64) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Slices of the rows, each with its rows (b, D) about the mean."""
+        step = max(_BLOCK // max(self.rows.shape[1], 1), least)
+        for start in range(0, len(self.rows), step):
+            part = slice(start, start + step)
+            yield part, np.asarray(self.rows[part] - self.centre, dtype=np.float32)
 
 
 def permuted_summaries(rows: Array, permutations: Permutations, *, observed: bool = False) -> Iterator[ClassSummary]:
@@ -169,7 +200,8 @@ def permuted_summaries(rows: Array, permutations: Permutations, *, observed: boo
         observed: whether the labels as they are come first, through the same rounding.
     """
     unlabelled = Unlabelled(rows, permutations.labels)
-    return map(unlabelled.summary, chain([permutations.labels] if observed else [], permutations))
+    for some in unlabelled.several(chain([permutations.labels] if observed else [], permutations)):
+        yield from unlabelled.summaries(some)
 
 
 def p_value(observed: float, null: Float, *, higher: bool = True) -> float:

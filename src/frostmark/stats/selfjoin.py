@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.stats.moments import Array
+from frostmark.stats.moments import Array, Float
 from frostmark.stats.permutation import in_threads
 from frostmark.stats.sampling import seeded
 
@@ -26,11 +26,16 @@ BLOCK = 1024
 AT_ONCE = 64
 """Meetings between two merges at most: they bound what is piled up (120 MB of 90 neighbours), whatever N is."""
 
+MAX_HELD = 1 << 28
+"""Numbers of rows of which every block holds its own: of more, a second copy is worth the time to read them again."""
+
 _INDEX = np.int64(0xFFFF_FFFF)
 """The half of a key that has the index."""
 
 
-def nearest_among(rows: Array, k: int, *, block: int = BLOCK) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def nearest_among(
+    rows: Array, k: int, *, lengths: Float | None = None, block: int = BLOCK
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The k other rows that have the largest products with each of ``rows`` (N, D), largest first.
 
     The same bits however many threads there are: a product is made by one thread, ``least`` changes between meetings
@@ -40,6 +45,7 @@ def nearest_among(rows: Array, k: int, *, block: int = BLOCK) -> tuple[NDArray[n
     Args:
         rows: finite, taken in float32.
         k: less than N.
+        lengths: (N,) what each row is divided by, in float64; None for rows as they are.
         block: rows of a block, at most 65,536.
 
     Returns:
@@ -47,7 +53,8 @@ def nearest_among(rows: Array, k: int, *, block: int = BLOCK) -> tuple[NDArray[n
     """
     # In random order every block is a fair sample of all rows: after the first ones hardly a product is worth keeping.
     shuffled = seeded(0, "selfjoin").permutation(len(rows))
-    blocks = [_Block.of(rows, members, k) for members in np.array_split(shuffled, -(-len(rows) // block))]
+    source = _Source(rows, lengths)
+    blocks = [_Block.of(source, members, k) for members in np.array_split(shuffled, -(-len(rows) // block))]
     in_threads(_Block.begin, blocks)
     for pairs in _meetings(len(blocks)):
         in_threads(_meet, [(blocks[i], blocks[j]) for i, j in pairs])
@@ -59,29 +66,53 @@ def nearest_among(rows: Array, k: int, *, block: int = BLOCK) -> tuple[NDArray[n
     return index, product
 
 
+@dataclass(frozen=True)
+class _Source:
+    """The rows of the blocks: held by each where they are few, read again at every meeting where they are many."""
+
+    rows: Array
+    lengths: Float | None
+
+    @property
+    def many(self) -> bool:
+        return self.rows.size > MAX_HELD
+
+    def of(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, D) contiguous."""
+        mine = self.rows[members] if self.lengths is None else self.rows[members] / self.lengths[members, None]
+        return np.ascontiguousarray(mine, dtype=np.float32)
+
+
 @dataclass
 class _Block:
     """Some rows, and the nearest that each of them has met.
 
     Attributes:
         members: (n,) which rows they are.
-        rows: (n, D) float32.
+        source: where they are read.
         best: (n, k) keys of the nearest so far.
         least: (n,) product that a row has to exceed to become one of them.
         pile: what did since the last merge: members by their place in the block, and keys.
+        held: the rows; None where they are read when they are needed.
     """
 
     members: NDArray[np.int64]
-    rows: NDArray[np.float32]
+    source: _Source
     best: NDArray[np.int64]
     least: NDArray[np.float32]
     pile: list[tuple[NDArray[np.uint16], NDArray[np.int64]]] = field(default_factory=list)
+    held: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, rows: Array, members: NDArray[np.int64], k: int) -> _Block:
+    def of(cls, source: _Source, members: NDArray[np.int64], k: int) -> _Block:
         count = len(members)
-        own = np.ascontiguousarray(rows[members], dtype=np.float32)
-        return cls(members, own, np.full((count, k), _NONE), np.full(count, -np.inf, np.float32))
+        held = None if source.many else source.of(members)
+        return cls(members, source, np.full((count, k), _NONE), np.full(count, -np.inf, np.float32), held=held)
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """(n, D)."""
+        return self.source.of(self.members) if self.held is None else self.held
 
     @property
     def is_due(self) -> bool:
@@ -90,9 +121,10 @@ class _Block:
 
     def begin(self) -> None:
         """Meet itself, which sets ``least`` before any other block is met."""
-        products = self.rows @ self.rows.T
+        rows = self.rows
+        products = rows @ rows.T
         np.fill_diagonal(products, -np.inf)
-        last = max(len(self.rows) - self.best.shape[1], 0)
+        last = max(len(rows) - self.best.shape[1], 0)
         # Twice ``least``: what equals the k-th largest is wanted here, where it is found, and nowhere later.
         self.least = np.nextafter(np.partition(products, last, axis=1)[:, last], np.float32(-np.inf))
         self.meet(products, self.members, along=0)
