@@ -17,9 +17,11 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from frostmark.config.mistaken import explain_unset, refuse_mistaken
 from frostmark.errors import ConfigError, FrostmarkError
 
 HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
@@ -54,14 +56,25 @@ _CALLED = ("callbacks", "launcher", "sweeper", "job_logging", "hydra_logging")
 class GuardedLoader(ConfigLoaderImpl):
     """Loads configurations as Hydra does, and refuses what is foreign; in the workers of a sweep as well."""
 
-    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        one_run = run_mode is RunMode.RUN and validate_sweep_overrides
+        refuse_mistaken(overrides, one_run=one_run, shell=from_shell)
         try:
-            config = super().load_configuration(*args, **kwargs)
+            config = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
         except (FrostmarkError, HydraException, OmegaConfBaseException, OSError, MemoryError):
             raise
         except Exception as problem:
             # Hydra trips over words of a kind that it does not expect, a dictionary in a list of choices say, and over
             # YAMLs that are none.
+            if (unset := explain_unset(overrides)) is not None:
+                raise unset from problem
             told = (str(problem) or type(problem).__name__).splitlines()[0]
             raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
         refuse_foreign(config)
