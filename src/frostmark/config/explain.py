@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.guard import HELP
 from frostmark.config.mistaken import MEASURED
+from frostmark.config.register import hydra_of
 from frostmark.config.shown import leaves
 from frostmark.config.words import choices_with, conf_dir, known_words
 from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
@@ -112,7 +113,7 @@ def _explain_name(word: str) -> ConfigError:
 
 def _keys() -> list[str]:
     """Every key of the default configuration, dotted."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with hydra_of(conf_dir()):
         content = OmegaConf.to_container(hydra.compose("config"), resolve=True)
     keys = [key for key, _ in leaves(content)]
     groups = {key.rpartition(".")[0] for key in keys} - {""}

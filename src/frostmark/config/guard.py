@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hydra._internal.hydra
@@ -99,6 +100,16 @@ def _refuse_package(places: object) -> None:
             raise ConfigError(
                 f"hydra.searchpath={place} is not allowed", fix="hydra.searchpath=[file:///a/folder], or --config-dir"
             )
+
+
+@contextmanager
+def kept_to_this() -> Iterator[None]:
+    """Afterwards Hydra loads configurations as it did before: a caller's own programs with Hydra are not ours."""
+    before = vars(hydra._internal.hydra)["ConfigLoaderImpl"]
+    try:
+        yield
+    finally:
+        setattr(hydra._internal.hydra, "ConfigLoaderImpl", before)  # noqa: B010 (as below)
 
 
 def install() -> None:
