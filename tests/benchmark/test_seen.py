@@ -1,4 +1,6 @@
-"""One decode of every image file: rows, pixels for the control, thumbnails and sketches are kept of it."""
+"""One decode of every image file: rows, pixels for the control, thumbnails and sketches are kept of it.
+
+The few images that a page shows large are decoded once more."""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from frostmark.benchmark.run import run_benchmark
 from frostmark.config.compose import compose
 from frostmark.data import decode
 from frostmark.errors import DataError
+from frostmark.results.doubts import MAX_SHOWN
 from frostmark.results.pictures import PAIRS_SHOWN
 from support.environment import REPOSITORY
 from support.runs import TINY
@@ -67,10 +70,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[bytes]:
 EVERYTHING = ("controls=[pixels]", "metrics=[neighbours]", "reducer=pca")
 
 
-def test_every_file_is_decoded_once_whatever_is_wanted_of_it(photos: Path, decoded: Counter[bytes]) -> None:
+def test_every_file_is_decoded_once_but_for_the_few_that_are_shown_large(photos: Path, decoded: Counter[bytes]) -> None:
     first = run(photos, *EVERYTHING)
     assert set(decoded) == {path.read_bytes() for path in photos.rglob("*.jpg")}
-    assert set(decoded.values()) == {1}
+    larger = sum(times - 1 for times in decoded.values())  # images of doubtful labels are shown larger than in a map
+    assert larger <= 2 * MAX_SHOWN
+    assert max(decoded.values()) <= 2
     assert first.values["cost/images_forwarded"] == FILES
     decoded.clear()
     again = run(photos, *EVERYTHING)

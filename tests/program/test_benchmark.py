@@ -272,7 +272,7 @@ def check_controls(root: Path, values: dict[str, float]) -> None:
         of_width = (control, "test/geometry/rankme") in table
         assert of_width is (control == "untrained")  # which has 512 features, the pixels have 784
         assert (f"control/{control}/test/geometry/rankme" in values) is of_width
-    assert "Raw pixels: " in (file.parent / "summary.md").read_text()
+    assert "Raw pixels: " in (file.parents[1] / "summary.md").read_text()
     assert values["cost/images_forwarded"] == 240  # the untrained network's are not the layer's cost
 
 

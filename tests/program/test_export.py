@@ -39,7 +39,7 @@ Image3 = NDArray[np.uint8]
 
 def only_run(root: Path) -> Run:
     (file,) = root.glob("mlruns/_hydra/runs/*/raw/metrics.json")
-    return Run.read(file.parent)
+    return Run.read(file.parents[1])
 
 
 def stored_rows(root: Path, run: Run, split: str = "test") -> NDArray[np.float32]:

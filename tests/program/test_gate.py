@@ -18,7 +18,7 @@ def test_a_gate_answers_by_its_exit_code(program: Program, tmp_path: Path) -> No
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    first, second = sorted(path.parent for path in tmp_path.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))
+    first, second = sorted(path.parents[1] for path in tmp_path.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))
     answers = set()
     for run, baseline, margin in ((first, second, "99"), (first, second, "0"), (second, first, "0")):
         asked = program("gate", str(run), "--baseline", str(baseline), "--margin", margin, cwd=tmp_path)

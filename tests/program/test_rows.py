@@ -59,7 +59,7 @@ def swept(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def jobs(root: Path) -> list[Path]:
-    return sorted(file.parent for file in root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))
+    return sorted(file.parents[1] for file in root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"))
 
 
 def test_a_file_of_several_layers_is_a_sweep_with_a_verdict(swept: Path) -> None:

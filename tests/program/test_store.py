@@ -15,7 +15,7 @@ QUICK = (*(word for word in TINY if not word.startswith("reducer")), "reducer=no
 
 
 def values_of_jobs(root: Path) -> list[dict[str, float]]:
-    files = sorted(root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"), key=lambda path: int(path.parent.name))
+    files = sorted(root.glob("mlruns/_hydra/sweeps/*/*/raw/metrics.json"), key=lambda path: int(path.parents[1].name))
     return [json.loads(path.read_text())["values"] for path in files]
 
 
