@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from pathlib import Path
 
@@ -62,7 +63,17 @@ def test_many_classes_are_not_all_listed(program: Program, tmp_path: Path) -> No
 def test_a_folder_that_is_not_there(program: Program, tmp_path: Path) -> None:
     done = program("check", "dataset=folder", f"dataset.root={tmp_path / 'nowhere'}", cwd=tmp_path)
     assert done.returncode == 3
-    assert "Fix: dataset.root=" in done.stderr
+    assert "Fix: dataset=digits; images of your own: dataset=<folder of class folders>" in done.stderr
+
+
+def test_a_folder_of_nearly_that_name_is_named(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "it's flowers").mkdir()
+    done = program("check", "dataset=./its_flowers", cwd=tmp_path)
+    assert done.returncode == 3
+    (fix,) = [line.removeprefix("Fix: ") for line in done.stderr.splitlines() if line.startswith("Fix: ")]
+    assert shlex.split(fix) == ["dataset=" + str(tmp_path / "it's flowers")]
+    further = program("check", *shlex.split(fix), cwd=tmp_path)
+    assert "there is no folder" not in further.stderr
 
 
 def test_rows_made_elsewhere_have_no_images(program: Program, tmp_path: Path) -> None:

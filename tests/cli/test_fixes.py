@@ -23,6 +23,7 @@ SMALL = (
 # Provoking words, those of them that the Fix replaces, what the message names, and what the Fix begins with.
 CASES = [
     ([*SMALL, "dataset.limit=40"], ["dataset.limit=40"], "dataset.limit.train", "dataset.limit.train=40 dataset"),
+    ([*SMALL, "dataset.limit=null"], ["dataset.limit=null"], "dataset.limit.train", "dataset.limit.train=null"),
     ([*SMALL, "limit=40"], ["limit=40"], "dataset.limit.train", "dataset.limit.train=40 dataset.limit.test=40"),
     ([*SMALL, "metrics=knn"], ["metrics=knn"], "'knn'", "metrics=neighbours"),
     ([*SMALL, "metrics=linear,variance"], ["metrics=linear,variance"], "list", "'metrics=[linear,variance]'"),

@@ -80,7 +80,7 @@ def pasted(*words: str) -> str:
 
 def _refuse_key(key: str, value: str) -> None:
     """Keys that are not there, or are two keys."""
-    if key in _LIMITS:
+    if key in _LIMITS and not value.startswith(("{", "$")):  # both keys at once, as Hydra writes it
         told = f"{key}={value} does not say of which split: dataset.limit.train and dataset.limit.test are two keys"
         raise ConfigError(told, fix=pasted(*(f"dataset.limit.{split}={value}" for split in ("train", "test"))))
     if key == "root":
