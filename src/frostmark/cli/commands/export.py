@@ -1,4 +1,4 @@
-"""Write the network of a run, cut and with its linear read-out, as ONNX and torch.export program with a model card.
+"""Write the network of a run, up to its layer and with its linear read-out, as ONNX and torch.export program.
 
 python run.py export <run> out/
 python run.py export <run> out/ head=none
