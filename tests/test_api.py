@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from conftest import Program
 from frostmark import benchmark, compare
 from frostmark.data.given import GivenImages
 from frostmark.errors import ConfigError, DataError
-from support.environment import REPOSITORY
+from support.environment import REPOSITORY, environment
 from support.runs import TINY, metrics_of
 
 SMALL = ("preprocess.size=32", "reducer=pca", "uncertainty.permutations=0", "uncertainty.resamples=100")
@@ -81,6 +82,69 @@ def test_the_numbers_are_those_of_the_command_line(program: Program, tmp_path: P
     assert {k: v for k, v in result.values.items() if not k.startswith("cost/")} == {
         k: v for k, v in typed.items() if not k.startswith("cost/")
     }
+
+
+OWN_PROGRAM = """
+from pathlib import Path
+
+import hydra
+
+from frostmark import benchmark, compare
+
+ROOT = Path("it's here")
+
+
+@hydra.main(version_base="1.1", config_path="conf", config_name="mine")
+def main(config):
+    words = ["dataset.train=60", "dataset.test=30", "backbone.weights=untrained", "preprocess.size=32", "reducer=none"]
+    words += ["metrics=[linear]", "uncertainty.resamples=0", "uncertainty.permutations=0"]
+    root = Path(hydra.utils.get_original_cwd()) / ROOT
+    results = benchmark("squeezenet1_0", "synthetic", ["stage1", "last_conv"], overrides=words, root=root)
+    print(f"width {config.width}, {len(results)} results, job {hydra.core.hydra_config.HydraConfig.get().job.name}")
+    runs = root / "mlruns" / "_hydra" / "runs"
+    runs.rename(runs.with_name("moved"))  # what is compared comes from MLflow
+    print(compare([result.run_id for result in results], root=root).sentence)
+
+
+if __name__ == "__main__":
+    main()
+    with hydra.initialize(config_path="conf", version_base="1.3"):  # a key of the caller's own, which we would refuse
+        print("accuracy", hydra.compose("mine", ["accuracy=0.9"]).accuracy)
+"""
+
+
+def test_a_program_of_one_s_own_with_hydra_goes_on_as_before(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mine.yaml").write_text("width: 3\naccuracy: 0.5\n", encoding="utf-8")
+    (tmp_path / "own.py").write_text(OWN_PROGRAM, encoding="utf-8")
+    command = [sys.executable, "own.py", "width=5", "hydra.run.dir=."]
+    variables = environment(PYTHONPATH=str(REPOSITORY / "src"))
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "width 5, 2 results, job own" in done.stdout
+    assert "squeezenet1_0 · stage1" in done.stdout
+    assert "accuracy 0.9" in done.stdout
+    assert "Downloading artifacts" not in done.stderr
+    assert (tmp_path / "it's here" / "mlruns" / "mlflow.db").is_file()
+
+
+def test_calls_from_several_threads_give_what_one_after_the_other_gives(tmp_path: Path) -> None:
+    def accuracy(seed: int, root: str) -> float:
+        words = [*SMALL, "metrics=[linear]", "dataset.train=60", "dataset.test=30", "backbone.weights=untrained"]
+        words += [f"seed={seed}", f"dataset.seed={seed}"]
+        (result,) = benchmark("squeezenet1_0", "synthetic", overrides=words, root=tmp_path / root, tracking="none")
+        return result.values["test/linear/accuracy"]
+
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(accuracy, range(3), ["together"] * 3))
+    assert together == [accuracy(seed, "alone") for seed in range(3)]
+    assert len(set(together)) > 1
+
+
+def test_the_root_among_overrides_is_refused_with_the_argument() -> None:
+    with pytest.raises(ConfigError) as refused:
+        benchmark(overrides=["paths.root=it's"])
+    assert refused.value.fix.startswith('root="it\'s" ')
 
 
 def test_what_is_wrong_is_said_with_the_way_out() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from frostmark.backbones.module import ModuleBackbone
@@ -33,6 +34,9 @@ from frostmark.data.given import GivenImages
 from frostmark.data.lines import READERS
 from frostmark.errors import ConfigError
 from frostmark.names import quoted
+
+_ONE_AT_A_TIME = RLock()
+"""Hydra and torch's random numbers have one state per process: calls from several threads wait for each other."""
 
 
 class _Usual(str):
@@ -58,6 +62,8 @@ def benchmark(
     **preset: Any,
 ) -> list[Result]:
     """Benchmark layers of a frozen network on labelled images; one forward pass serves all of them.
+
+    Calls from several threads run one after the other; several processes run side by side.
 
     Args:
         backbone: a word of ``backbone=`` (``vgg16``), or any ``torch.nn.Module``: it is copied, never changed.
@@ -107,21 +113,8 @@ def benchmark(
     """
     check_kinds(layers, overrides, root, tracking, name)
     check_preset(preset)
-    if rows is None:
-        given = _given(backbone, dataset, name, preset)
-        words, usual = [*_words("backbone", backbone), *_dataset_words(dataset)], ["last_conv"]
-        check_overrides(overrides, _said(backbone, dataset))
-    else:
-        _refuse_beside_rows(backbone, dataset, overrides, preset)
-        given, words, usual = _rows(rows, name)
-    wanted = [layers] if isinstance(layers, str) else usual if layers is None else list(layers)
-    if not wanted:
-        raise ConfigError("no layer is named", fix="layers='last_conv', or a list of taps and nodes")
-    words += [f"tracking={tracking}", *overrides]
-    configs = [compose(conf_dir(), [*words, *_layer_words(word, exact=rows is not None)]) for word in wanted]
-    for config in configs:
-        config.paths.root = str(root)
-    return [_run(config, [c.layer for c in configs], given) for config in configs]
+    with _ONE_AT_A_TIME:
+        return _benchmarked(backbone, dataset, layers, overrides, root, tracking, name, rows, preset)
 
 
 def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".", decide: str | None = None) -> Compared:
@@ -148,6 +141,34 @@ def compare(results: Sequence[Result | str | Path], *, root: str | Path = ".", d
     opened = partial(open_existing_store, Tracking(), mlruns)
     compared, _, _ = compare_named(names, mlruns, opened, Asked(decide))
     return compared
+
+
+def _benchmarked(
+    backbone: Any,
+    dataset: str | Path | Mapping[str, Any],
+    layers: str | Sequence[str] | None,
+    overrides: Sequence[str],
+    root: str | Path,
+    tracking: str,
+    name: str | None,
+    rows: str | Path | Mapping[str, object] | None,
+    preset: Mapping[str, Any],
+) -> list[Result]:
+    if rows is None:
+        given = _given(backbone, dataset, name, preset)
+        words, usual = [*_words("backbone", backbone), *_dataset_words(dataset)], ["last_conv"]
+        check_overrides(overrides, _said(backbone, dataset))
+    else:
+        _refuse_beside_rows(backbone, dataset, overrides, preset)
+        given, words, usual = _rows(rows, name)
+    wanted = [layers] if isinstance(layers, str) else usual if layers is None else list(layers)
+    if not wanted:
+        raise ConfigError("no layer is named", fix="layers='last_conv', or a list of taps and nodes")
+    words += [f"tracking={tracking}", *overrides]
+    configs = [compose(conf_dir(), [*words, *_layer_words(word, exact=rows is not None)]) for word in wanted]
+    for config in configs:
+        config.paths.root = str(root)
+    return [_run(config, [c.layer for c in configs], given) for config in configs]
 
 
 def _run(config: Config, layers: Sequence[Layer], given: Given) -> Result:

@@ -49,7 +49,10 @@ def check_overrides(overrides: Sequence[str], said: Mapping[str, str]) -> None:
         key = word.lstrip("+~").partition("=")[0].partition("@")[0]
         argument = said.get(key) or said.get(f"{key.partition('.')[0]}.")
         if argument is not None:
-            raise ConfigError(f"{word} would do nothing: {argument} says that", fix=f"leave {word} out of overrides")
+            fix = f"leave {word} out of overrides"
+            if argument == "root":
+                fix = f"root={word.partition('=')[2]!r} in the place of overrides=[{word!r}]"
+            raise ConfigError(f"{word} would do nothing: {argument} says that", fix=fix)
 
 
 def check_preset(preset: Mapping[str, object]) -> None:

@@ -14,6 +14,7 @@ import frostmark
 from frostmark.backbones.network import Network
 from frostmark.benchmark.remarks import group_counts, group_remarks, image_remarks
 from frostmark.benchmark.subject import Given, Subject, resolve, search_of
+from frostmark.config.labelled import label_of
 from frostmark.config.schema import Config
 from frostmark.data.files import left_out
 from frostmark.data.fingerprint import combined, group_digest, label_digest
@@ -47,6 +48,7 @@ def tags(subject: Subject, network: Network | None) -> dict[str, str]:
     backbone, config = subject.backbone, subject.config
     return {
         "backbone": backbone.name,
+        **({"label": label} if (label := label_of(config)) else {}),
         "backbone_family": backbone.family,
         "layer": subject.word,
         "node": subject.node_name,

@@ -140,7 +140,8 @@ def _recording(
         summary = summarise(record.title, what, record.findings, said)
         record.add_text("summary.md", summary)
         record.add_text("report.html", report_html(record, said, RunSetting(what, command)))
-        tracker.set_tags({"mlflow.note.content": summary})
+        # Without its heading, which is the run's name: the first words of the description are the answer.
+        tracker.set_tags({"mlflow.note.content": summary.partition("\n\n")[2]})
     finally:
         record.close()
 

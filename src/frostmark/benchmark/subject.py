@@ -24,6 +24,7 @@ from frostmark.backbones.rows import RowsBackbone
 from frostmark.backbones.taps import Survey
 from frostmark.benchmark.rows import RowsElsewhere, is_rows, rows_elsewhere
 from frostmark.config.build import build
+from frostmark.config.labelled import label_of, without_label
 from frostmark.config.schema import Config
 from frostmark.data.contract import checked_pipeline, class_names, read_split
 from frostmark.data.files import ImageFiles
@@ -102,8 +103,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """Backbone · layer."""
-        return f"{self.backbone.name} · {self.word}"
+        """Backbone, or its label, and layer."""
+        return f"{label_of(self.config) or self.backbone.name} · {self.word}"
 
     @property
     def title(self) -> str:
@@ -275,7 +276,7 @@ def _analysis(config: Config) -> tuple[Reducer | None, dict[str, Metric]]:
 def backbone_of(config: Config, given: Given) -> Backbone:
     """The backbone, made anew unless it was handed over; weights drawn while it is made follow from the seed."""
     with drawing(config.seed):
-        return checked_backbone(given.backbone or build(config.backbone, "backbone", Backbone))
+        return checked_backbone(given.backbone or build(without_label(config.backbone), "backbone", Backbone))
 
 
 def _read(

@@ -5,6 +5,7 @@ store = open_store(config.tracking, config.mlruns)      # None for tracking=none
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from frostmark.config.schema import Tracking
@@ -17,8 +18,8 @@ def open_store(tracking: Tracking, mlruns: Path) -> MlflowStore | None:
     if tracking.kind == "none":
         return None
     if tracking.uri:
-        return MlflowStore(tracking.uri, tracking.experiment)
-    return MlflowStore.local(mlruns, tracking.experiment)
+        return MlflowStore(tracking.uri, tracking.experiment, machine=tracking.machine)
+    return replace(MlflowStore.local(mlruns, tracking.experiment), machine=tracking.machine)
 
 
 def open_existing_store(tracking: Tracking, mlruns: Path) -> MlflowStore:

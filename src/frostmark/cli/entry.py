@@ -6,8 +6,10 @@ through_hydra(["backbone=vgg16", "-m", "seed=0,1"])     # the exit code
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,13 +20,14 @@ from omegaconf import DictConfig
 
 from frostmark.cli.help import register_help
 from frostmark.cli.leaving import imported
-from frostmark.cli.program import commands
+from frostmark.cli.program import commands, program, typed_command
 from frostmark.cli.sweeper import compose_once, hide_secrets, put_in_order
 from frostmark.cli.under_way import Call, call_through_hydra, current_call
 from frostmark.config.dataset_paths import with_paths
+from frostmark.config.explain import OF_A_CHOICE
 from frostmark.config.register import register
-from frostmark.config.words import conf_dir
-from frostmark.errors import ConfigError, nearest
+from frostmark.config.words import conf_dir, known_words
+from frostmark.errors import ConfigError
 
 OVERRIDE_MARKS = ("=", "~", "+")
 
@@ -38,6 +41,16 @@ OPTIONS = TAKE_VALUES | {
     "--shell-completion",
 }  # fmt: skip
 """The options of Hydra that may be used: --experimental-rerun runs what a pickle says, --config-path may import."""
+
+_VALUES = dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all")) | dict.fromkeys(
+    ("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+)
+"""The values of the options that have a list of them."""
+
+_MAY_STAND_ALONE = ("--info", "-i")
+
+_OF_BOTH = ("dataset", "paths", "tracking", "seed")
+"""Groups whose words a benchmark and a choice share, of those that a Fix line repeats."""
 
 VERBOSE = ("-v", "--verbose")
 """The short way to say ``output=full``."""
@@ -60,6 +73,9 @@ def through_hydra(arguments: list[str]) -> int:
     refuse_other_options(arguments)
     _refuse_unknown_words(arguments)
     _refuse_two_modes(arguments)
+    _refuse_what_does_nothing(arguments)
+    _refuse_other_values(arguments)
+    _refuse_a_choice(arguments)
     sys.argv[1:] = _options_first(with_paths(_of_rows(arguments), _own_folder(arguments)))
     # Hydra prints errors in its own way and exits with 1, unless it is told to let them through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -145,10 +161,53 @@ def _refuse_unknown_words(arguments: list[str]) -> None:
     """Words that are neither options nor overrides: Hydra would answer with a grammar."""
     for word, is_option in _kinds(arguments):
         if not is_option and not any(mark in word for mark in OVERRIDE_MARKS):
-            raise ConfigError(
-                f"unknown command '{word}'",
-                fix=f"one of {nearest(word, commands())}, or overrides like backbone=vgg16; --help tells more",
-            )
+            raise ConfigError(f"unknown command '{word}'. Commands: {', '.join(commands())}", fix=_meant(word))
+
+
+def _meant(word: str) -> str:
+    """What to type for a word alone: the folder or the choice that has its name, or the nearest command."""
+    if word == "help":
+        return f"{program()} --help"
+    if Path(word).exists():
+        return shlex.quote(f"dataset=./{word}" if Path(word).name == word else f"dataset={word}")
+    groups = [group for group in ("backbone", "dataset", "layer", "metrics", "reducer") if word in known_words(group)]
+    if groups:
+        return f"{groups[0]}={word}"
+    near = get_close_matches(word, commands(), n=1)
+    return f"{program()} {near[0]} --help" if near else f"{program()} --help"
+
+
+def _refuse_what_does_nothing(arguments: list[str]) -> None:
+    """Options that only change what another option shows: Hydra would fail with a ValueError."""
+    names = {word.partition("=")[0] for word, is_option in _kinds(arguments) if is_option}
+    for option in ("--resolve", "--package", "-p"):
+        if option in names and not names & {"--cfg", "-c", "--help", "-h"}:
+            told = f"{option} changes what --cfg shows, and does nothing alone"
+            raise ConfigError(told, fix=f"--cfg job {'--resolve' if option == '--resolve' else f'{option} <key>'}")
+
+
+def _refuse_other_values(arguments: list[str]) -> None:
+    """Values that an option does not take: argparse would answer with its usage."""
+    for option, value in [*pairwise(arguments), *(word.split("=", 1) for word in arguments if "=" in word)]:
+        valid = _VALUES.get(option)
+        if valid is not None and value not in valid and not (option in _MAY_STAND_ALONE and "=" in value):
+            near = get_close_matches(value, valid, n=1) or valid
+            raise ConfigError(f"{option} {value} is unknown. Valid: {', '.join(valid)}", fix=f"{option} {near[0]}")
+
+
+def _refuse_a_choice(arguments: list[str]) -> None:
+    """Words of ``choose`` in the command of a benchmark."""
+    keys = [word.lstrip("+").partition("=")[0] for word in arguments]
+    of_choice = [key for key in keys if key.partition(".")[0] in OF_A_CHOICE]
+    if not of_choice:
+        return
+    lists = [] if "candidates" in keys else ["candidates=base"]
+    shared = [word for word, key in zip(arguments, keys, strict=True) if key.partition(".")[0] in _OF_BOTH]
+    values = [word.partition("=")[2] for word, key in zip(arguments, keys, strict=True) if key.startswith("budget")]
+    budget = [f"budget.minutes={values[-1]}"] if values else []
+    chosen = [word for word, key in zip(arguments, keys, strict=True) if key == "candidates"]
+    told = f"{of_choice[0]} belongs to choose, and this is a benchmark"
+    raise ConfigError(told, fix=typed_command(["choose", *lists, *chosen, *shared, *budget]))
 
 
 def _refuse_two_modes(arguments: list[str]) -> None:

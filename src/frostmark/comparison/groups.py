@@ -37,6 +37,9 @@ NAMING = ("backbone", "weights", "image_size", "precision", "reducer")
 OWN_POOL = ("embedding", "penultimate", "logits")
 """Layers that are one vector per image as the network makes it: nobody chose their pool."""
 
+LABEL = "label"
+"""The tag that holds what a person calls the network of a run."""
+
 UNTRAINED = "untrained"
 """What the tag ``weights`` says of a network with seeded initial weights."""
 
@@ -138,13 +141,16 @@ def _preprocessed(tags: Mapping[str, str], sizes: Sequence[str]) -> str:
 def network_names(runs: Sequence[Run]) -> tuple[str, ...]:
     """Of every run the tags that tell its network from the others', the backbone always among them.
 
-    Beside trained networks an untrained one is called so. Runs of several data sets may be named together: a network
-    has one name in all of them.
+    A network with a label is called by it. Beside trained networks an untrained one is called so. Runs of several data
+    sets may be named together: a network has one name in all of them.
     """
     telling = [tag for tag in NAMING if tag == "backbone" or _differ_within_backbone(runs, tag)]
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
     names = []
     for run in runs:
+        if LABEL in run.tags:
+            names.append(run.tags[LABEL])
+            continue
         words = [_word(run, tag) for tag in telling if run.tags.get(tag)]
         names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
     return _with_digests(names, runs)

@@ -18,7 +18,7 @@ from frostmark.config.checks import check
 from frostmark.config.dataset_paths import with_paths
 from frostmark.config.explain import explain_hydra
 from frostmark.config.guard import HELP
-from frostmark.config.register import register
+from frostmark.config.register import hydra_of
 from frostmark.config.schema import Config
 from frostmark.errors import ConfigError, nearest
 
@@ -40,9 +40,8 @@ def compose(folder: Path, overrides: list[str], own: Path | None = None) -> Conf
 
 def composed(folder: Path, overrides: list[str], own: Path | None = None) -> DictConfig:
     """As :func:`compose`, as Hydra makes it: values may be missing, and nothing is checked."""
-    register()
     searched = [] if own is None else [f"hydra.searchpath=[file://{own.absolute()}]"]
-    with hydra.initialize_config_dir(str(folder), version_base="1.3"):
+    with hydra_of(folder):
         return hydra.compose("config", [*with_paths(overrides, own), *searched])
 
 

@@ -26,6 +26,8 @@ _GROUP = "dataset="
 
 _ROOT = "paths.root="
 
+_LABEL = "backbone.label="
+
 _KEYS = {"folder": "dataset.root", "table": "dataset.file"}
 """Word of the group → the key of its path."""
 
@@ -33,7 +35,8 @@ _KEYS = {"folder": "dataset.root", "table": "dataset.file"}
 def with_paths(words: Sequence[str], own: Path | None = None) -> list[str]:
     """The words with ``dataset=folder dataset.root=<path>`` for every ``dataset=<path>``, of files with a table's.
 
-    What ``paths.root=`` names is one folder, whatever its characters mean to Hydra.
+    What ``paths.root=`` names is one folder, whatever its characters mean to Hydra. ``backbone.label=`` may be said of
+    every backbone, though no YAML has the key.
 
     Args:
         own: a folder of the user's own YAMLs, whose words go before paths, too.
@@ -50,6 +53,8 @@ def with_paths(words: Sequence[str], own: Path | None = None) -> list[str]:
 def _translated(word: str, own: Path | None) -> list[str]:
     if word.startswith(_ROOT):
         return [_ROOT + _literal(word.removeprefix(_ROOT))]
+    if word.startswith(_LABEL):
+        return [f"++{word}"]
     text = word.removeprefix(_GROUP)
     if text == word or not text:
         return [word]

@@ -17,6 +17,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.guard import HELP
+from frostmark.config.mistaken import MEASURED
+from frostmark.config.register import hydra_of
 from frostmark.config.shown import leaves
 from frostmark.config.words import choices_with, conf_dir, known_words
 from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
@@ -24,7 +26,7 @@ from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
 _OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
 """Beginnings of lines in Hydra's messages that tell a user nothing."""
 
-_OF_A_CHOICE = ("candidates", "budget")
+OF_A_CHOICE = ("candidates", "budget")
 """Keys of the command that races candidates."""
 
 _OF_THE_MACHINE = {
@@ -64,9 +66,9 @@ def explain_hydra(error: Exception) -> ConfigError | None:
 def _explain_key(word: str) -> ConfigError:
     """A key that no choice has, or that another choice of its group has."""
     group = word.partition(".")[0]
-    if group in _OF_A_CHOICE:
+    if group in OF_A_CHOICE:
         told = f"{word} belongs to choose, and this is a benchmark"
-        return ConfigError(told, fix="python run.py choose candidates=base dataset=<data set>")
+        return ConfigError(told, fix="python run.py choose candidates=base dataset=digits")
     having = sorted(choices_with(word), key=lambda choice: choice != "folder")  # who names a root means a folder
     if not having:
         return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=HELP)
@@ -87,7 +89,10 @@ def _explain_choice(error: MissingConfigException) -> ConfigError:
     known = error.options or known_words(group)
     if not known:
         return ConfigError(str(error).splitlines()[0], fix=HELP)
-    fix = f"{group}={nearest(word, known).split(',')[0].split(' ')[0]}"
+    if not group:
+        return _explain_name(word)
+    meant = MEASURED.get(word) if group == "metrics" else None
+    fix = f"{group}={meant or nearest(word, known).split(',')[0].split(' ')[0]}"
     if group == "dataset":
         fix += f"; a folder of your own by its path, such as dataset=./{word}"
     if group == "layer":
@@ -95,9 +100,20 @@ def _explain_choice(error: MissingConfigException) -> ConfigError:
     return ConfigError(f"there is no {group} '{word}'. Nearest: {nearest(word, known)}", fix=fix)
 
 
+def _explain_name(word: str) -> ConfigError:
+    """``--config-name`` of a YAML that is neither ours nor in the folder of ``--config-dir``."""
+    experiments = known_words("experiment")
+    near = nearest(word, experiments, most=1).split(" ")[0]
+    told = f"--config-name {word}: there is no {word}.yaml. Ours are chosen by experiment=; valid: "
+    told += ", ".join(experiments)
+    return ConfigError(
+        told, fix=f"experiment={near}; a YAML of your own by --config-dir <its folder> --config-name <it>"
+    )
+
+
 def _keys() -> list[str]:
     """Every key of the default configuration, dotted."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with hydra_of(conf_dir()):
         content = OmegaConf.to_container(hydra.compose("config"), resolve=True)
     keys = [key for key, _ in leaves(content)]
     groups = {key.rpartition(".")[0] for key in keys} - {""}

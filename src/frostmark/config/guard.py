@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hydra._internal.hydra
@@ -17,9 +18,11 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from frostmark.config.mistaken import explain_unset, refuse_mistaken
 from frostmark.errors import ConfigError, FrostmarkError
 
 HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
@@ -54,14 +57,25 @@ _CALLED = ("callbacks", "launcher", "sweeper", "job_logging", "hydra_logging")
 class GuardedLoader(ConfigLoaderImpl):
     """Loads configurations as Hydra does, and refuses what is foreign; in the workers of a sweep as well."""
 
-    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        one_run = run_mode is RunMode.RUN and validate_sweep_overrides
+        refuse_mistaken(overrides, one_run=one_run, shell=from_shell)
         try:
-            config = super().load_configuration(*args, **kwargs)
+            config = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
         except (FrostmarkError, HydraException, OmegaConfBaseException, OSError, MemoryError):
             raise
         except Exception as problem:
             # Hydra trips over words of a kind that it does not expect, a dictionary in a list of choices say, and over
             # YAMLs that are none.
+            if (unset := explain_unset(overrides)) is not None:
+                raise unset from problem
             told = (str(problem) or type(problem).__name__).splitlines()[0]
             raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
         refuse_foreign(config)
@@ -86,6 +100,16 @@ def _refuse_package(places: object) -> None:
             raise ConfigError(
                 f"hydra.searchpath={place} is not allowed", fix="hydra.searchpath=[file:///a/folder], or --config-dir"
             )
+
+
+@contextmanager
+def kept_to_this() -> Iterator[None]:
+    """Afterwards Hydra loads configurations as it did before: a caller's own programs with Hydra are not ours."""
+    before = vars(hydra._internal.hydra)["ConfigLoaderImpl"]
+    try:
+        yield
+    finally:
+        setattr(hydra._internal.hydra, "ConfigLoaderImpl", before)  # noqa: B010 (as below)
 
 
 def install() -> None:

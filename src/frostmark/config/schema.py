@@ -113,11 +113,12 @@ class Figures:
 
 @dataclass
 class Tracking:
-    """Where runs are kept: ``local``, ``server`` or ``none``."""
+    """Where runs are kept: ``local``, ``server`` or ``none``; ``machine``: with how busy the machine was."""
 
     kind: str = "local"
     uri: str | None = None
     experiment: str = "frostmark"
+    machine: bool = False
 
 
 @dataclass

@@ -10,9 +10,12 @@ Links are followed. A link that leads back into a folder that it lies in is pass
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -80,12 +83,23 @@ def scanned(folder: Path) -> Tree:
         there = "is a file, not a folder" if folder.exists() else ""
         raise DataError(
             f"{folder} {there}" if there else f"there is no folder {folder}",
-            fix="dataset.root=<folder of class folders>" + (", unpacked where it is an archive" if there else ""),
+            fix="dataset.root=<folder of class folders>, unpacked where it is an archive"
+            if there
+            else _instead(folder),
         )
     tree = _Scan().of(os.fspath(folder))
     if problem := tree.passed_over.unreadable.get(""):
         raise unreadable(folder, problem)
     return tree
+
+
+def _instead(folder: Path) -> str:
+    """The folder of nearly that name, or images that are always there."""
+    with suppress(OSError):
+        beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+        if near := get_close_matches(folder.name, beside, n=1):
+            return shlex.quote(f"dataset={folder.parent / near[0]}")
+    return "dataset=digits; images of your own: dataset=<folder of class folders>"
 
 
 def unreadable(folder: Path, reason: str) -> DataError:

@@ -49,25 +49,14 @@ from frostmark.tracking.machine import PROCESS_TAG, close_left, this_process, wa
 from frostmark.tracking.patience import in_hurry
 from frostmark.tracking.serving import address_of
 from frostmark.tracking.tracker import status_of
+from frostmark.tracking.view import DESCRIPTION, VIEW_TAG, WORKFLOW, first_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-WORKFLOW = "workflowType=machine_learning"
-"""Asks MLflow's pages for their side of runs and charts; unasked they open on that of language models."""
-
 PARENT_TAG = "mlflow.parentRunId"
-
-DESCRIPTION = """Frozen vision backbones, benchmarked by Frostmark without training anything.
-
-A run is one layer of one network on one data set; a sweep is a parent run, whose description is the comparison of its
-children. To see maps side by side: select runs, **Compare**, then *Artifacts*, `map.png` or `map.html`. In *Charts*
-the section `map` shows the maps as a grid. `<split>/neighbours` and `<split>/separability` compare networks,
-`<split>/variance` and `<split>/map/variance_…` do not: they grow with the features and with the map.
-"""
-"""Of an experiment, in MLflow's pages."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +67,13 @@ class MlflowStore:
         uri: of the store.
         experiment: its name; created where it does not exist.
         folder: ``mlruns/`` for the local store, None for a server.
+        machine: whether a run keeps how busy the machine was: on MLflow's compare page that stands before the results.
     """
 
     uri: str
     experiment: str
     folder: Path | None = None
+    machine: bool = False
 
     @classmethod
     def local(cls, folder: Path, experiment: str) -> MlflowStore:
@@ -143,6 +134,7 @@ class MlflowStore:
         refuse_stranger(self.uri, str(created or ""))
         client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")
         client.set_experiment_tag(created, "mlflow.note.content", DESCRIPTION)
+        client.set_experiment_tag(created, *VIEW_TAG)
         return str(created)
 
     def run(self, name: str, parent: str | None) -> MlflowTracker:
@@ -234,6 +226,12 @@ class MlflowStore:
         with self._explained("finish"):
             self._client().update_run(run_id, status="FAILED")
 
+    @property
+    def address(self) -> str:
+        """The place in MLflow's pages to begin at."""
+        with self._explained():
+            return first_page(self._client(), self.experiment_id)
+
     def add_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Write tags of a run that was started here or by another process."""
         with self._explained():
@@ -271,7 +269,7 @@ class MlflowTracker:
 
     def __enter__(self) -> Self:
         self.run_id = self._store.start(self._name, {} if self._parent is None else {PARENT_TAG: self._parent})
-        self._monitor = watch_machine(self.run_id, self._store.uri)
+        self._monitor = watch_machine(self.run_id, self._store.uri) if self._store.machine else None
         return self
 
     def __exit__(

@@ -21,6 +21,7 @@ from frostmark.cli.console import console
 from frostmark.cli.parser import Parser
 from frostmark.config.build import build
 from frostmark.config.compose import compose
+from frostmark.config.labelled import without_label
 from frostmark.config.words import conf_dir
 from frostmark.data.contract import checked_pipeline
 from frostmark.data.preprocess import Preprocess
@@ -37,7 +38,7 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     config = compose(conf_dir(), options.overrides, options.config_dir)
     with drawing(config.seed):
-        backbone = checked_backbone(build(config.backbone, "backbone", Backbone))
+        backbone = checked_backbone(build(without_label(config.backbone), "backbone", Backbone))
     if isinstance(backbone, RowsBackbone):
         console().print(rows_table(read_rows(backbone.path)))
         return 0

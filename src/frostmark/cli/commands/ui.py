@@ -12,7 +12,7 @@ from argparse import ArgumentTypeError
 from frostmark.cli.parser import Parser
 from frostmark.config.schema import Config, Paths
 from frostmark.errors import ConfigError
-from frostmark.tracking.mlflow import WORKFLOW, MlflowStore
+from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.serving import serve, serving_environment
 
 
@@ -25,9 +25,10 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     _refuse_taken(options.host, options.port)
     mlruns = Config(paths=Paths(options.root)).mlruns
-    MlflowStore.local(mlruns, "frostmark").connect()
+    store = MlflowStore.local(mlruns, "frostmark")
+    store.connect()
     command = serve(mlruns, options.host, options.port)
-    address = f"http://{options.host}:{options.port}/#/experiments?{WORKFLOW}"
+    address = f"http://{options.host}:{options.port}/{store.address}"
     print(f"MLflow on {mlruns}: {address} (Ctrl-C stops it)", flush=True)
     os.execve(command[0], command, {**os.environ, **serving_environment()})
 
