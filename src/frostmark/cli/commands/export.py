@@ -1,4 +1,4 @@
-"""Write the network of a run, up to its layer and with its linear read-out, as ONNX and torch.export program.
+"""Write the network of a run and its linear read-out as ONNX and torch.export program, with a model card.
 
 python run.py export <run> out/
 python run.py export <run> out/ head=none
