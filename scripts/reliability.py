@@ -37,34 +37,36 @@ TARGETS = {
 
 HEAD = """# Reliability
 
-Every fault that is known to happen to a benchmark was made to happen to this one. *Ended well* means: the exit code
-and the state of the MLflow run are the documented ones, `frostmark cache verify` finds nothing, nothing that was
-finished is lost, the message names what is wrong, where, and what to do (`Fix:`), and the same command then gives the
-rows, to the bit, and the numbers of a run that nobody disturbed.
+Every known fault of a benchmark was injected into Frostmark. *Ended well* means: the exit code and the state of the
+MLflow run are as documented, `frostmark cache verify` finds no damage, no finished work is lost, and the message says
+what is wrong, where, and what to do (`Fix:`). Repeating the command then gives the rows, to the bit, and the numbers of
+an undisturbed run.
 
 | what was tried | tried | ended well | asked for |
 |---|--:|--:|---|
 """
 
 FOOT = """
-**How it is done.** `tests/faults/` runs the real program (a process that has imported everything forks itself for each
-run), the real store, real SQLite and MLflow servers. A few faults of every kind are in the ordinary test suite; all of
-them: `pytest -m faults`. This page, {minutes} minutes on two cores, is written by `python scripts/reliability.py`.
+**Method.** `tests/faults/` runs the real program (a process that has imported everything forks itself for each run),
+the real store, and real SQLite and MLflow servers. The ordinary test suite has a few faults of every kind;
+`pytest -m faults` injects all of them. `python scripts/reliability.py` writes this page (in {minutes}
+minutes on two cores).
 
 - *Fault points* are named places in the store and the tracker (`frostmark/faults.py`); at each of them the process is
-  shot, stopped (SIGTERM, Ctrl-C), or gets an I/O error, a full disk or no memory.
-- *Damaged files*: every single bit turned and every cut of two shards, of what follows from them, and of the manifest.
-- *Crash states*: the disk operations of an extraction are recorded; after every one of them, whatever was not synced is
-  lost, torn or kept, in every combination, also with two processes writing at once.
-- *Mutants*: one guard at a time is taken out of the program, and a test must fail.
+  killed, stopped (SIGTERM, Ctrl-C), or gets an I/O error, a full disk or no memory.
+- *Damaged files*: every single bit flip and every truncation of two shards, of the files derived from them, and of the
+  manifest.
+- *Crash states*: the disk operations of an extraction are recorded; after every operation, all data that was not
+  synced is lost, torn or kept, in every combination, also with two processes writing at once.
+- *Mutants*: one guard at a time is removed from the program, and a test must fail.
 
-**Stopping.** Ctrl-C and SIGTERM end a run within the batch or draw that is being worked on plus one second: threads
-and processes that read or fit are not waited for, and long steps of libraries (searches, eigenvalues) run beside the
-main thread. A second signal of either kind, at least 0.3 s after the first, ends the process at once; so does closing
-that takes more than 5 s. A job in a process of its own (`hydra/launcher=joblib`) is told by its parent and ends with
-it. The next start marks a run that was left open as KILLED.
+**Stopping.** Ctrl-C and SIGTERM end a run within one second after the current batch or draw: the run does not wait for
+threads and processes that read or fit, and long steps of libraries (searches, eigenvalues) run beside the main thread.
+A second signal of either kind, at least 0.3 s after the first, ends the process at once; so does closing that takes
+more than 5 s. A job in a process of its own (`hydra/launcher=joblib`) is stopped by its parent and ends with the
+parent. The next start marks a run that was left open as KILLED.
 
-**What is not covered**: a disk that returns other bytes than were synced to it while the program runs (they are
+**What is not covered**: a disk that returns other bytes than were synced to it while the program runs (bytes are
 verified when an entry is opened, not at every read), and file systems whose rename is not atomic.
 """
 

@@ -1,4 +1,4 @@
-"""List the backbones that can be named: size, cost, width, licence, and whether the weights are here.
+"""List the available backbones: size, cost, width, licence, and whether the weights are downloaded.
 
 python run.py backbones                 # the words of backbone=
 python run.py backbones dinov2          # every network of torchvision and timm with that in its name
@@ -48,8 +48,8 @@ def run(arguments: list[str]) -> int:
     """Print the tables."""
     parser = Parser.of("backbones", __doc__)
     parser.add_argument("pattern", nargs="?", default="", help="part of a name, or a pattern: dinov2, 'convnext*'")
-    parser.add_argument("--all", action="store_true", help=f"numbers of more than {MAX_BUILT} networks, a second each")
-    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
+    parser.add_argument("--all", action="store_true", help=f"sizes of more than {MAX_BUILT} networks, a second each")
+    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAML files")
     options = parser.parse_args(arguments)
     tables = _tables(options.pattern, options.config_dir)
     if not any(tables.values()):

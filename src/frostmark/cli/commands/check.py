@@ -1,4 +1,4 @@
-"""Look at a data set before any benchmark: classes, split, copies, damaged files, and what a run would take.
+"""Inspect a data set before any benchmark: classes, splits, copies, damaged files, and the cost of a run.
 
 python run.py check dataset=./flowers backbone=resnet50
 """
@@ -36,8 +36,8 @@ MAX_NAMED = 10
 def run(arguments: list[str]) -> int:
     """Print what was found; exit code 3 if a run would refuse the data set."""
     parser = Parser.of("check", __doc__)
-    parser.add_argument("overrides", nargs="*", help="dataset=<choice or folder>, backbone=…, as of a benchmark")
-    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
+    parser.add_argument("overrides", nargs="*", help="dataset=<choice or folder>, backbone=…, as for a benchmark")
+    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAML files")
     options = parser.parse_args(arguments)
     config = compose(conf_dir(), options.overrides, options.config_dir)
     with ProgressLine() as progress:

@@ -1,4 +1,4 @@
-"""Choose among many backbones: a race on the train images, and a report on the test images of who is left.
+"""Choose among many backbones: a race on the train images, then a report on the test images.
 
 python run.py choose dataset=folder dataset.root=flowers candidates=base budget.minutes=30
 python run.py choose dataset=digits candidates=mine.yaml
@@ -71,6 +71,6 @@ def _parser() -> Parser:
         help=f"candidates=<list or YAML> ({', '.join(candidate_words())}), budget.minutes=<number>, and everything of "
         "a benchmark but its backbone and layer: dataset=…, preprocess=…, decide=…, tracking=…",
     )
-    parser.add_argument("--fetch", action="store_true", help="download the weights that are not here, and stop")
-    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
+    parser.add_argument("--fetch", action="store_true", help="download the missing weights, and stop")
+    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAML files")
     return parser

@@ -1,4 +1,4 @@
-"""Compare finished runs side by side, or with --across rank networks over many data sets.
+"""Compare finished runs, or with --across rank networks over many data sets.
 
 python run.py compare <sweep>
 python run.py compare --across <sweep> <experiment>

@@ -1,4 +1,4 @@
-"""Write the network of a run, cut and with its linear read-out, as ONNX and torch.export program with a model card.
+"""Write the network of a run and its linear read-out as ONNX and torch.export program, with a model card.
 
 python run.py export <run> out/
 python run.py export <run> out/ head=none

@@ -1,4 +1,4 @@
-"""Check that a run is no worse than a baseline by more than a margin: exit 0 holds, 5 does not, 6 cannot tell.
+"""Test that a run is not worse than a baseline by more than a margin: exit 0 holds, 5 does not, 6 undecided.
 
 python run.py gate <run> --baseline <run> --margin 0.5
 python run.py gate <run> --baseline <run> --margin 0.5 decide=knn
@@ -46,8 +46,8 @@ def run(arguments: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser.of("gate", __doc__)
     parser.add_argument("run", help="identifier or folder of a run")
-    parser.add_argument("--baseline", required=True, help="the run that it is held against")
-    parser.add_argument("--margin", required=True, type=_points, help="points of accuracy that it may be worse by: 0.5")
+    parser.add_argument("--baseline", required=True, help="the run to compare with")
+    parser.add_argument("--margin", required=True, type=_points, help="points of accuracy that the run may lose: 0.5")
     parser.add_argument(
         "keys",
         nargs="*",

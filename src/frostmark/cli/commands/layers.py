@@ -1,4 +1,4 @@
-"""List the taps and nodes of a backbone, without its weights; its tokens, final norm and embedding in words.
+"""List the taps and nodes of a backbone, without its weights, and its tokens, final norm and embedding.
 
 python run.py layers backbone=vgg16 preprocess.size=224
 """
@@ -33,8 +33,8 @@ def run(arguments: list[str]) -> int:
     """Print the table."""
     parser = Parser.of("layers", __doc__)
     parser.add_argument("overrides", nargs="*", help="backbone=<choice>, backbone.name=…, preprocess.size=…")
-    parser.add_argument("--nodes", action="store_true", help="all nodes, not the taps alone")
-    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAMLs")
+    parser.add_argument("--nodes", action="store_true", help="list all nodes, not only the taps")
+    parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAML files")
     options = parser.parse_args(arguments)
     config = compose(conf_dir(), options.overrides, options.config_dir)
     with drawing(config.seed):

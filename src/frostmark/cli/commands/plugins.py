@@ -1,4 +1,4 @@
-"""List the installed plugins, the words that each adds, and what is wrong with each.
+"""List the installed plugins, the words that each plugin adds, and what is wrong with each plugin.
 
 python run.py plugins           # exit code 2 if something is wrong with one of them
 """
