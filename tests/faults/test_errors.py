@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from conftest import Program
 from faults.tally import tally
 from frostmark.backbones.load import TorchvisionBackbone
+from frostmark.cli.signals import TOGETHER_S
 from support.forkserver import Forkserver, Started
 from support.runs import TINY, Tracked
 
@@ -207,6 +208,7 @@ def test_who_asks_twice_does_not_wait_and_the_next_start_closes_the_run(forkserv
     program.kill(signal.SIGINT)
     while "paused" not in program.stderr:
         time.sleep(0.02)
+    time.sleep(2 * TOGETHER_S)  # two signals within less are one
     program.kill(signal.SIGINT)
     start = time.monotonic()
     assert program.wait(60) == 130

@@ -210,10 +210,10 @@ MUTANTS = (
     ),
     Mutant(
         "escapes in HTML",
-        "comparison/page.py",
+        "results/page.py",
         "autoescape=True",
         "autoescape=False",
-        ("tests/comparison/test_page.py", "tests/faults/test_names.py"),
+        ("tests/results/test_page.py", "tests/faults/test_names.py"),
     ),
     Mutant(
         "control characters",

@@ -13,10 +13,10 @@ NOTEBOOK = REPOSITORY / "docs" / "first_steps.ipynb"
 
 
 def shown(notebook: nbformat.NotebookNode) -> list[str]:
-    """What the cells show: their text, and the kinds of data."""
+    """What the cells show: the lines of their text, and the kinds of data."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    text = [output.text for output in outputs if output.output_type == "stream" and output.name == "stdout"]
-    return text + [kind for output in outputs for kind in output.get("data", {})]
+    text = "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
+    return text.splitlines() + [kind for output in outputs for kind in output.get("data", {})]
 
 
 def test_the_notebook_runs_offline(tmp_path: Path) -> None:
