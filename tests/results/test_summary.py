@@ -148,7 +148,7 @@ def test_what_decides_comes_first_beside_its_controls_and_what_describes_says_so
     assert [line[:40] for line in lines] == [
         "- Linear accuracy decides: 80.0% (75.0–85.0) of the test"[:40],
         "- Raw pixels: 90.0%. The layer minus this: -10.0 points."[:40],
-        "- k-NN accuracy: 60.0% of the test images have"[:40],
+        "- k-NN accuracy: 60.0% of the test images are"[:40],
         "- Balanced linear accuracy: 70.0%, the mean"[:40],
         "- The classes explain 10.0% of the variance"[:40],
         "- The Fisher ratio and η² describe the features"[:40],

@@ -27,8 +27,8 @@ from frostmark.stats.ranks import tied
 HOW = (
     "On each data set one layer stands for each network, the best on train, and its value on test is ranked: 1 is the "
     "best, ties share. Intervals come from a bootstrap of two levels: data sets, then the images (or whole groups) of "
-    "each. Networks with one place have no significant difference: mean ranks that differ by more than the critical "
-    "difference are told apart, at 5 % for all pairs together. Best in: share of the draws in which a network has the "
+    "each. Networks that share a place do not differ significantly: mean ranks must differ by more than the critical "
+    "difference, at 5 % for all pairs together. Best in: share of the draws in which a network has the "
     "best mean rank. Bradley–Terry: i is better than j on a data set with probability sᵢ / (sᵢ + sⱼ); geometric mean 1."
 )
 

@@ -16,10 +16,10 @@ from frostmark.comparison.verdict import Verdict
 from frostmark.results.markdown import code, plain, table
 
 HOW = (
-    "Of each network one layer stands for it: the best on train by the metric that decides, each train image predicted "
-    "without itself; the figures are of the test images. The first metric decides; variances and separability describe "
-    "the features and decide nothing. Networks with one place cannot be told apart. {tests} p values are Holm's: the "
-    "first metric's over all pairs, the others' over all theirs."
+    "One layer stands for each network: the best on train by the metric that decides, where each train image is "
+    "predicted from the other train images; the figures are of the test images. The first metric decides; variances "
+    "and separability describe the features and decide nothing. Networks that share a place do not differ "
+    "significantly. {tests} p values are Holm's: the first metric's over all pairs, the others' over all theirs."
 )
 
 AGREEMENT = (
@@ -50,7 +50,7 @@ def comparison_markdown(group: Group, verdict: Verdict, about: About, classes: S
         _listing("Classes", classes),
         "\n".join(f"- [{words}]({link})" for words, link in about.links.items()),
         f"Compared on {plain(group.setting)}. {how(group)}",
-        "## Every two\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
+        "## All pairs\n\n" + _markdown(pairs(verdict)) if verdict.pairs else "",
         "## Every layer\n\n" + _markdown(layers(group, verdict)),
         f"## Do the metrics agree?\n\n{AGREEMENT}\n\n{_markdown(agreements(verdict))}" if verdict.agreement else "",
         "## What was run\n\n" + "\n\n".join(_markdown(grid) for grid in provenance(group) if grid[1]),

@@ -18,7 +18,7 @@ def sentence_of(contenders: Sequence[Contender], pairs: Sequence[PairedDifferenc
     others = [p for p in pairs if p is not opposed]
     by, turned = opposed.headline.words, opposed.turned
     return (
-        f"{_answer(contenders, others, shared[0])}. By {by}, however, {turned.first} is better than "
+        f"{_answer(contenders, others, shared[0])}. However, by {by} {turned.first} is better than "
         f"{turned.second} by {_by(turned.words)}."
     )
 

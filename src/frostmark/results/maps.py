@@ -124,7 +124,7 @@ def _note(maps: MapSet, about: str) -> str:
     how = (
         f"{maps.method} fitted on train; test images placed into the same map."
         if maps.together
-        else f"{maps.method} fitted on each split alone: the two maps share no coordinates."
+        else f"{maps.method} fitted on each split separately: the coordinates of the two maps are not comparable."
     )
     return f"{about} {how} {maps.reading}\n{FAINT}"
 

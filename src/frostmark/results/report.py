@@ -55,7 +55,7 @@ def report_html(record: Record, answer: Sequence[str], setting: RunSetting) -> s
         answer: its sentences, the most important first.
     """
     findings = record.findings
-    told = answer or ["Nothing decides: the run has no accuracy."]
+    told = answer or ["The run has no accuracy, so there is no result to report."]
     placed = findings.ranked
     notes = [*(copies(findings, placed[0][1]) if placed else []), *record.remarks]
     return page(record.title, told, list(_sections(record, setting)), notes)
@@ -129,7 +129,7 @@ def _shots(record: Record) -> Section | None:
     table = PageTable(("labels per class", *(f"{words} (± sd)" for words in known.values())), rows)
     drawn = record.figures.get("shots.png")
     pictures = [] if drawn is None else [PagePicture(svg(drawn), "Accuracy against the number of labels per class")]
-    text = ["Accuracy on test with so many labelled train images per class, mean of random choices."]
+    text = ["Accuracy on test with the given number of labelled train images per class, mean of random choices."]
     return Section("Accuracy with few labels", text, [table], pictures)
 
 

@@ -113,12 +113,12 @@ def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> st
     said = f"{words}{' decides' if decides else ''}: "
     if kind.balanced:
         return f"- {said}{value}, the mean recall of the classes, whatever their sizes."
-    return f"- {said}{value} of the test images {_READ.get(name, 'are given their class')}."
+    return f"- {said}{value} of the test images are classified correctly by {_READ.get(name, 'the read-out')}."
 
 
 _READ = {
-    "linear/accuracy": "are told their class by a linear classifier fitted on train",
-    "neighbours/knn_accuracy": "have neighbours in train that tell their class",
+    "linear/accuracy": "a linear classifier fitted on train",
+    "neighbours/knn_accuracy": "k-NN",
 }
 
 

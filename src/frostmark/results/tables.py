@@ -185,7 +185,7 @@ def notes(
         )
     tested = {key: values[f"{key}_p"] for key in own_keys(values, known) if f"{key}_p" in values}
     if tested:
-        lines.append("chance: what labels that mean nothing give; p: how often permuted labels are as good as these")
+        lines.append("chance: the value for random labels; p: how often permuted labels are at least as good")
     weak = [key for key, p in tested.items() if p > NOT_CHANCE]
     if weak:
         lines.append(f"not distinguishable from chance (p > {NOT_CHANCE}): {', '.join(weak)}")
