@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,17 @@ def test_garbage_is_as_good_as_nothing(garbage: str, tmp_path: Path) -> None:
     assert memo.get("a") is None
     memo.put("a", 1)
     assert memo.get("a") == 1
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_a_link_and_an_endless_file_are_as_good_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "somebody's").write_text('{"a": 5}')
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "somebody's")
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", 3 << 30)
+    for name in ("pipe", "link", "sparse"):
+        assert Memo(tmp_path / name).get("a") is None
+        Memo(tmp_path / name).put("a", 1)
+        assert Memo(tmp_path / name).get("a") == 1
+    assert (tmp_path / "somebody's").read_text() == '{"a": 5}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from frostmark.results import lease
 from frostmark.results.lease import LEASE_S, Lease, seconds_since_sign_of_life
-from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, outcomes
+from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, new_remarks, outcomes
 from frostmark.tracking.machine import another_alive, machine, this_process
 from support.environment import REPOSITORY, environment
 
@@ -139,3 +140,65 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     (tmp_path / "1" / "sweep.json").write_text("{")
     assert SweepRecord.read(tmp_path / "1") is None
     assert unfinished(tmp_path, []) is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["sweep.json", "0/outcome.json"])
+def test_pipes_links_and_endless_files_in_a_sweep_are_not_read(name: str, tmp_path: Path) -> None:
+    for number, lay in enumerate((os.mkfifo, lambda path: path.symlink_to("/dev/zero"), sparse)):
+        record = sweep(tmp_path, str(number), [0, None])
+        path = record.folder / name
+        path.unlink()
+        lay(path)
+        start = time.monotonic()
+        assert len(outcomes(record.folder)) == 2
+        assert (SweepRecord.read(record.folder) is None) is (name == "sweep.json")
+        assert next(o.problem for o in outcomes(record.folder)) == (
+            "how it ended cannot be read" if "/" in name else ""
+        )
+        assert time.monotonic() - start < 2
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 3 << 30)
+
+
+WRITTEN: dict[str, object] = {"job": "a", "title": "b", "code": 0, "remarks": ["c"]}
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("job", 1), ("title", None), ("code", "0"), ("remarks", 5), ("remarks", [5]), ("folder", 3), ("run_id", []),
+     ("accuracy", "high"), ("pid", "x"), ("problem", {}), ("metric", 0)],
+)  # fmt: skip
+def test_an_outcome_of_other_parts_is_one_that_cannot_be_read(part: str, value: object, tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "outcome.json").write_text(json.dumps(WRITTEN))
+    assert Outcome.read(tmp_path / "0") is not None
+    (tmp_path / "0" / "outcome.json").write_text(json.dumps(WRITTEN | {part: value}))
+    assert Outcome.read(tmp_path / "0") is None
+    assert new_remarks(tmp_path, "a") == []
+
+
+@pytest.mark.parametrize(("part", "value"), [("jobs", "x"), ("run_id", 3), ("continues", 1), ("choices", 4)])
+def test_a_record_of_other_parts_is_none(part: str, value: object, tmp_path: Path) -> None:
+    folder = sweep(tmp_path, "1", [0]).folder
+    kept = json.loads((folder / "sweep.json").read_text())
+    (folder / "sweep.json").write_text(json.dumps(kept | {part: value}))
+    assert SweepRecord.read(folder) is None
+    assert unfinished(tmp_path, WORDS) is None
+
+
+def test_an_outcome_is_not_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "somebody's"
+    victim.write_text("mine")
+    folder = tmp_path / "0"
+    folder.mkdir()
+    (folder / f".outcome.json.{os.getpid()}").symlink_to(victim)
+    (folder / "outcome.json").symlink_to(victim)
+    Outcome("a", "", None).write(folder)
+    assert victim.read_text() == "mine"
+    read = Outcome.read(folder)
+    assert read is not None
+    assert (read.job, read.code) == ("a", None)

@@ -14,7 +14,7 @@ import pytest
 
 from frostmark.errors import TrackingError
 from frostmark.tracking import patience
-from frostmark.tracking.client import client_of
+from frostmark.tracking.client import MAX_PAGES, client_of
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.waiting import within
 
@@ -132,6 +132,21 @@ def test_a_file_that_never_ends_is_not_fetched(monkeypatch: pytest.MonkeyPatch, 
             with pytest.raises(OSError, match=told):
                 repository._download_file("draws.npz", str(tmp_path / "draws.npz"))
             assert time.monotonic() - start < 10
+
+
+@pytest.mark.timeout(60)
+def test_a_list_of_runs_that_never_ends_is_not_read_for_ever() -> None:
+    """Every answer is whole and quick, and names another page."""
+    asked: list[bytes] = []
+
+    def ever_another(connection: socket.socket) -> None:
+        asked.append(b"x")
+        found = b'"experiment": {"experiment_id": "7", "name": "frostmark"}'
+        closed(b'{%s, "runs": [], "next_page_token": "t%d"}' % (found, len(asked)))(connection)
+
+    with answering(ever_another) as address, pytest.raises(TrackingError, match="pages of runs"):
+        MlflowStore(address, "frostmark").finished("frostmark")
+    assert MAX_PAGES <= len(asked) <= MAX_PAGES + 5
 
 
 def test_within_gives_and_raises_what_the_work_does() -> None:

@@ -164,14 +164,14 @@ def _content(path: Path | Held) -> bytes:
     """The bytes of an image, unless they are too many."""
     try:
         held = path if isinstance(path, Path) else path.held()
-        content = held if isinstance(held, bytes) else _read(held)
+        content = held if isinstance(held, bytes) else read_file(held)
         _refuse_bytes(len(content))
         return content
     except OSError as problem:
         raise _unreadable(path, problem.strerror or str(problem)) from problem
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """The bytes of a file. A pipe would be waited for, and a device may never end: both are refused unread."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import PIL
 
-from frostmark.data.decode import Held, UnreadableImageError, decode, digest_of, listed
+from frostmark.data.decode import Held, UnreadableImageError, decode, digest_of, listed, read_file
 from frostmark.data.files import ImageFiles
 from frostmark.data.heif import heic_reader
 from frostmark.data.source import ImageSet
@@ -105,8 +105,10 @@ def _listed(images: ImageFiles, split: str, progress: Progress) -> tuple[list[by
 def _bad(images: ImageFiles, known: Path, split: str, progress: Progress) -> dict[int, str]:
     """Position → problem of the files that cannot be decoded."""
     note = known / ".inspected" / f"{digest_of(b''.join([_rules(images), *images.content()])).hex()}.json"
-    with suppress(OSError, ValueError, AttributeError):
-        return {int(i): str(problem) for i, problem in json.loads(note.read_text(encoding="utf-8")).items()}
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
+        noted = {int(i): str(problem) for i, problem in json.loads(read_file(note)).items()}
+        if all(0 <= i < len(images) for i in noted):
+            return noted
     decoding = replace(images.decoding, least=1)  # as quickly as a format allows: all of the file is read anyway
     bad: dict[int, str] = {}
 

@@ -15,6 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostmark.features.files import read_regular
+
+_MAX_BYTES = 1 << 20
+"""Bytes of such a file, at most."""
+
 
 @dataclass(frozen=True)
 class Memo:
@@ -44,7 +49,7 @@ class Memo:
 
     def _all(self) -> dict[str, object]:
         try:
-            answers = json.loads(self.path.read_text(encoding="utf-8"))
+            answers = json.loads(read_regular(self.path, _MAX_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}
         return answers if isinstance(answers, dict) else {}

@@ -8,17 +8,21 @@ last_unfinished(Path("mlruns/_hydra/sweeps"), choices)   # the last sweep of the
 from __future__ import annotations
 
 import json
-import os
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from frostmark.features.files import read_regular
 from frostmark.names import span
 from frostmark.results.lease import LEASE_S, seconds_since_sign_of_life
 
 _OUTCOME = "outcome.json"
 _RECORD = "sweep.json"
+
+_MAX_BYTES = 1 << 24
+"""Bytes of either, at most: of thousands of words that were typed."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,23 @@ class Outcome:
     def read(cls, folder: Path) -> Outcome | None:
         """What the job in ``folder`` left; None if that cannot be read."""
         try:
-            return cls(**json.loads((folder / _OUTCOME).read_text(encoding="utf-8")))
+            read = cls(**json.loads(read_regular(folder / _OUTCOME, _MAX_BYTES)))
+            return read if read._is_one() else None
         except (OSError, ValueError, TypeError, RecursionError):
             return None
+
+    def _is_one(self) -> bool:
+        """Whether its parts are what a job writes: whoever can write there may leave anything."""
+        texts, numbers = (self.job, self.title, self.problem, self.metric), (self.code, self.pid)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(number is None or isinstance(number, int) for number in numbers)
+            and isinstance(self.run_id, str | None)
+            and isinstance(self.folder, str | None)
+            and isinstance(self.accuracy, float | int | None)
+            and isinstance(self.remarks, list | tuple)
+            and all(isinstance(remark, str) for remark in self.remarks)
+        )
 
 
 def outcomes(folder: Path) -> list[Outcome]:
@@ -137,9 +155,12 @@ class SweepRecord:
     def read(cls, folder: Path) -> SweepRecord | None:
         """The record in ``folder``; None if there is none that can be read."""
         try:
-            kept = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+            kept = json.loads(read_regular(folder / _RECORD, _MAX_BYTES))
             process = str(kept.get("process", ""))  # sweeps of before there were leases have none
-            return cls(folder, tuple(kept["choices"]), kept["jobs"], kept["run_id"], process, kept.get("continues"))
+            jobs, run_id, before = kept["jobs"], kept["run_id"], kept.get("continues")
+            if not (isinstance(jobs, int | None) and isinstance(run_id, str | None) and isinstance(before, str | None)):
+                return None
+            return cls(folder, tuple(kept["choices"]), jobs, run_id, process, before)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
@@ -153,7 +174,7 @@ class SweepRecord:
         if known is not None:
             return known
         since = seconds_since_sign_of_life(self.folder)
-        return since is not None and since < LEASE_S
+        return since is not None and abs(since) < LEASE_S  # a sign from the future is none
 
     @property
     def lacks(self) -> bool:
@@ -170,6 +191,7 @@ def last_unfinished(sweeps: Path, choices: Sequence[str]) -> SweepRecord | None:
 
 
 def _replace(path: Path, content: dict[str, object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # a name that nobody can have laid a link at
+    with temporary.open("x", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False)
     temporary.replace(path)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+MAX_PAGES = 100
+"""Pages of a thousand runs that are asked for; a store that has ever another one would be asked for ever."""
+
 MAX_CHARACTERS = {"params": 6000, "tags": 8000, "name": 250}
 """Characters that a value may have, or the name of a run or data set; MLflow cuts or refuses longer ones."""
 
@@ -195,11 +198,15 @@ def run_of(client: MlflowClient, run_id: str, uri: str) -> Run:
 
 
 def benchmarks_of(client: MlflowClient, experiment_id: str, within: str = "") -> list[str]:
-    """Finished runs of one layer each; a later one of the same configuration comes after."""
+    """Finished runs of one layer each; a later one of the same configuration comes after.
+
+    Raises:
+        OSError: if there are more than :data:`MAX_PAGES` pages of them.
+    """
     identifiers: list[str] = []
     token = None
     condition = " and ".join(filter(None, ["attributes.status = 'FINISHED'", within]))
-    while True:
+    for _ in range(MAX_PAGES):
         page = client.search_runs(
             [experiment_id], condition, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
         )
@@ -207,6 +214,7 @@ def benchmarks_of(client: MlflowClient, experiment_id: str, within: str = "") ->
         token = page.token
         if not token:
             return identifiers
+    raise OSError(f"it lists more than {MAX_PAGES:,} pages of runs")
 
 
 def fitting(value: str, what: str) -> str:
