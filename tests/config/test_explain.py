@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from frostmark.config.explain import explained
+from frostmark.config.explain import disk_named, explained
+from frostmark.errors import DataError
 
 
 def test_of_a_full_disk_no_other_disks_room_is_told(tmp_path: Path) -> None:
@@ -19,3 +20,18 @@ def test_of_a_full_disk_no_other_disks_room_is_told(tmp_path: Path) -> None:
     assert "too full to write a file of this run" in told.problem
     assert "are free" not in told.problem
     assert "are free" in explained(OSError(errno.ENOSPC, "full", str(tmp_path / "x"))).problem
+
+
+def test_while_a_run_is_written_each_disk_is_told_with_its_folder(tmp_path: Path) -> None:
+    named = OSError(errno.ENOSPC, "full", str(tmp_path / "x"))
+    with pytest.raises(OSError, match="full") as passed, disk_named(tmp_path):
+        raise named
+    assert passed.value is named
+    with pytest.raises(OSError, match="other"), disk_named(tmp_path):
+        raise OSError(errno.EIO, "other")
+    with (
+        pytest.raises(DataError, match=r"a file of this run(; [\d,]+ bytes are free in \S+)+\nFix") as told,
+        disk_named(tmp_path),
+    ):
+        raise OSError(errno.ENOSPC, "full")
+    assert f"bytes are free in {tmp_path}" in told.value.problem

@@ -25,6 +25,7 @@ from frostmark.data.source import Batch, ImageSet, TensorImages
 from frostmark.data.threads import AHEAD, MAX_THREADS, each
 from frostmark.errors import ConfigError, DataError
 from support.environment import REPOSITORY, environment
+from support.mounts import private_mounts
 
 SIZE = 24
 
@@ -143,13 +144,6 @@ images = replace(ImageFolder(sys.argv[1]).split("train"), geometry=lambda image:
 (part,) = parts({"train": images}, {"train": [range(i, i + 10) for i in (0, 10)]}, 2)
 print("workers", part.reader.workers, "images", sum(len(batch.images) for batch in part))
 """
-
-
-def private_mounts() -> bool:
-    try:
-        return subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.skipif(not private_mounts(), reason="this machine lets nobody mount a small /dev/shm of his own")

@@ -26,6 +26,7 @@ from frostmark.benchmark.result import KeptRows, Result
 from frostmark.benchmark.seen import pictures
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.benchmark.tracked import open_store
+from frostmark.config.explain import disk_named
 from frostmark.config.schema import Config, Layer
 from frostmark.config.shown import Shown, shown
 from frostmark.data.decode import UnreadableImageError
@@ -74,7 +75,7 @@ def run_benchmark(
     given = given or Given()
     subject = resolve(config, given, folder)
     network = network_of(subject, given)
-    with _tracked(subject, folder, parent) as run, ProgressLine() as progress:
+    with disk_named(folder), _tracked(subject, folder, parent) as run, ProgressLine() as progress:
         record = _record(subject, network, folder, run.tracker, progress)
         with _recording(record, subject, network, shown(config, given.described(config)), command):
             measurement = Measurement(subject.families, progress)

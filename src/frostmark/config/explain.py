@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -29,8 +32,10 @@ _OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "re
 OF_A_CHOICE = ("candidates", "budget")
 """Keys of the command that races candidates."""
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 _OF_THE_MACHINE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+    *_DISK_FULL, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
     errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
 }  # fmt: skip
 
@@ -129,14 +134,41 @@ def _explain_machine(error: Exception) -> DataError | None:
     if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
         return None
     where = error.filename or "a file of this run"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DataError(
-            f"the disk is too full to write {where}{_free(error.filename)}",
-            fix="make room, or paths.root=<a folder on a larger disk>; the same command then goes on where it stopped",
-        )
+    if error.errno in _DISK_FULL:
+        return _too_full(where, _free(error.filename))
     return DataError(
         f"{where} cannot be read or written: {error.strerror}",
         fix="mend that, or paths.root=<a folder elsewhere>; the same command then goes on where it stopped",
+    )
+
+
+@contextmanager
+def disk_named(folder: Path) -> Iterator[None]:
+    """While a run is written: a full disk is told with the free bytes of each disk that the run writes to.
+
+    A write that fails does not name its file, so the disk is not known: it may be that of temporary files.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        DataError: in place of such an error; one that names its file passes as it is.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in _DISK_FULL or problem.filename is not None:
+            raise
+        disks = {place.stat().st_dev: place for place in (Path(tempfile.gettempdir()), folder) if place.is_dir()}
+        free = sorted((shutil.disk_usage(place).free, str(place)) for place in disks.values())
+        told = "".join(f"; {size:,} bytes are free in {place}" for size, place in free)
+        raise _too_full("a file of this run", told) from problem
+
+
+def _too_full(where: str, free: str) -> DataError:
+    return DataError(
+        f"the disk is too full to write {where}{free}",
+        fix="make room, or paths.root=<a folder on a larger disk>; the same command then goes on where it stopped",
     )
 
 

@@ -7,10 +7,12 @@ with explained(uri, folder, "asked"):               # errors come as a TrackingE
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +48,9 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of files of some kilobytes
 }
+
+_FULL = ("database or disk is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+"""What SQLite and the system say of a disk without room."""
 
 IN_HURRY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 """For the last word to a server that was lost: it may be back, but nobody waits for it twice."""
@@ -102,12 +107,14 @@ def _as_told(text: str, store: str, folder: Path | None) -> TrackingError:
             f"{folder / 'mlflow.db'} is locked by another program",
             fix="end the program that holds it (a database browser, a copy in the making), or tracking=none",
         )
-    if "out-of-date database schema" in text or "Can't locate revision" in text:
+    if folder is not None and any(word in text for word in _FULL):
+        free = f": {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""
         return TrackingError(
-            f"the tracking store {store} is a database of another version of MLflow: {told(text)}",
-            fix=f"copy it, then mlflow db upgrade {shlex.quote(store)}; of a later version, "
-            "pip install --upgrade mlflow",
+            f"the disk of {folder} is too full for the tracking store{free}",
+            fix="make room, or paths.root=<a folder on a larger disk>",
         )
+    if "out-of-date database schema" in text or "Can't locate revision" in text:
+        return _of_another_version(text, store)
     if "401" in text:
         return TrackingError(
             f"the tracking store {store} wants to know who asks",
@@ -122,6 +129,35 @@ def _as_told(text: str, store: str, folder: Path | None) -> TrackingError:
         f"the tracking store {store} does not answer: {told(text)}",
         fix="start it, or correct tracking.uri; tracking=local needs no server, tracking=none no store",
     )
+
+
+def _of_another_version(text: str, store: str) -> TrackingError:
+    """What mends a database whose schema is not that of the MLflow installed here; an earlier one can be upgraded.
+
+    Args:
+        text: what MLflow says, with the revision that the database has.
+        store: its address.
+    """
+    found = re.search(r"found version (\w+)", text)
+    if found and _has_revision(found.group(1)):
+        # MLflow's migrations are not undone: whoever still has the older version cannot read the database afterwards.
+        return TrackingError(
+            f"the tracking store {store} is a database of an earlier version of MLflow: {told(text)}",
+            fix=f"mlflow db upgrade {shlex.quote(store)}; copy it first: the earlier version cannot read it then",
+        )
+    return TrackingError(
+        f"the tracking store {store} is a database of a later version of MLflow than the one installed here: "
+        f"{told(text)}",
+        fix="pip install --upgrade mlflow, or tracking=none",
+    )
+
+
+def _has_revision(revision: str) -> bool:
+    """Whether the MLflow installed here knows a schema: its migrations are files that begin with the revision."""
+    import mlflow
+
+    migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
+    return any(migrations.glob(f"{revision}_*.py"))
 
 
 def deleted(experiment: str, identifier: str, uri: str) -> ConfigError:
