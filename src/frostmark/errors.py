@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -29,19 +30,21 @@ class FrostmarkError(Exception):
     Args:
         problem: what is wrong and where, naming the bad value.
         fix: the command or key to change; printed behind ``Fix:``.
+        wrong: words of the command line that the fix replaces, where it does not name their keys.
     """
 
     code = 1
 
-    def __init__(self, problem: str, *, fix: str) -> None:
+    def __init__(self, problem: str, *, fix: str, wrong: Sequence[str] = ()) -> None:
         # Whoever prints it, to a terminal or into a file: names in it are shown, not obeyed.
         self.problem = visible_lines(problem)
         self.fix = visible_lines(fix)
+        self.wrong = tuple(wrong)
         super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors come back from the processes that decode images.
-        return partial(type(self), fix=self.fix), (self.problem,)
+        return partial(type(self), fix=self.fix, wrong=self.wrong), (self.problem,)
 
     def __str__(self) -> str:
         return f"{self.problem}\nFix: {self.fix}"
@@ -97,6 +100,22 @@ def nearest(word: str, valid: Iterable[str], most: int = 8) -> str:
         return ", ".join(close)
     hidden = len(words) - most
     return ", ".join(words[:most]) + (f" and {hidden} more" if hidden > 0 else "")
+
+
+def closest(word: str, valid: Sequence[str]) -> str:
+    """The one valid word that ``word`` was probably meant to be; the first of them if none is near.
+
+    Case, hyphens, underscores, dots and blanks do not count: ``t-SNE`` is ``tsne``.
+    """
+    plain = {_plain(one): one for one in reversed(valid)}
+    typed = _plain(word)
+    longer = [one for text, one in plain.items() if typed and (text.startswith(typed) or typed.startswith(text))]
+    near = difflib.get_close_matches(typed, plain, n=1)
+    return plain.get(typed) or (plain[near[0]] if near else longer[-1] if longer else valid[0])
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[-_. ]", "", word.casefold())
 
 
 # ---------------------------------------------------------------- code of others

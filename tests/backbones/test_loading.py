@@ -300,5 +300,5 @@ def test_a_fine_tuned_network_through_the_program(program: Program, tmp_path: Pa
     swept = program("-m", *words, "layer=logits,last_conv", cwd=tmp_path)
     assert swept.returncode == 3
     assert "layer=logits needs classifier.1." in swept.stderr
-    assert "Fix: layer=penultimate" in swept.stderr
+    assert " layer=penultimate\n" in swept.stderr
     assert "squeezenet1_0 · last_conv" in swept.stdout

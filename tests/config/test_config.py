@@ -98,8 +98,8 @@ def test_whole_numbers_are_numbers() -> None:
         (["dataset=fashionmnist"], "no dataset 'fashionmnist'", "dataset=fashion_mnist"),
         (["layer=last"], "no layer 'last'", "layer=last_conv"),
         (["metrics=[varianc]"], "no metrics 'varianc'", "metrics=variance"),
-        (["backbone.weight=x"], "Nearest: backbone.weights", "--help"),
-        (["sed=1"], "there is no key 'sed'. Nearest: seed", "--help"),
+        (["backbone.weight=x"], "Nearest: backbone.weights", "backbone.weights=x"),
+        (["sed=1"], "there is no key 'sed'. Nearest: seed", "seed=1"),
         (
             ["metrics=[variance]", "metrics.neighbours.k=3"],
             "metrics.neighbours.k is a key of metrics=neighbours",
@@ -107,7 +107,7 @@ def test_whole_numbers_are_numbers() -> None:
         ),
         (["reducer=pca", "reducer.perplexity=9"], "is a key of reducer=tsne, ", "reducer=tsne reducer.perplexity="),
         (["dataset=digits", "dataset.root=x"], "is a key of dataset=folder, ", "dataset=folder dataset.root="),
-        (["seed=x"], "seed", "--help"),
+        (["seed=x"], "seed=x is not a whole number", "seed=0"),
         (["trainer.batch_size=many"], "batch_size=many", "or auto"),
         (["layer=node"], "needs the name of the node", "layers"),
         (["layer.node=layer4"], "goes with layer=node", "layer=node"),
@@ -126,8 +126,8 @@ def test_whole_numbers_are_numbers() -> None:
         (["controls=[pixels,untrained]", "trainer=ddp"], "in several", "trainer=auto"),
         (["uncertainty.resamples=100001"], "uncertainty.resamples=100001", "uncertainty.resamples=1000, or 0"),
         (["neighbours.exact_up_to=999"], "neighbours.exact_up_to=999 is out of range", "neighbours.exact_up_to=200000"),
-        (["uncertainty.resamples=few"], "uncertainty.resamples=few", "--help"),
-        (["uncertainty.resample=10"], "Nearest: uncertainty.resamples", "--help"),
+        (["uncertainty.resamples=few"], "uncertainty.resamples=few is not a whole", "uncertainty.resamples=1000"),
+        (["uncertainty.resample=10"], "Nearest: uncertainty.resamples", "uncertainty.resamples=10"),
     ],
 )
 def test_wrong_words_are_answered_with_right_ones(overrides: list[str], problem: str, fix: str) -> None:

@@ -424,6 +424,27 @@ MUTANTS = (
         ("tests/results/test_outcome.py",),
     ),
     Mutant(
+        "a database without room",
+        "tracking/client.py",
+        "if folder is not None and any(word in text for word in _FULL):",
+        "if False:",
+        ("tests/program/test_full_disk.py",),
+    ),
+    Mutant(
+        "the full disk's own bytes",
+        "benchmark/run.py",
+        "with disk_named(folder), _tracked",
+        "with _tracked",
+        ("tests/program/test_full_disk.py",),
+    ),
+    Mutant(
+        "a database of a later MLflow",
+        "tracking/client.py",
+        "if found and _has_revision(found.group(1)):",
+        "if found:",
+        ("tests/tracking/test_mlflow.py",),
+    ),
+    Mutant(
         "two signals at once",
         "cli/signals.py",
         "if time.monotonic() - _first[0] > TOGETHER_S:",

@@ -126,8 +126,8 @@ def test_without_gpus_each_job_has_cores_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "problem", "fix"),
     [
-        ((), "there is no GPU here", "Fix: hydra/launcher=joblib"),
-        (("hydra.launcher.n_jobs=9999",), "hydra.launcher.n_jobs=9999: of cores", "Fix: hydra.launcher.n_jobs="),
+        ((), "there is no GPU here", " hydra/launcher=joblib\n"),
+        (("hydra.launcher.n_jobs=9999",), "hydra.launcher.n_jobs=9999: of cores", " hydra.launcher.n_jobs="),
     ],
 )
 def test_what_the_machine_lacks_is_told_before_the_sweep(

@@ -153,27 +153,61 @@ def refuse_other_options(arguments: list[str]) -> None:
     for word in arguments:
         name = word.partition("=")[0] if word.startswith("--") else word.removesuffix("=")
         if word.startswith("-") and name not in OPTIONS:
-            own = "; for YAMLs of your own --config-dir" if name in ("-cp", "--config-path") else ""
-            raise ConfigError(f"the option {word} is not allowed", fix=f"leave it out{own}; --help tells more")
+            raise ConfigError(f"the option {word} is not allowed", fix=_without_option(word, name, arguments))
+
+
+def _without_option(word: str, name: str, arguments: list[str]) -> str:
+    """The command with what was meant by an option that there is not, or without it."""
+    place = arguments.index(word)
+    before, after = arguments[:place], arguments[place + 1 :]
+    group, _, value = word.lstrip("-").partition("=")
+    near = get_close_matches(name, [*OPTIONS, *VERBOSE], n=1, cutoff=0.8)
+    if known_words(group):  # --backbone resnet18, --backbone=resnet18
+        meant = [f"{group}={value}"] if value else [f"{group}={after[0]}"] if after else []
+        after = after if value else after[1:]
+    else:
+        meant = near if "experimental" not in name and len(name) > 3 else []  # nothing is near to two letters
+    own = "; for YAMLs of your own: --config-dir <their folder>" if name in ("-cp", "--config-path") else ""
+    kept = [other for other in [*before, *meant, *after] if _is_ours(other)]
+    return f"{typed_command(kept)}{own}; --help tells more"
+
+
+def _is_ours(word: str) -> bool:
+    if word.startswith("-"):
+        return word.partition("=")[0] in {*OPTIONS, *VERBOSE}
+    return any(mark in word for mark in OVERRIDE_MARKS)
 
 
 def _refuse_unknown_words(arguments: list[str]) -> None:
     """Words that are neither options nor overrides: Hydra would answer with a grammar."""
     for word, is_option in _kinds(arguments):
         if not is_option and not any(mark in word for mark in OVERRIDE_MARKS):
-            raise ConfigError(f"unknown command '{word}'. Commands: {', '.join(commands())}", fix=_meant(word))
+            told = f"unknown command '{word}'. Commands: {', '.join(commands())}"
+            raise ConfigError(told, fix=_meant(word, arguments), wrong=[word, *_beside(word, arguments)])
 
 
-def _meant(word: str) -> str:
+def _beside(word: str, arguments: list[str]) -> list[str]:
+    """What stands behind a group's name, as in ``backbone resnet18`` and ``backbone =resnet18``."""
+    after = arguments[arguments.index(word) + 1 :][:1]
+    return after if after and known_words(word) and known_words(word).count(after[0].lstrip("=")) else []
+
+
+def _meant(word: str, arguments: list[str]) -> str:
     """What to type for a word alone: the folder or the choice that has its name, or the nearest command."""
+    if beside := _beside(word, arguments):
+        return f"{word}={beside[0].lstrip('=')}"
     if word == "help":
         return f"{program()} --help"
     if Path(word).exists():
         return shlex.quote(f"dataset=./{word}" if Path(word).name == word else f"dataset={word}")
-    groups = [group for group in ("backbone", "dataset", "layer", "metrics", "reducer") if word in known_words(group)]
+    named = ("experiment", "backbone", "dataset", "layer", "metrics", "reducer")
+    groups = [group for group in named if word in known_words(group)]
     if groups:
         return f"{groups[0]}={word}"
     near = get_close_matches(word, commands(), n=1)
+    experiments = get_close_matches(word, known_words("experiment"), n=1)
+    if experiments and not near:
+        return f"experiment={experiments[0]}"
     return f"{program()} {near[0]} --help" if near else f"{program()} --help"
 
 
@@ -183,7 +217,8 @@ def _refuse_what_does_nothing(arguments: list[str]) -> None:
     for option in ("--resolve", "--package", "-p"):
         if option in names and not names & {"--cfg", "-c", "--help", "-h"}:
             told = f"{option} changes what --cfg shows, and does nothing alone"
-            raise ConfigError(told, fix=f"--cfg job {'--resolve' if option == '--resolve' else f'{option} <key>'}")
+            kept = arguments[:-1] if option != "--resolve" and arguments[-1] == option else arguments
+            raise ConfigError(told, fix=typed_command(["--cfg", "job", *kept]))
 
 
 def _refuse_other_values(arguments: list[str]) -> None:
@@ -192,7 +227,9 @@ def _refuse_other_values(arguments: list[str]) -> None:
         valid = _VALUES.get(option)
         if valid is not None and value not in valid and not (option in _MAY_STAND_ALONE and "=" in value):
             near = get_close_matches(value, valid, n=1) or valid
-            raise ConfigError(f"{option} {value} is unknown. Valid: {', '.join(valid)}", fix=f"{option} {near[0]}")
+            told = f"{option} {value} is unknown. Valid: {', '.join(valid)}"
+            right = {value: near[0], f"{option}={value}": f"{option}={near[0]}"}
+            raise ConfigError(told, fix=typed_command([right.get(word, word) for word in arguments]))
 
 
 def _refuse_a_choice(arguments: list[str]) -> None:
@@ -215,7 +252,19 @@ def _refuse_two_modes(arguments: list[str]) -> None:
     words = (word.partition("=")[0] for word, is_option in _kinds(arguments) if is_option)
     modes = list(dict.fromkeys(mode for word in words if (mode := MODES.get(word, word)) in MODES.values()))
     if len(modes) > 1:
-        raise ConfigError(f"{' and '.join(modes)} cannot be used together", fix=f"leave out {' or '.join(modes)}")
+        raise ConfigError(f"{' and '.join(modes)} cannot be used together", fix=_one_mode(modes, arguments))
+
+
+def _one_mode(modes: list[str], arguments: list[str]) -> str:
+    """The command with the first of the modes alone."""
+    others = {*modes[1:], *(short for short, mode in MODES.items() if mode in modes[1:])}
+    kept, skip = [], False
+    for word in arguments:
+        option = word.partition("=")[0]
+        if not skip and option not in others:
+            kept.append(word)
+        skip = option in others and word in TAKE_VALUES
+    return f"{typed_command(kept)}; or leave out {modes[0]}"
 
 
 def _kinds(arguments: list[str]) -> Iterator[tuple[str, bool]]:

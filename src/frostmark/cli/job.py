@@ -81,13 +81,19 @@ def job_at(config: DictConfig, folder: Path, words: Sequence[str], *, apart: boo
         with a_device(sweep_folder(), number) as device:
             if device is not None:
                 print(f"  #{number}: on {device}", file=sys.stderr, flush=True)
-            run_apart(partial(work_of_job, command=command), config, folder, choices)
+            run_apart(partial(work_of_job, words=words, command=command), config, folder, choices)
     else:
-        work_of_job(config, folder, choices, command=command)
+        work_of_job(config, folder, choices, words=words, command=command)
 
 
-def work_of_job(config: DictConfig, folder: Path, choices: str, *, command: str = "") -> None:
-    """The benchmark of a job; how it ended is in ``folder`` afterwards."""
+def work_of_job(
+    config: DictConfig, folder: Path, choices: str, *, words: Sequence[str] = (), command: str = ""
+) -> None:
+    """The benchmark of a job; how it ended is in ``folder`` afterwards.
+
+    Args:
+        words: its overrides.
+    """
     Outcome(choices, choices, code=None, pid=os.getpid()).write(folder)
     try:
         refuse_many_devices(config)
@@ -97,7 +103,7 @@ def work_of_job(config: DictConfig, folder: Path, choices: str, *, command: str 
         Outcome(choices, choices, stopped_code(stop), "interrupted").write(folder)
         raise
     except Exception as error:
-        problem = tell(error)
+        problem = tell(error, words)
         Outcome(choices, choices, problem.code, problem.problem.splitlines()[0]).write(folder)
         return
     assert result is not None, "a job runs in one process"

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from frostmark.cli.program import program
@@ -38,12 +38,18 @@ def stopped_code(stop: BaseException) -> int:
     return 143 if isinstance(stop, Terminated) else 130
 
 
-def tell(error: Exception) -> FrostmarkError:
-    """Print an error in our words."""
-    problem = _missing_dependency(error) or _explained(error)
+def tell(error: Exception, typed: Sequence[str] | None = None) -> FrostmarkError:
+    """Print an error in our words.
+
+    Args:
+        typed: the words that went wrong; None: those of this process.
+    """
+    absent = _missing_dependency(error)
+    problem = absent or _explained(error)
     if os.environ.get("FROSTMARK_DEBUG") == "1":
         traceback.print_exception(error)
-    print(f"Error: {problem}".replace("python run.py", program()), file=sys.stderr, flush=True)
+    fix = absent.fix if absent else _mended(problem, sys.argv[1:] if typed is None else typed)
+    print(f"Error: {problem.problem}\nFix: {fix}".replace("python run.py", program()), file=sys.stderr, flush=True)
     return problem
 
 
@@ -51,6 +57,12 @@ def _explained(error: Exception) -> FrostmarkError:
     from frostmark.config.explain import explained  # Hydra, which may not be installed
 
     return explained(error)
+
+
+def _mended(problem: FrostmarkError, typed: Sequence[str]) -> str:
+    from frostmark.cli.mended import fix_lines  # as above
+
+    return fix_lines(problem.fix, typed, problem.wrong)
 
 
 def _missing_dependency(error: Exception) -> ConfigError | None:

@@ -120,9 +120,19 @@ def _check_kinds(target: type, arguments: Mapping[str, object], path: str) -> No
     for key, value in arguments.items():
         if key in hints and not kinds.is_a(value, hints[key]):
             shown = "null" if value is None else value
-            raise ConfigError(
-                f"{path}.{key}={shown} is of a wrong kind", fix=f"{path}.{key}=<{kinds.described(hints[key])}>"
-            )
+            kind = kinds.described(hints[key])
+            told = f"{path}.{key}={shown} is of a wrong kind; it takes: {kind}"
+            raise ConfigError(told, fix=f"{path}.{key}={_usual(target, key, kind) or f'<{kind}>'}")
+
+
+def _usual(target: type, key: str, kind: str) -> str:
+    """The default of an argument as it is typed; nothing where it is neither a number nor a word of the kind."""
+    default = _parameters(target)[key].default
+    if default is None:
+        return "null"
+    if isinstance(default, bool | int | float):
+        return str(default).lower()
+    return default if default in kind.split("|") else ""
 
 
 def _built(value: object, path: str) -> object:

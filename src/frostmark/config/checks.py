@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from frostmark.config import schema
 from frostmark.config.schema import AUTO, BALANCED, CONTROLS, DECIDING, NORMS, POOLS, PRECISIONS, Config, Decide
-from frostmark.errors import ConfigError, nearest
+from frostmark.errors import ConfigError, closest
 
 Rule = Callable[[Config], ConfigError | None]
 
@@ -42,7 +42,7 @@ def known_pool(config: Config) -> ConfigError | None:
     if pool is None or pool in POOLS:
         return None
     return ConfigError(
-        f"layer.pool={pool} is unknown", fix=f"layer.pool={_closest(pool, POOLS)} (valid: {', '.join(POOLS)})"
+        f"layer.pool={pool} is unknown", fix=f"layer.pool={closest(pool, POOLS)} (valid: {', '.join(POOLS)})"
     )
 
 
@@ -68,7 +68,7 @@ def known_precision(config: Config) -> ConfigError | None:
         return None
     return ConfigError(
         f"trainer.precision={precision} is unknown",
-        fix=f"trainer.precision={_closest(precision, PRECISIONS)} (valid: {', '.join(PRECISIONS)})",
+        fix=f"trainer.precision={closest(str(precision), PRECISIONS)} (valid: {', '.join(PRECISIONS)})",
     )
 
 
@@ -117,7 +117,7 @@ def known_controls(config: Config) -> ConfigError | None:
         if control not in CONTROLS:
             return ConfigError(
                 f"there is no control {control!r}",
-                fix=f"controls=[{_closest(control, CONTROLS)}] (valid: {', '.join(CONTROLS)})",
+                fix=f"controls=[{closest(control, CONTROLS)}] (valid: {', '.join(CONTROLS)})",
             )
     return None
 
@@ -165,7 +165,11 @@ def known_tracking(config: Config) -> ConfigError | None:
     """The kind of tracking is known, and a server has an address."""
     tracking = config.tracking
     if tracking.kind not in TRACKING_KINDS:
-        return ConfigError(f"tracking.kind={tracking.kind} is unknown", fix="tracking=local, server or none")
+        return ConfigError(
+            f"tracking.kind={tracking.kind} is unknown",
+            fix="tracking=local, server or none",
+            wrong=[f"tracking.kind={tracking.kind}"],
+        )
     if tracking.kind == "server" and not tracking.uri:
         return ConfigError("tracking=server needs its address", fix="tracking.uri=http://host:5000")
     return None
@@ -182,12 +186,13 @@ def wrong_decision(decide: Decide) -> ConfigError | None:
     if family not in DECIDING:
         return ConfigError(
             f"decide={family}: no family of this name can decide",
-            fix=f"decide={_closest(family, DECIDING)} (valid: linear, knn)",
+            fix=f"decide={closest(family, DECIDING)} (valid: linear, knn)",
+            wrong=[f"decide.family={family}"],
         )
     if balanced not in BALANCED:
         return ConfigError(
             f"decide.balanced={decide.balanced} is unknown",
-            fix=f"decide.balanced={_closest(balanced, BALANCED)} (valid: auto, true, false)",
+            fix=f"decide.balanced={closest(balanced, BALANCED)} (valid: auto, true, false)",
         )
     return None
 
@@ -222,7 +227,3 @@ def check(config: Config) -> None:
         problem = rule(config)
         if problem is not None:
             raise problem
-
-
-def _closest(word: str, valid: tuple[str, ...]) -> str:
-    return nearest(word, valid, most=1).split(" ")[0]

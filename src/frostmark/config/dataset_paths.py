@@ -28,7 +28,7 @@ _ROOT = "paths.root="
 
 _LABEL = "backbone.label="
 
-_KEYS = {"folder": "dataset.root", "table": "dataset.file"}
+PATH_KEYS = {"folder": "dataset.root", "table": "dataset.file"}
 """Word of the group → the key of its path."""
 
 
@@ -45,7 +45,9 @@ def with_paths(words: Sequence[str], own: Path | None = None) -> list[str]:
         ConfigError: if a path is given twice, or beside words in a sweep.
     """
     translated = [part for word in words for part in _translated(word, own)]
-    if twice := next((key for key in _KEYS.values() if sum(word.startswith(f"{key}=") for word in translated) > 1), ""):
+    if twice := next(
+        (key for key in PATH_KEYS.values() if sum(word.startswith(f"{key}=") for word in translated) > 1), ""
+    ):
         raise ConfigError(f"dataset=<path> and {twice}=<path> name two places", fix="leave out one of the two")
     return translated
 
@@ -69,7 +71,7 @@ def _translated(word: str, own: Path | None) -> list[str]:
         told = " and ".join(path if kind == "" else f"the {kind} {path}" for path, kind in kinds.items())
         raise ConfigError(f"{word}: {told} cannot be in one sweep", fix="one command for each")
     kind = kinds[paths[0]]
-    return [f"dataset={kind}", f"{_KEYS[kind]}={','.join(map(quoted, paths))}"]
+    return [f"dataset={kind}", f"{PATH_KEYS[kind]}={','.join(map(quoted, paths))}"]
 
 
 def _literal(text: str) -> str:

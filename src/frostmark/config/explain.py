@@ -10,27 +10,34 @@ import errno
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.guard import HELP
-from frostmark.config.mistaken import MEASURED
+from frostmark.config.mistaken import MEASURED, pasted
 from frostmark.config.register import hydra_of
 from frostmark.config.shown import leaves
 from frostmark.config.words import choices_with, conf_dir, known_words
-from frostmark.errors import ConfigError, DataError, FrostmarkError, nearest
+from frostmark.errors import ConfigError, DataError, FrostmarkError, closest, nearest
 
 _OF_NO_USE = ("To append", "Set the environment", "full_key", "object_type", "reference_type")
 """Beginnings of lines in Hydra's messages that tell a user nothing."""
 
 OF_A_CHOICE = ("candidates", "budget")
 """Keys of the command that races candidates."""
+
+_MEANT = {
+    "device": "trainer", "trainer.device": "trainer", "accelerator": "trainer", "model": "backbone", "arch": "backbone",
+    "network": "backbone", "data": "dataset", "images": "dataset", "map": "reducer", "classifier": "decide",
+}  # fmt: skip
+"""Keys of other programs → ours."""
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -60,15 +67,32 @@ def explain_hydra(error: Exception) -> ConfigError | None:
         return _explain_choice(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         lines = [line.strip() for e in (error, error.__cause__) if e for line in str(e).splitlines() if line.strip()]
+        if (wrong := _explain_kind("\n".join(lines))) is not None:
+            return wrong
         unknown = re.search(r"Could not override '([^']+)'", " ".join(lines))
         if unknown is not None:
-            return _explain_key(unknown.group(1))
+            value = re.search(r" use \+[^\s=]+=(.*)", str(error))
+            return _explain_key(unknown.group(1), value.group(1) if value else "…")
         words = [line for line in lines if not line.startswith(_OF_NO_USE)]
         return ConfigError(" ".join(words[:3]), fix=HELP)
     return None
 
 
-def _explain_key(word: str) -> ConfigError:
+def _explain_kind(told: str) -> ConfigError | None:
+    """A value that is no number, or neither true nor false."""
+    merged = re.match(
+        r"Error merging override ([\w.]+)=(.*)\n(?:.*\n)*?.*could not be converted to (Integer|Float)", told
+    )
+    truth = re.match(r"Error merging override ([\w.]+)=(.*)\n(?:.*\n)*?.*is not a valid bool", told)
+    if (found := merged or truth) is None:
+        return None
+    key, value = found.group(1, 2)
+    kind = {"Integer": "a whole number", "Float": "a number"}[merged.group(3)] if merged else "true or false"
+    usual = OmegaConf.select(_usual(), key)
+    return ConfigError(f"{key}={value} is not {kind}", fix=f"{key}={'null' if usual is None else str(usual).lower()}")
+
+
+def _explain_key(word: str, value: str) -> ConfigError:
     """A key that no choice has, or that another choice of its group has."""
     group = word.partition(".")[0]
     if group in OF_A_CHOICE:
@@ -76,14 +100,30 @@ def _explain_key(word: str) -> ConfigError:
         return ConfigError(told, fix="python run.py choose candidates=base dataset=digits")
     having = sorted(choices_with(word), key=lambda choice: choice != "folder")  # who names a root means a folder
     if not having:
-        return ConfigError(f"there is no key '{word}'. Nearest: {nearest(word, _keys())}", fix=HELP)
+        return _no_such_key(word, value)
     if group == "metrics":
         told = f"{word} is a key of metrics={having[0]}, which is not chosen"
         return ConfigError(told, fix=f"'metrics=[{having[0]}]', or with others")
     choices = ", ".join(f"{group}={choice}" for choice in having)
     return ConfigError(
-        f"{word} is a key of {choices}, not of the {group} that is chosen", fix=f"{group}={having[0]} {word}=…"
+        f"{word} is a key of {choices}, not of the {group} that is chosen", fix=f"{group}={having[0]} {word}={value}"
     )
+
+
+def _no_such_key(word: str, value: str) -> ConfigError:
+    """With the key that was probably meant: one that ends in the word, or that is spelt nearly so."""
+    every = _keys()
+    keys = [key for key in every if not any(other.startswith(f"{key}.") for other in every)]
+    meant = (
+        [_MEANT[word]]
+        if word in _MEANT
+        else [key for key in keys if key.endswith(f".{word}")] or get_close_matches(word, keys, n=4, cutoff=0.7)
+    )
+    told = f"there is no key '{word}'"
+    if not meant:
+        return ConfigError(told, fix=HELP, wrong=[f"{word}={value}"])
+    told += f". Nearest: {', '.join(meant)}"
+    return ConfigError(told, fix=pasted(f"{meant[0]}={value}"), wrong=[f"{word}={value}"])
 
 
 def _explain_choice(error: MissingConfigException) -> ConfigError:
@@ -97,7 +137,7 @@ def _explain_choice(error: MissingConfigException) -> ConfigError:
     if not group:
         return _explain_name(word)
     meant = MEASURED.get(word) if group == "metrics" else None
-    fix = f"{group}={meant or nearest(word, known).split(',')[0].split(' ')[0]}"
+    fix = f"{group}={meant or closest(word, _likely_first(group, known))}"
     if group == "dataset":
         fix += f"; a folder of your own by its path, such as dataset=./{word}"
     if group == "layer":
@@ -108,21 +148,37 @@ def _explain_choice(error: MissingConfigException) -> ConfigError:
 def _explain_name(word: str) -> ConfigError:
     """``--config-name`` of a YAML that is neither ours nor in the folder of ``--config-dir``."""
     experiments = known_words("experiment")
-    near = nearest(word, experiments, most=1).split(" ")[0]
+    near = closest(word, experiments)
     told = f"--config-name {word}: there is no {word}.yaml. Ours are chosen by experiment=; valid: "
     told += ", ".join(experiments)
     return ConfigError(
-        told, fix=f"experiment={near}; a YAML of your own by --config-dir <its folder> --config-name <it>"
+        told,
+        fix=f"experiment={near}; a YAML of your own by --config-dir <its folder> --config-name <it>",
+        wrong=["--config-name", "-cn", word, f"--config-name={word}"],
     )
+
+
+def _likely_first(group: str, known: Sequence[str]) -> list[str]:
+    """The choices with the usual one first, named where none is near; of data sets one that is always there."""
+    usual = {str(key): word for line in OmegaConf.load(conf_dir() / "config.yaml").defaults if not isinstance(line, str)
+             for key, word in line.items()} | {"dataset": "digits"}  # fmt: skip
+    word = usual.get(group)
+    first = [word] if isinstance(word, str) else list(word or [])
+    return [*(one for one in first if one in known), *(one for one in known if one not in first)]
 
 
 def _keys() -> list[str]:
     """Every key of the default configuration, dotted."""
-    with hydra_of(conf_dir()):
-        content = OmegaConf.to_container(hydra.compose("config"), resolve=True)
-    keys = [key for key, _ in leaves(content)]
+    content = OmegaConf.to_container(_usual(), resolve=True)
+    keys = [key for key, _ in leaves(content) if not key.endswith("._target_")]
     groups = {key.rpartition(".")[0] for key in keys} - {""}
     return sorted({*keys, *groups})
+
+
+def _usual() -> DictConfig:
+    """The configuration of a run without a word."""
+    with hydra_of(conf_dir()):
+        return hydra.compose("config")
 
 
 def _explain_machine(error: Exception) -> DataError | None:

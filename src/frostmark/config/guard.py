@@ -16,6 +16,7 @@ from typing import Any
 import hydra._internal.hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -23,9 +24,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from frostmark.config.mistaken import explain_unset, refuse_mistaken
-from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.errors import ConfigError, FrostmarkError, closest
 
-HELP = "`python run.py --help` lists groups and keys; `--cfg job` shows all values"
+HELP = "python run.py --help; it lists groups and keys, and --cfg job shows all values"
 """The way out of a wrong word."""
 
 _PLUGINS = "hydra_plugins.hydra_"
@@ -79,7 +80,16 @@ class GuardedLoader(ConfigLoaderImpl):
             told = (str(problem) or type(problem).__name__).splitlines()[0]
             raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
         refuse_foreign(config)
+        self._refuse_unknown_experiment(config)
         return config
+
+    def _refuse_unknown_experiment(self, config: DictConfig) -> None:
+        """An experiment is optional, so that Hydra would leave out one that is not there without a word."""
+        word = OmegaConf.select(config, "hydra.runtime.choices.experiment")
+        if isinstance(word, str) and not self._searched.config_exists(f"experiment/{word}"):
+            valid = self._searched.get_group_options("experiment", ObjectType.CONFIG)
+            told = f"there is no experiment '{word}'. Valid: {', '.join(valid)}"
+            raise ConfigError(told, fix=f"experiment={closest(word, valid)}")
 
     def _process_config_searchpath(
         self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository
@@ -91,6 +101,7 @@ class GuardedLoader(ConfigLoaderImpl):
         for place in named:
             _refuse_package(place)
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
+        self._searched = repo  # with the folders that the words add
 
 
 def _refuse_package(places: object) -> None:

@@ -82,16 +82,17 @@ def _refuse_key(key: str, value: str) -> None:
     """Keys that are not there, or are two keys."""
     if key in _LIMITS and not value.startswith(("{", "$")):  # both keys at once, as Hydra writes it
         told = f"{key}={value} does not say of which split: dataset.limit.train and dataset.limit.test are two keys"
-        raise ConfigError(told, fix=pasted(*(f"dataset.limit.{split}={value}" for split in ("train", "test"))))
+        both = [f"dataset.limit.{split}={value}" for split in ("train", "test")]
+        raise ConfigError(told, fix=pasted(*both), wrong=[f"{key}={value}"])
     if key == "root":
         told = (
             "there is no key 'root'. The folder of your images is dataset=<folder>; the folder of results is paths.root"
         )
-        raise ConfigError(told, fix=pasted(f"dataset={_path(value)}"))
+        raise ConfigError(told, fix=pasted(f"dataset={_path(value)}"), wrong=[f"{key}={value}"])
     if key in MEASURED:
         family = MEASURED[key]
         told = f"there is no key '{key}': it is measured, by metrics={family}"
-        raise ConfigError(told, fix=pasted(f"metrics=[{family}]"))
+        raise ConfigError(told, fix=pasted(f"metrics=[{family}]"), wrong=[f"{key}={value}"])
 
 
 def _path(text: str) -> str:
