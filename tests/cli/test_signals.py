@@ -59,8 +59,27 @@ def swallowing():
     except BaseException:
         pass  # as a library might
     time.sleep(60)
+class Finalized:
+    def __del__(self):
+        os.write(1, b"ready\\n")
+        time.sleep(30)  # the exception is raised here, and ignored
+def finalizing():
+    kept = Finalized()
+    del kept
+    time.sleep(30)
+def forking():
+    hooks = iter([lambda: (os.write(1, b"ready\\n"), time.sleep(30))])
+    os.register_at_fork(after_in_parent=lambda: next(hooks, lambda: None)())
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    time.sleep(30)
 signals.install()
-work = {"in_threads": lambda: in_threads(long, range(50)), "within": lambda: within(None, long), "alone": swallowing}
+work = {
+    "in_threads": lambda: in_threads(long, range(50)), "within": lambda: within(None, long),
+    "alone": swallowing, "finalizing": finalizing, "forking": forking,
+}
 leave(exit_code(work[sys.argv[1]]))
 """
 """Long work as the program does it."""
@@ -139,6 +158,18 @@ def test_signals_of_forked_processes_are_their_own() -> None:
     with python(FORKING) as process:
         output, _ = process.communicate(timeout=60)
     assert (output, process.returncode) == ("alive\n", 0)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("work", ["finalizing", "forking"])
+def test_a_signal_is_heard_where_the_interpreter_ignores_exceptions(work: str, kind: signal.Signals, code: int) -> None:
+    with python(THROUGH_MAIN, work) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert seconds_to_end(process, kind) < SOON_S
+        assert process.returncode == code
+        assert process.stderr is not None
+        assert "ignored" not in process.stderr.read()
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

@@ -445,6 +445,13 @@ MUTANTS = (
         ("tests/tracking/test_mlflow.py",),
     ),
     Mutant(
+        "a stop that the interpreter ignores",
+        "cli/signals.py",
+        "    sys.unraisablehook = ignored",
+        "    del ignored",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
         "two signals at once",
         "cli/signals.py",
         "if time.monotonic() - _first[0] > TOGETHER_S:",

@@ -89,9 +89,6 @@ def test_long_work_on_rows_ends_at_once(
     assert run.info.status == "KILLED"
 
 
-# Slow: a signal may come while the interpreter ignores exceptions, in a hook of a fork or a finalizer (about one of ten
-# that come while the files are listed). Then the run ends after CLOSING_S, or by itself before, and the test fails.
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("at", ["reading train", "extracting"])

@@ -4,7 +4,8 @@ install()                       # in the process of a command
 install_below()                 # in a process that another one started and stops
 asked()                         # whether either came
 
-Nor does closing take longer than :data:`CLOSING_S`: a library may have swallowed the exception.
+Nor does closing take longer than :data:`CLOSING_S`: a library may have swallowed the exception. The interpreter
+swallows it, too, in a finalizer and in a hook of a fork: it is raised again a moment later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -33,6 +35,9 @@ STOPPED = "\nStopped. Nothing that was finished is lost.\nFix: the same command 
 
 _LOOK_S = 0.1
 
+_AGAIN_S = 0.02
+"""Seconds after which an exception that the interpreter ignored is raised again: by then its finalizer is over."""
+
 _first: list[float] = []
 """When the first signal came."""
 
@@ -44,6 +49,7 @@ def install() -> None:
     """Let both signals end this process in good order."""
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, interrupt)
+    _insist()
     _watch()
 
 
@@ -51,6 +57,7 @@ def install_below() -> None:
     """The same where a parent hears Ctrl-C and passes it on as SIGTERM; the process ends with its parent."""
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _insist()
     _watch()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -74,6 +81,25 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
         return _again(signum, frame)
     _begin_closing()
     raise KeyboardInterrupt
+
+
+def _insist() -> None:
+    """Raise a stop again that was raised where the interpreter ignores exceptions (``sys.unraisablehook``)."""
+    before = sys.unraisablehook
+
+    def ignored(what: sys.UnraisableHookArgs) -> None:
+        stop = what.exc_type
+        if not issubclass(stop, KeyboardInterrupt | Terminated):
+            before(what)
+            return
+
+        def again(signum: int, frame: FrameType | None) -> None:
+            raise stop
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+
+    sys.unraisablehook = ignored
 
 
 def _begin_closing() -> None:
