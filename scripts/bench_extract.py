@@ -189,7 +189,7 @@ class Bench:
         words = [
             f"backbone={self.name}", "backbone.weights=untrained", f"dataset.root={self.data}",
             f"dataset.limit.train={self.count}", "dataset.limit.test=32", "reducer=none", "metrics=[geometry]",
-            "tracking=none", f"paths.root={root}", f"trainer={self.accelerator}",
+            "controls=[]", "tracking=none", f"paths.root={root}", f"trainer={self.accelerator}",
         ]  # fmt: skip
         config = compose(conf_dir(), words)
         spent, forwarded = 0.0, 0.0

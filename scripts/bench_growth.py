@@ -73,7 +73,8 @@ def measured(images: int, layers: int, classes: int) -> list[str]:
         words = [
             "backbone=resnet18", "backbone.weights=untrained", "dataset=synthetic", f"dataset.train={images}",
             f"dataset.test={max(images // 10, classes)}", f"dataset.num_classes={classes}", "preprocess.size=64",
-            "reducer=none", "tracking=none", f"paths.root={folder}", f"layer={','.join(LAYERS[:layers])}",
+            "reducer=none", "tracking=none", "controls=[]", f"paths.root={folder}",
+            f"layer={','.join(LAYERS[:layers])}",
             *(["-m"] if layers > 1 else []),
         ]  # fmt: skip
         seconds = [timed(words), timed(words)]
@@ -106,7 +107,7 @@ def all_parts(count: int) -> Iterator[tuple[str, float, float]]:
         timed([
             "backbone=squeezenet1_0", "backbone.weights=untrained", "dataset=synthetic", f"dataset.train={count}",
             "dataset.test=2000", "preprocess.size=32", "reducer=none", "tracking=none", f"paths.root={folder}",
-            "metrics=[variance]", "uncertainty.resamples=0", "uncertainty.permutations=0",
+            "metrics=[variance]", "controls=[]", "uncertainty.resamples=0", "uncertainty.permutations=0",
         ])  # fmt: skip
         (metrics,) = Path(folder).glob("mlruns/_hydra/runs/*/metrics.json")
         values = json.loads(metrics.read_text())["values"]

@@ -172,7 +172,8 @@ class Bench:
         """Seconds of the program, from its start to its end."""
         words = [
             "backbone=torchvision", f"backbone.name={backbone}", "backbone.weights=untrained", "dataset=folder",
-            f"dataset.root={self.photos}", "reducer=none", "metrics=[neighbours]", "uncertainty.permutations=0",
+            f"dataset.root={self.photos}", "reducer=none", "metrics=[neighbours]", "controls=[]",
+            "uncertainty.permutations=0",
         ]  # fmt: skip
         start = time.perf_counter()
         command = [sys.executable, str(REPOSITORY / "run.py"), *words]

@@ -58,12 +58,12 @@ def test_the_pixel_control_does_not_depend_on_the_preprocessing(tmp_path: Path) 
                 Image.fromarray(grey).save(tmp_path / "images" / split / name / f"{i}.png")
     network = [word for word in TINY if not word.startswith("dataset")]
     words = [*network, "dataset=folder", f"dataset.root={tmp_path / 'images'}", "controls=[pixels]", "reducer=none"]
-    words += ["tracking=none", "metrics=[neighbours]", "metrics.neighbours.k=3", f"paths.root={tmp_path}"]
+    words += ["tracking=none", "metrics=[neighbours]", "metrics.neighbours.k=3"]
     controls = []
     for size in (32, 64):
         folder = tmp_path / str(size)
         folder.mkdir()
-        run_benchmark(compose(CONF, [*words, f"preprocess.size={size}"]), folder)
+        run_benchmark(compose(CONF, [*words, f"preprocess.size={size}", f"paths.root={folder}"]), folder)
         with (folder / "tables" / "controls.csv").open(encoding="utf-8") as file:
             controls.append({line["metric"]: line["of_control"] for line in csv.DictReader(file)})
     assert "test/neighbours/knn_accuracy" in controls[0]

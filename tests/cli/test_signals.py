@@ -43,7 +43,7 @@ print("alive", flush=True)
 """
 
 THROUGH_MAIN = """
-import hashlib, os, sys, time
+import hashlib, os, signal, sys, threading, time
 from frostmark.cli import signals
 from frostmark.cli.leaving import leave
 from frostmark.cli.problems import exit_code
@@ -75,10 +75,19 @@ def forking():
         os._exit(0)
     os.waitpid(child, 0)
     time.sleep(30)
+def elsewhere():
+    os.write(1, b"ready\\n")
+    def hit():
+        time.sleep(0.3)
+        signal.pthread_kill(threading.get_ident(), getattr(signal, sys.argv[2]))
+        time.sleep(30)
+    threading.Thread(target=hit, daemon=True).start()
+    threading.Lock().acquire() and threading.Event().wait()  # no step of this thread ends
 signals.install()
 work = {
     "in_threads": lambda: in_threads(long, range(50)), "within": lambda: within(None, long),
     "alone": swallowing, "finalizing": finalizing, "forking": forking,
+    "elsewhere": elsewhere,
 }
 leave(exit_code(work[sys.argv[1]]))
 """
@@ -170,6 +179,17 @@ def test_a_signal_is_heard_where_the_interpreter_ignores_exceptions(work: str, k
         assert process.returncode == code
         assert process.stderr is not None
         assert "ignored" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_is_heard_that_does_not_wake_the_main_thread(kind: signal.Signals, code: int) -> None:
+    """It came just before the main thread began to wait, or to another thread."""
+    with python(THROUGH_MAIN, "elsewhere", kind.name) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        start = time.monotonic()
+        assert process.wait(30) == code
+        assert time.monotonic() - start < SOON_S
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

@@ -157,7 +157,7 @@ def test_checks_across_groups() -> None:
 
 
 def test_uncertainty_and_controls_are_what_was_asked_for() -> None:
-    assert (compose(CONF, []).controls, compose(CONF, []).uncertainty) == ([], Uncertainty(1000, 100))
+    assert (compose(CONF, []).controls, compose(CONF, []).uncertainty) == (["pixels"], Uncertainty(1000, 100))
     asked = compose(CONF, ["controls=[pixels,untrained]", "uncertainty.resamples=0", "uncertainty.permutations=19"])
     assert (asked.controls, asked.uncertainty) == (["pixels", "untrained"], Uncertainty(0, 19))
 

@@ -10,7 +10,7 @@ from typing import Any
 TINY = (
     "backbone=squeezenet1_0", "backbone.weights=untrained", "dataset=synthetic", "dataset.size=16",
     "dataset.train=90", "dataset.test=61", "dataset.num_classes=4", "preprocess.size=32", "reducer=pca",
-    "uncertainty.resamples=100", "uncertainty.permutations=19",
+    "uncertainty.resamples=100", "uncertainty.permutations=19", "controls=[]",
 )  # fmt: skip
 """A benchmark of seconds: everything in it is real but small."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from frostmark.analysis.measure import Measurement, joined
 from frostmark.backbones.backbone import UNTRAINED
 from frostmark.benchmark.extraction import extraction_of
+from frostmark.benchmark.kept_scores import scores_of_pixels
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import untrained_network
 from frostmark.benchmark.seen import PIXELS, pixel_rows
@@ -75,10 +76,13 @@ def pixels(subject: Subject, measurement: Measurement) -> Measured | None:
         raise ConfigError("rows made elsewhere come without pixels", fix="controls=[]")
     if not is_rank_zero():
         return None
-    rows = pixel_rows(subject, measurement.progress)
-    labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
-    scores = joined(measurement.scores(subject.setting.splits(rows, labels)))
-    return Measured(scores, rows["train"].shape[1])
+
+    def compute() -> tuple[Scores, int]:
+        rows = pixel_rows(subject, measurement.progress)
+        labels = {split: images.labels.numpy() for split, images in subject.splits.items()}
+        return joined(measurement.scores(subject.setting.splits(rows, labels))), rows["train"].shape[1]
+
+    return Measured(*scores_of_pixels(subject, compute))
 
 
 CONTROLS: dict[str, Control] = {"untrained": untrained, PIXELS: pixels}

@@ -38,11 +38,16 @@ _LOOK_S = 0.1
 _AGAIN_S = 0.02
 """Seconds after which an exception that the interpreter ignored is raised again: by then its finalizer is over."""
 
+_MAIN = threading.main_thread().ident or 0
+
 _first: list[float] = []
 """When the first signal came."""
 
 _closing: list[float] = []
 """When closing began."""
+
+_ignored: list[type[BaseException]] = []
+"""The stop that was raised where nobody hears it."""
 
 
 def install() -> None:
@@ -88,18 +93,19 @@ def _insist() -> None:
     before = sys.unraisablehook
 
     def ignored(what: sys.UnraisableHookArgs) -> None:
-        stop = what.exc_type
-        if not issubclass(stop, KeyboardInterrupt | Terminated):
+        if not issubclass(what.exc_type, KeyboardInterrupt | Terminated):
             before(what)
             return
-
-        def again(signum: int, frame: FrameType | None) -> None:
-            raise stop
-
-        signal.signal(signal.SIGALRM, again)
+        _ignored.append(what.exc_type)
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
     sys.unraisablehook = ignored
+    signal.signal(signal.SIGALRM, _poked)
+
+
+def _poked(signum: int, frame: FrameType | None) -> None:
+    if _ignored:
+        raise _ignored.pop()
 
 
 def _begin_closing() -> None:
@@ -124,8 +130,8 @@ def _leave(signum: int) -> None:
 def _watch() -> None:
     """See the second signal from another thread, too, and that closing takes too long.
 
-    Python calls handlers between two steps of the main thread, and one step may be minutes in a library. The number of
-    a signal is written to the wakeup descriptor when it arrives.
+    Python calls handlers between two steps of the main thread, and one step may be minutes in a library, or a wait
+    without an end. The number of a signal is written to the wakeup descriptor when it arrives.
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)
@@ -152,6 +158,9 @@ def _look(reading: socket.socket, writing: socket.socket) -> None:
             reading.settimeout(_LOOK_S)
         elif arrived in STOPPING:
             _again(arrived, None)
+        elif kind and not arrived and not _closing:
+            # The main thread began to wait just before it would have looked, or another thread got the signal.
+            signal.pthread_kill(_MAIN, signal.SIGALRM)
         if _closing and time.monotonic() - _closing[0] > CLOSING_S:
             with suppress(OSError):
                 os.write(2, f"{STOPPED}\n".encode())

@@ -159,7 +159,7 @@ class Config:
     decide: Decide = field(default_factory=Decide)
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
     neighbours: NeighbourSearch = field(default_factory=NeighbourSearch)
-    controls: list[str] = field(default_factory=list)
+    controls: list[str] = field(default_factory=lambda: ["pixels"])
     trainer: TrainerChoice = field(default_factory=TrainerChoice)
     tracking: Tracking = field(default_factory=Tracking)
     features: Features = field(default_factory=Features)
