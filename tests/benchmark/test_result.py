@@ -138,7 +138,7 @@ def test_a_notebook_shows_a_comparison_with_its_verdict(results: list[Result]) -
     html = compared._repr_html_()
     seen = Seen(html)
     assert compared.sentence in seen.text.replace("\\x1b", "\x1b")
-    assert seen.tags.count("tr") == 3
+    assert seen.tags.count("tr") == 4  # the head, two runs and raw pixels
     assert "script" not in seen.tags
     assert repr(compared).startswith("<Compared: <Comparison of ")
     assert len(html) < 20_000

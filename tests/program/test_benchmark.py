@@ -32,7 +32,7 @@ IN_FOLDERS = {
     "report/confusable_pairs.png", "report/shots.png", "tables/confusable_pairs.csv", "tables/shots.csv",
     "tables/class_separability.csv", "tables/class_shift.csv", "tables/knn_confusion.csv", "tables/label_audit.csv",
     "tables/class_recall.csv", "tables/linear_confusion.csv", "tables/linear_shots.csv", "raw/metrics.json",
-    "maps/thumbnails.npz",
+    "maps/thumbnails.npz", "tables/controls.csv",
 }  # fmt: skip
 VECTORS = {"maps/map.svg", "report/pair_variance.svg", "report/confusability.svg", "report/shots.svg"}
 
