@@ -52,13 +52,13 @@ KINDS: Mapping[str, Kind] = {
         pairs="knn_hits",
         balanced=True,
         headline=4,
-        meaning="mean recall of the classes, whatever their sizes",
+        meaning="mean recall of the classes, regardless of their sizes",
     ),
     "neighbours/ncm_balanced_accuracy": _accuracy(
         "balanced nearest-mean accuracy",
         pairs="ncm_hits",
         balanced=True,
-        meaning="mean recall of the classes, whatever their sizes",
+        meaning="mean recall of the classes, regardless of their sizes",
     ),
     "neighbours/shots_<m>": _accuracy(
         "<m>-shot accuracy",
