@@ -92,7 +92,7 @@ class Leaks:
         if not len(self.test):
             return f"no test image is {'an exact' if self.exact_only else 'a'} copy of a train image"
         exact = sum(how == EXACT for how in self.how)
-        which = f"{exact:,} exact, {len(self.test) - exact:,} near copies"
+        which = f"{exact:,} exact, {len(self.test) - exact:,} near"
         many = f"{len(self.test):,} test images are copies of train images"
         said = "1 test image is a copy of a train image" if len(self.test) == 1 else many
         return f"{said}, {len(self.test) / count:.1%} of {count:,} ({which})"

@@ -42,7 +42,7 @@ KINDS: Mapping[str, Kind] = {
         "k-NN accuracy",
         pairs="knn_hits",
         headline=2,
-        meaning="20 nearest by cosine, weighted; test asks train, train asks train without itself",
+        meaning="weighted vote of the 20 nearest train images by cosine; a train image does not vote for itself",
     ),
     "neighbours/ncm_accuracy": _accuracy(
         "nearest-mean accuracy", pairs="ncm_hits", meaning="the nearest class mean of train"
