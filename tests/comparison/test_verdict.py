@@ -60,7 +60,7 @@ def test_layers_that_answer_alike_are_said_to() -> None:
     (group,) = comparable([run_of(hits), run_of(hits, layer="penultimate", node="flatten")])
     verdict = judge(group)
     assert verdict.sentence == (
-        "resnet18 · last_conv and resnet18 · penultimate are right and wrong on the same test images: "
+        "resnet18 · last_conv and resnet18 · penultimate classify the same test images correctly: "
         f"k-NN accuracy {hits.mean():.1%}."
     )
 

@@ -294,7 +294,7 @@ def test_the_curve_of_few_labels(shots: tuple[int, ...], lines: tuple[float | No
     shown = texts(figure)
     assert "resnet18 · few labels" in shown
     assert ("all labels of train: 80.0%" in shown) == (lines[0] is not None)
-    assert ("always the most common class: 10.0%" in shown) == (lines[1] is not None)
+    assert ("always predicting the most common class: 10.0%" in shown) == (lines[1] is not None)
     assert [label.get_text() for label in ax.get_xticklabels()] == [str(m) for m in shots]
 
 

@@ -16,15 +16,16 @@ from frostmark.comparison.verdict import Verdict
 from frostmark.results.markdown import code, plain, table
 
 HOW = (
-    "One layer stands for each network: the best on train by the metric that decides, where each train image is "
-    "predicted from the other train images; the figures are of the test images. The first metric decides; variances "
+    "One layer represents each network: the layer with the best train value of the metric that decides, where each "
+    "train image is predicted without itself. The figures are of the test images. The first metric decides; variances "
     "and separability describe the features and decide nothing. Networks that share a place do not differ "
-    "significantly. {tests} p values are Holm's: the first metric's over all pairs, the others' over all theirs."
+    "significantly. {tests} p values are adjusted by Holm's method: those of the first metric over all pairs, those of "
+    "the other metrics over all their pairs together."
 )
 
 AGREEMENT = (
-    "Kendall's τ between the order in which each metric puts all layers and that of the metric that decides: 1 is the "
-    "same order, 0 none, −1 the opposite."
+    "Kendall's τ between the order of the layers by each metric and the order by the metric that decides: 1 for equal "
+    "orders, 0 for unrelated orders, −1 for opposite orders."
 )
 """What the table of the agreement shows."""
 

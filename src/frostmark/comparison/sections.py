@@ -45,7 +45,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Ranking", [f"Compared on {group.setting}."], [_ranking(comparison)])
     maps = _linked(comparison)
     if maps is not None:
-        yield Section("Maps", ["The same images in each map."], maps=maps)
+        yield Section("Maps", ["Every map shows the same images."], maps=maps)
     if verdict.pairs:
         yield Section("Pairs", (), [_table(pairs(verdict), 0, 1, 2, 6)])
     curves = pictures.depth_curves(comparison, "accuracy by depth")
@@ -54,7 +54,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Quality against cost", (), (), _drawings("Quality against cost", pictures.costs(comparison)))
     if comparison.classes is not None:
         yield Section(
-            "Which classes",
+            "Classes",
             (),
             (),
             _drawings("Which pairs of classes each layer separates better", pictures.classes(comparison.classes)),
@@ -90,10 +90,13 @@ def _what_was_run(comparison: Comparison) -> Section:
 def _similarity(comparison: Comparison) -> Section:
     title, of = "How alike the layers are", comparison.similarity
     if of is None:
-        return Section(title, ["Their rows are not kept in mlruns/features: run them again to compare them."])
+        return Section(
+            title,
+            ["The rows of the layers are not kept in mlruns/features. Run the layers again to compare their features."],
+        )
     text = (
-        f"Linear CKA by the unbiased HSIC, of {of.images:,} test images: 1 for rows that differ by rotation and "
-        "scale, about 0 for unrelated ones. Empty cells: rows that are not kept in mlruns/features."
+        f"Linear CKA by the unbiased HSIC, of {of.images:,} test images: 1 for rows that differ only by rotation and "
+        "scale, about 0 for unrelated rows. Empty cells: the rows are not kept in mlruns/features."
     )
     return Section(title, [text], (), _drawings(title, pictures.similarity(of)))
 

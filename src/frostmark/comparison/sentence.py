@@ -41,25 +41,25 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
     shown_value = first.kind.shown(best.run.values[first.key])
     shown = f"{best.name} ({first.words} {shown_value})"
     if not others:
-        return f"{shown} is the only run: there is nothing to compare it with"
+        return f"{shown} is the only run; a comparison needs two runs"
     against = {o.name: _of(pairs, best.name, o.name, first) for o in others}
     level = [o for o in others if not against[o.name].told]
     behind = [o for o in others if against[o.name].told]
     if all(pair.unknown for pair in against.values()):
         ahead = _by(against[others[0].name].amount)
-        unsure = "the runs hold neither hits nor draws, so it is not known whether that is more than chance"
+        unsure = "the runs contain neither hits nor draws, so the significance of the difference is not known"
         return f"{shown} has the highest value, {ahead} above {others[0].name}; {unsure}"
     if not level:
         next_one = behind[0]
         lead = f"{shown} is better than {_listed([o.name for o in behind])}"
         several = len(behind) > 1
-        ahead = f"than {next_one.name}, the next, " if several else ""
+        ahead = f"than that of {next_one.name}, the second best, " if several else ""
         also = _also(_told(pairs, best.name, next_one.name, first), f"than {next_one.name} " if several else "")
-        return f"{lead}: {first.words} higher {ahead}by {_by(against[next_one.name].words)}{also}"
+        return f"{lead}: its {first.words} is higher {ahead}by {_by(against[next_one.name].words)}{also}"
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
     if largest.none:
-        said = f"{tied} are right and wrong on the same test images: {first.words} {shown_value}"
+        said = f"{tied} classify the same test images correctly: {first.words} {shown_value}"
     else:
         said = (
             f"No significant difference between {tied}: {first.words} of {best.name} is higher by {_by(largest.words)}"

@@ -28,7 +28,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         "lower",
         Across.NETWORKS,
         range=(0, math.inf),
-        meaning="test images that are a copy of a train image: the same content, or nearly the same picture",
+        meaning="test images that are exact or near copies of a train image",
     ),
     "leaks/share": Kind(
         "share of leaked images",
@@ -36,7 +36,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         Across.NETWORKS,
         share=True,
         range=(0, 1),
-        meaning="their share of the test images",
+        meaning="share of leaked images among the test images",
     ),
     "leaks/accuracy": Kind(
         "accuracy without leaked images",
@@ -44,7 +44,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         Across.NETWORKS,
         share=True,
         range=(0, 1),
-        meaning="the accuracy that decides, of the other test images; where more than 0.5 % are copies",
+        meaning="the accuracy that decides, without the leaked images; measured if they are more than 0.5 % of test",
     ),
 }
 

@@ -82,7 +82,7 @@ KINDS: Mapping[str, Kind] = {
     "transfer/gbc": _of_width(
         "GBC",
         range=(-np.inf, 0),
-        meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 is none",
+        meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 means no overlap",
     ),
     "transfer/nleep": _higher(
         "NLEEP",

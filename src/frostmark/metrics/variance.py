@@ -114,7 +114,7 @@ KINDS: Mapping[str, Kind] = {
         "between-class variance, debiased",
         range=(-np.inf, np.inf),
         pairs="draws",
-        meaning="between-class variance less what the noise of the means adds: 0 on pure noise",
+        meaning="between-class variance minus the noise of the means: 0 on pure noise",
     ),
     "variance/total": _of_run(
         "total variance", pairs="draws", meaning="mean squared distance of an image to the mean of all"
