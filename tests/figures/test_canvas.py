@@ -33,8 +33,8 @@ LONG = (
 SHORT = "resnet18 · last_conv · digits"
 NOTE = (
     "Weights: squeezenet1_0-imagenet.pth. t-SNE fitted on train; test images placed into the same map. Axes have no "
-    "unit; sizes of clusters and distances between clusters mean little.\nThe fainter a point, the fewer of its ten nearest "
-    "neighbours in the features the map keeps."
+    "unit; sizes of clusters and distances between clusters mean little.\nThe fainter a point, the fewer of its ten "
+    "nearest neighbours in the features the map keeps."
 )
 BADGE = (
     "trustworthiness 0.986 · continuity 0.974 · 37% of the 10 nearest kept\nk-NN accuracy (k = 10): 81.5% in the map"
