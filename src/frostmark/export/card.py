@@ -19,7 +19,7 @@ from frostmark.metrics.lookup import headlines
 from frostmark.results.findings import percent
 from frostmark.results.markdown import plain, table
 
-UNKNOWN_LICENCE = "not known to Frostmark: ask whoever published the weights before you pass these files on"
+UNKNOWN_LICENCE = "not known to Frostmark: ask the publisher of the weights before you share these files"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Card:
         if self.exported.classes:
             yield f"- Output `probabilities`: float32 (N, {len(self.exported.classes)}), in the order of the classes"
         yield f"- `{ONNX}`: ONNX, opset {OPSET}, the names of the classes in its metadata"
-        yield f"- `{PROGRAM}`: the same for `torch.export.load`"
+        yield f"- `{PROGRAM}`: the same network for `torch.export.load`"
         yield f"- `python {EXAMPLE} photo.jpg` needs onnxruntime, NumPy and Pillow alone"
         error = f"{self.exported.error:.0e} of their norm (images of noise)"
         yield f"- Rows of `{ONNX}` differ from the network's by {error}"
@@ -159,9 +159,9 @@ class Card:
 
     def _limits(self) -> Iterator[str]:
         if self.exported.classes:
-            yield "- Every image is given one of the classes above, also one that shows none of them."
-            yield "- The probabilities are those of a regularised logistic regression; nobody has calibrated them."
-        yield "- The accuracy is that of images like those above: other cameras, places or times may be harder."
+            yield "- Every image gets one of the classes above, even an image that shows none of them."
+            yield "- The probabilities come from a regularised logistic regression; they are not calibrated."
+        yield "- The accuracy applies to images like the test images; other cameras, places or times may be harder."
         yield "- The example reads pictures of eight bits a channel, turns them upright and lays them on white."
         if not self.pipeline.exact_decode:
             yield (

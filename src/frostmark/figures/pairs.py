@@ -55,9 +55,9 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
     told = "" if unit == 1 or len(classes) > MAX_NUMBERS else f" Numbers in the cells: × {unit:,g}."
     note = (
         "Each cell: the variance of two classes pooled into one set, the mean squared distance from their common mean; "
-        f"diagonal: the variance of the class alone. Dark pairs lie close together.{told}\nVariances grow with the "
-        "scale and the width of the features: compare the cells and the two splits of this picture, not two networks or two "
-        "layers."
+        f"diagonal: the variance of the class alone. Dark pairs lie close together.{told}\nVariances grow with "
+        "the scale and the width of the features: compare the cells and the two splits of this picture, not two "
+        "networks or two layers."
     )
     return _heat_maps(matrices, classes, order, title, note, "cividis", norm, lambda v: digits(v / unit, 3), "variance")
 
@@ -185,7 +185,7 @@ def room_of(names: Sequence[str]) -> tuple[float, float]:
 def name_axes(ax: Axes, names: Sequence[str]) -> None:
     """The classes along both axes, in the order in which they stand there; of more than sixty their places."""
     if len(names) > MAX_TICKS:
-        ax.set_xlabel("classes, those that are alike side by side")
+        ax.set_xlabel("classes, similar classes side by side")
         ax.set_ylabel("classes")
         ax.set_xticks([])
         ax.set_yticks([])

@@ -82,7 +82,7 @@ def _parser() -> Parser:
 def _key(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals or key not in KEYS:
-        raise ConfigError(f"export: {word} is none of {', '.join(f'{k}=…' for k in KEYS)}", fix="leave it out")
+        raise ConfigError(f"export: {word} is not one of {', '.join(f'{k}=…' for k in KEYS)}", fix="leave it out")
     if key == "head" and value not in HEADS:
         raise ConfigError(f"head={value} is unknown", fix=f"head=linear (valid: {', '.join(HEADS)})")
     return key, value
