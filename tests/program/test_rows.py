@@ -164,7 +164,7 @@ def test_a_networks_rows_exported_and_read_again_are_those_of_the_run(program: P
     (images / "test" / "dark" / "0.png").unlink()
     gone = program("backbone=rows", f"backbone.file={file}", *QUICK, "tracking=none", cwd=tmp_path / "again")
     assert gone.returncode == 0, gone.stderr
-    assert "maps show no images: 1 of 64 files are not there, such as test/dark/0.png" in " ".join(gone.stdout.split())
+    assert "maps show no images: 1 of 64 files are missing, such as test/dark/0.png" in " ".join(gone.stdout.split())
 
 
 def test_layers_lists_what_is_in_a_file(program: Program, swept: Path) -> None:

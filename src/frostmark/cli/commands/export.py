@@ -132,7 +132,7 @@ def _tell(card: Card, out: Path, model_id: str | None, uri: str | None, mlruns: 
     print(
         visible(
             f"{out}: {ONNX} ({metrics['cost/exported_mb']:.1f} MB, {metrics['cost/latency_ms_p50']:.1f} ms an image, "
-            f"95 % within {metrics['cost/latency_ms_p95']:.1f} ms), {PROGRAM}, {CARD}, {EXAMPLE}"
+            f"95% within {metrics['cost/latency_ms_p95']:.1f} ms), {PROGRAM}, {CARD}, {EXAMPLE}"
         )
     )
     print(visible(f"Try it: python {shlex.quote(str(out / EXAMPLE))} photo.jpg"))
