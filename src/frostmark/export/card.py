@@ -162,7 +162,10 @@ class Card:
             yield "- Every image gets one of the classes above, even an image that shows none of them."
             yield "- The probabilities come from a regularised logistic regression; they are not calibrated."
         yield "- The accuracy applies to images like the test images; other cameras, places or times may be harder."
-        yield "- The example reads pictures of eight bits per channel, turns them upright and puts transparent pictures on white."
+        yield (
+            "- The example reads pictures of eight bits per channel, turns them upright and puts transparent pictures "
+            "on white."
+        )
         if not self.pipeline.exact_decode:
             yield (
                 "- The run decoded JPEG files only as far as it needed; the example decodes every pixel. Rows of JPEG "

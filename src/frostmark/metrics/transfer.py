@@ -87,8 +87,8 @@ KINDS: Mapping[str, Kind] = {
     "transfer/nleep": _higher(
         "NLEEP",
         range=(-np.inf, 0),
-        meaning="mean log of the label's probability by a mixture of Gaussians that is fitted without labels; mean of 3 "
-        "starts (± their standard deviation)",
+        meaning="mean log of the label's probability by a mixture of Gaussians that is fitted without labels; mean of "
+        "3 starts (± their standard deviation)",
     ),
 }
 
