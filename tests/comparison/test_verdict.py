@@ -233,7 +233,7 @@ def test_the_sentence_says_over_how_many_groups() -> None:
     verdict = judge(grouped(runs, groups))
     assert verdict.pairs[0].told
     assert re.search(r"p (=|<) 0\.\d+ over 12 groups\)", verdict.sentence)
-    assert "random signs of the groups' differences" in how(grouped(runs, groups))
+    assert "a sign-flip test of the groups' differences" in how(grouped(runs, groups))
     assert "few" in how(grouped(runs, groups % 7))
     assert "independent of each other" in how(two([run.outcomes["test/knn_hits"] for run in runs]))
 

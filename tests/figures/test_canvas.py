@@ -187,7 +187,7 @@ def comparison(maps: int, classes: int = 10) -> Figure:
 def images(height: int, width: int, count: int) -> Figure:
     noise = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
     pairs = [(noise[0], ODD[n % len(ODD)], noise[1], ODD[-1 - n % len(ODD)], 0.9) for n in range(count)]
-    return draw_image_pairs(pairs, f"{LONG} · the most alike images of the classes confused most (test)")
+    return draw_image_pairs(pairs, f"{LONG} · the most similar images of the most confused classes (test)")
 
 
 def shots(low: float, high: float) -> Figure:

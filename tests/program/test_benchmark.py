@@ -423,7 +423,7 @@ def test_damaged_images_are_named_before_anything_is_forwarded_or_skipped(progra
     )
     done = program(*words, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "23 files are no readable image" in done.stderr
+    assert "23 files are not readable images" in done.stderr
     assert done.stderr.count("cannot be read as an image") == 20
     assert "… and 3 more" in done.stderr
     assert "Fix: repair or remove them, or leave them out: dataset.on_bad_image=skip" in done.stderr

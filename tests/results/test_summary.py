@@ -80,7 +80,7 @@ def test_a_sweeps_table_names_what_failed() -> None:
     assert "finished" in text
     assert "failed (3)" in text
     assert "c [x]" in text
-    assert "did not end" in text
+    assert "did not finish" in text
 
 
 @pytest.mark.parametrize(

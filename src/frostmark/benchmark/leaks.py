@@ -34,8 +34,8 @@ from frostmark.stats.grouped import Codes, cut_groups
 EXACT, NEAR, MIRRORED, GROUP = "exact copy", "near copy", "near copy, mirrored", "same group"
 """How two images of a line of leaks.csv belong together."""
 
-NOT_KEPT = "near copies were not looked for: what they are found by takes more than features.max_bytes"
-TOO_SMALL = f"near copies were not looked for: images under {MIN_SIDE} pixels a side look too much alike"
+NOT_KEPT = "near copies were not searched: the sketches for the search take more than features.max_bytes"
+TOO_SMALL = f"near copies were not searched: images under {MIN_SIDE} pixels per side are too similar"
 
 SCHEMA = "copies1"
 """Names the way copies are found; what was kept under another name is looked for anew."""
@@ -187,7 +187,7 @@ def _found(record: Record, subject: Subject, observed: Observed) -> Leaks:
     test, graph = observed.splits["test"], "neighbours" in subject.families
 
     def find() -> Arrays:
-        record.progress("looking for copies of train images in the test split")
+        record.progress("searching copies of train images in the test split")
         known = known_images(subject, record.progress)
         return leaks_between(known["train"], known["test"], test.nearest(OTHERS).index if graph else None).to_arrays()
 

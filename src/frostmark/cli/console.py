@@ -96,7 +96,7 @@ def _count(result: Result) -> int:
 def how_to_open(link: str | None, uri: str | None, root: str) -> str:
     """Where a run is in MLflow's pages, and the command that serves them."""
     if link is None:
-        return "Not tracked (tracking=none): the files above are all there is."
+        return "Not tracked (tracking=none): the results are only in the files above."
     if uri:
         return f"Open it in MLflow: {without_secrets(uri)}/{link}"
     where = "" if root == "." else f" {visible(shlex.quote(f'paths.root={root}'))}"
@@ -132,7 +132,7 @@ def _print_jobs(outcomes: Sequence[Outcome]) -> None:
     terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)], metric))
     for position, outcome in enumerate(outcomes):
         if outcome.code != 0:
-            print(visible(f"#{position}: {outcome.problem or 'did not end'}"))
+            print(visible(f"#{position}: {outcome.problem or 'did not finish'}"))
 
 
 def differing(outcomes: Sequence[Outcome]) -> list[str]:

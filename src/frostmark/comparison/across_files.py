@@ -28,7 +28,7 @@ HOW = (
     "On each data set, the layer with the best train value represents its network. The test values of these layers are "
     "ranked: 1 is the best, and equal values share a rank. Intervals come from a bootstrap of two levels: data sets, "
     "then the images (or whole groups) of each data set. Networks that share a place do not differ significantly: a "
-    "significant difference of mean ranks exceeds the critical difference (5 %, all pairs together). Best in: share of "
+    "significant difference of mean ranks exceeds the critical difference (5%, all pairs together). Best in: share of "
     "the draws in which a network has the best mean rank. Bradley–Terry: network i is better than network j on a data "
     "set with probability sᵢ / (sᵢ + sⱼ); the geometric mean of all s is 1."
 )

@@ -185,7 +185,7 @@ def room_of(names: Sequence[str]) -> tuple[float, float]:
 def name_axes(ax: Axes, names: Sequence[str]) -> None:
     """The classes along both axes, in the order in which they stand there; of more than sixty their places."""
     if len(names) > MAX_TICKS:
-        ax.set_xlabel("classes, those that are alike side by side")
+        ax.set_xlabel("classes, similar classes side by side")
         ax.set_ylabel("classes")
         ax.set_xticks([])
         ax.set_yticks([])

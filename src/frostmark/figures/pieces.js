@@ -154,7 +154,7 @@ function bar(share) {
   return make("div", "bar", full);
 }
 
-const percent = share => `${Math.round(share * 100)} %`;
+const percent = share => `${Math.round(share * 100)}%`;
 
 const clearRings = () => plots.forEach(plot => plot.overlay.replaceChildren());
 

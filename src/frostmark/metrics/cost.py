@@ -71,11 +71,11 @@ COST_KINDS: Mapping[str, Kind] = {
         "machine",
     ),
     "cost/latency_ms_p95": Kind(
-        "latency, ms (95 % within)",
+        "latency, ms (95% within)",
         "lower",
         Across.NETWORKS,
         range=_POSITIVE,
-        meaning="like the median latency: 95 % of the measurements were not slower",
+        meaning="like the median latency: 95% of the measurements were not slower",
     ),
     "cost/exported_mb": Kind(
         "exported size, MB",

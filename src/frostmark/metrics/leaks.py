@@ -1,7 +1,7 @@
 """What test images that are copies of train images do to a benchmark: how many they are, and the accuracy without them.
 
     scores = leak_scores(leaked, test)                       # leaked (N,) bool: which test images are copies
-    scores = leak_scores(leaked, test, hits, balanced=False) # over 0.5 %: what decides, of the other images alone
+    scores = leak_scores(leaked, test, hits, balanced=False) # over 0.5%: what decides, of the other images alone
 
 Which images are copies is found in the images (:mod:`frostmark.stats.copies`), not in the rows.
 """
@@ -44,7 +44,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         Across.NETWORKS,
         share=True,
         range=(0, 1),
-        meaning="the accuracy that decides, without the leaked images; measured if they are more than 0.5 % of test",
+        meaning="the accuracy that decides, without the leaked images; measured if they are more than 0.5% of test",
     ),
 }
 

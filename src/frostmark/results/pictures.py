@@ -107,7 +107,7 @@ def _confused_images(table: Table, title: str, thumbnails: Thumbnails | None) ->
         (images[2 * n], str(line["name_i"]), images[2 * n + 1], str(line["name_j"]), float(line["cosine"]))
         for n, line in enumerate(shown)
     ]
-    figure = draw_image_pairs(pairs, f"{title} · the most alike images of the closest classes (test)")
+    figure = draw_image_pairs(pairs, f"{title} · the most similar images of the closest classes (test)")
     return Picture("confusable_pairs.png", figure, "confusable_pairs")
 
 

@@ -227,7 +227,7 @@ def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]], metric
     for column, justify in (("#", "right"), ("job", "left"), (metric, "right"), ("ended", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for position, (title, code, accuracy) in enumerate(outcomes):
-        ended = "finished" if code == 0 else f"failed ({code})" if code else "did not end"
+        ended = "finished" if code == 0 else f"failed ({code})" if code else "did not finish"
         shown = "" if accuracy is None else number(accuracy)
         table.add_row(str(position), cell(title), shown, ended, style=None if code == 0 else "red")
     return table
