@@ -41,6 +41,8 @@ CASES = [
     ([*SMALL, "layer=stage9"], "'stage9'", "layer=stage4", 0),
     ([*SMALL, "layer=stage1,stage2"], "-m", "layer=stage1,stage2 -m", 0),
     ([*SMALL, "layer=[stage1,stage2]"], "-m", "layer=stage1,stage2 -m", 0),
+    ([*SMALL, "trainer.accelerator=x"], "invalid accelerator", "trainer=auto", 0),
+    ([*SMALL, "trainer.strategy=x"], "invalid strategy", "trainer=auto", 0),
     ([*SMALL, "accuracy=0.9"], "metrics=linear", "'metrics=[linear]'", 0),
     ([*SMALL, "reducer.perplexity=3"], "reducer=tsne", "reducer.perplexity=3", 0),
     ([*SMALL, "seed=x"], "whole number", "seed=0", 0),

@@ -11,14 +11,13 @@ from __future__ import annotations
 from functools import partial
 
 from frostmark.benchmark.tracked import open_existing_store
-from frostmark.cli.console import how_to_open, print_across, print_comparison
+from frostmark.cli.console import how_to_open, print_across, print_comparison, print_place
 from frostmark.cli.parser import Parser
 from frostmark.cli.program import typed_command
 from frostmark.comparison.deciding import Asked
 from frostmark.comparison.named import compare_named, rank_named
 from frostmark.config.checks import wrong_decision
 from frostmark.config.schema import Config, Decide, Paths, Tracking
-from frostmark.names import visible
 
 
 def run(arguments: list[str]) -> int:
@@ -35,7 +34,7 @@ def run(arguments: list[str]) -> int:
     else:
         compared, folder, link = compare_named(names, mlruns, store, asked, command)
         print_comparison(compared)
-    print(visible(f"Files: {folder}"))
+    print_place("Files", folder)
     if link is not None:
         print(how_to_open(link, uri, root))
     return 0
