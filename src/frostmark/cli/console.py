@@ -20,6 +20,7 @@ from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
 from frostmark.comparison.across import AcrossSets
 from frostmark.comparison.across_files import across_table
+from frostmark.comparison.best import of_the_best
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.tables import ranking_table
@@ -160,6 +161,8 @@ def print_comparison(compared: Compared) -> None:
         if part.verdict.contenders:
             terminal.print(ranking_table(part.group, part.verdict))
         terminal.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
+        for said in of_the_best(part.verdict):
+            terminal.print(cell(said), soft_wrap=True)
         if cards := card_sentence(part.group, part.verdict):
             terminal.print(cell(cards), soft_wrap=True)
         for remark in part.remarks:

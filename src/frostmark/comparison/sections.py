@@ -11,6 +11,7 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from frostmark.comparison import pictures
+from frostmark.comparison.best import of_the_best
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.comparison import Comparison
 from frostmark.comparison.maps import NOTE
@@ -29,7 +30,7 @@ def comparison_html(comparison: Comparison) -> str:
     about, verdict = comparison.about, comparison.verdict
     cards = card_sentence(comparison.group, verdict) if verdict.contenders else ""
     classes = () if comparison.classes is None else comparison.classes.sentences
-    advice = [f"{line}." for line in classes] + ([cards] if cards else [])
+    advice = [*of_the_best(verdict), *(f"{line}." for line in classes), *([cards] if cards else [])]
     notes = [f"Missing: {line}" for line in about.missing] + list(about.remarks)
     return page(comparison.title, [verdict.sentence, *advice], list(_sections(comparison)), notes)
 
@@ -63,7 +64,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     if verdict.agreement:
         yield Section("Do the metrics agree?", [AGREEMENT], [_agreements(comparison)])
     if verdict.contenders:
-        yield Section("How the ranking is made", [how(group)])
+        yield Section("How the ranking is made", [how(group, verdict)])
     yield _what_was_run(comparison)
 
 

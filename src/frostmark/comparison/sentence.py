@@ -54,7 +54,8 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
         lead = f"{shown} is better than {_listed([o.name for o in behind])}"
         several = len(behind) > 1
         ahead = f"than that of {next_one.name}, the second best, " if several else ""
-        also = _also(_told(pairs, best.name, next_one.name, first), f"than {next_one.name} " if several else "")
+        told = _told(pairs, best.name, next_one.name, first)
+        also = _also(told, f"than {next_one.name} " if several else "") + _where(contenders, told)
         return f"{lead}: its {first.words} is higher {ahead}by {_by(against[next_one.name].words)}{also}"
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
@@ -68,7 +69,8 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
     if behind:
         said += f". {_listed([o.name for o in behind])} {'is' if len(behind) == 1 else 'are'} worse than {best.name}"
     elif len(level) == 1:
-        said += _but(best.name, _told(pairs, best.name, level[0].name, first))
+        told = _told(pairs, best.name, level[0].name, first)
+        said += _but(best.name, told) + _where(contenders, told)
     return said
 
 
@@ -86,6 +88,11 @@ def _told(pairs: Sequence[PairedDifference], one: str, other: str, first: Headli
     more = [p for p in pairs if (p.first, p.second) == (one, other) and p.headline != first and p.told]
     words = [(p.difference.mean > 0, f"{p.headline.words} ({p.amount})") for p in more]
     return [said for better, said in words if better], [said for better, said in words if not better]
+
+
+def _where(contenders: Sequence[Contender], told: tuple[list[str], list[str]]) -> str:
+    """By another metric another layer of a network may be its best: what is said is of these layers."""
+    return " on these layers" if any(told) and any(contender.of > 1 for contender in contenders) else ""
 
 
 def _also(told: tuple[list[str], list[str]], than: str) -> str:

@@ -32,11 +32,15 @@ CONTROLS = {"untrained": "the untrained network", "pixels": "raw pixels"}
 """Word of ``controls=`` → what the layer stands beside."""
 
 
-def answer(name: str, findings: Findings) -> list[str]:
+_UNTRAINED = "The weights are untrained: the result says nothing about a pretrained network."
+
+
+def answer(name: str, findings: Findings, *, untrained: bool = False) -> list[str]:
     """The sentences, the most important first; none of a run that nothing decides.
 
     Args:
         name: of what was benchmarked: backbone and layer.
+        untrained: whether the weights are: a reader takes a network for a pretrained one.
     """
     placed = findings.ranked
     if not placed:
@@ -45,7 +49,8 @@ def answer(name: str, findings: Findings) -> list[str]:
     read_out = READ_OUTS[metric.partition("/")[0]]
     key = f"test/{metric}"
     said = [_how_good(f"{read_out.words} {name}", key, kind, read_out, findings), _against(key, kind, findings)]
-    return [sentence for sentence in (*said, _weakest(read_out, findings)) if sentence]
+    said += [_weakest(read_out, findings), _UNTRAINED if untrained else ""]
+    return [sentence for sentence in said if sentence]
 
 
 def copies(findings: Findings, kind: Kind) -> list[str]:

@@ -6,10 +6,11 @@ text = summarise(title, setting, record.findings)
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from frostmark.metrics.kinds import Kind
-from frostmark.results.answer import copies
+from frostmark.results.answer import READ_OUTS, copies
 from frostmark.results.findings import Columns, Findings, Line, percent, with_interval
 from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import metric_lines, notes, number
@@ -100,10 +101,24 @@ def _decisive(findings: Findings) -> str:
     if placed:
         lines[1:1] = [*(f"- {plain(said)}" for said in copies(findings, placed[0][1])), *_against(findings, *placed[0])]
     lines += _describing(findings.values)
+    lines += _most_errors(findings)
     confused = list(findings.lines("confusable_pairs", split="test"))[:3]
     if confused:
-        lines.append(f"- Most confused classes: {'; '.join(_pair(line) for line in confused)}.")
+        said = "; ".join(_pair(line) for line in confused)
+        lines.append(f"- Classes that lie closest in the features (this is not an error rate): {said}.")
     return "## What decides\n\n" + "\n".join(lines) if lines else ""
+
+
+def _most_errors(findings: Findings) -> list[str]:
+    """The pairs of classes that what decides takes for each other most often, by images."""
+    read_out = READ_OUTS[findings.ranked[0][0].partition("/")[0]] if findings.ranked else None
+    wrong: Counter[str] = Counter()
+    for line in findings.lines(read_out.confusion, split="test") if read_out else ():
+        if line["class"] != line["predicted"]:
+            pair = sorted([(line["class"], line["name"]), (line["predicted"], line["predicted_name"])])
+            wrong[" and ".join(plain(name) for _, name in pair)] += int(line["images"])
+    pairs = [f"{pair} ({count:,})" for pair, count in wrong.most_common(3) if count]
+    return [f"- Most errors between two classes, in test images: {'; '.join(pairs)}."] if pairs else []
 
 
 def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> str:
