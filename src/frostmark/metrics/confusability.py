@@ -22,8 +22,8 @@ MAX_ALIKE = 10_000
 _MANY_PAIRS = 1 << 22
 """Pairs of images from which it pays to ask first who may be most alike."""
 
-_CELLS = 1 << 25
-"""Numbers of one class in float64 at once."""
+_CELLS = 1 << 22
+"""Numbers of one class in float64 at once: 32 MiB."""
 
 _BLOCK = 1024
 """Rows that are compared with all others at once."""
@@ -163,5 +163,9 @@ def _along(rows: Array, axes: Array) -> tuple[Array, Array]:
 
 
 def _unit(rows: Array) -> Array:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1))
+    """Rows (N, D), or a copy of them, as long as 1 each: written over."""
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        part /= np.where(lengths > 0, lengths, 1)
+    return rows
