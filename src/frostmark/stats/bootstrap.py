@@ -91,7 +91,7 @@ class Resamples:
             return self._means_of_groups(self.groups, values)
         sums = np.zeros(self.draws)
         by_class = {int(c): values[self.labels == c] for c in np.unique(self.labels)}
-        for part, counts in self.blocks():
+        for part, counts in self.blocks(len(self.labels)):
             sums[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
         return sums / max(len(self.labels), 1)
 
@@ -103,7 +103,7 @@ class Resamples:
         classes = np.unique(self.labels)
         values = {int(c): outcomes[self.labels == c].astype(np.float64) for c in classes}
         means = np.zeros((self.draws, len(classes)))
-        for part, counts in self.blocks():
+        for part, counts in self.blocks(len(self.labels)):
             for i, (c, of_class) in enumerate(values.items()):
                 means[part, i] = (counts[c] @ of_class) / counts[c].sum(1, dtype=np.float64)
         return means
