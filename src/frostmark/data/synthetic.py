@@ -81,9 +81,10 @@ class Synthetic:
         images, means = torch.empty(count, 3, self.size, self.size, dtype=torch.uint8), self._means()
         # An image has a multiple of the 16 numbers that torch draws at once: blocks draw what one call would.
         step = max(_FLOATS // images[0].numel(), 1)
-        for part, of_part in zip(images.split(step), labels.split(step), strict=True):
-            noise = torch.randn(part.shape, generator=generator)
-            part.copy_((128 + NOISE * (means[of_part] + noise)).round().clamp(0, 255))
+        for start in range(0, count, step):
+            part = slice(start, start + step)
+            noise = torch.randn(images[part].shape, generator=generator)
+            images[part] = (128 + NOISE * (means[labels[part]] + noise)).round().clamp(0, 255)
         return TensorImages(images, labels)
 
     def _means(self) -> Tensor:

@@ -158,8 +158,8 @@ def resampled_summaries(
 
     One product of counts (b, n_c) and centred rows (n_c, D) a class and block gives means and variances: rows that are
     drawn are not copied, and of very many rows a piece of a class at a time is held. In float32, which an interval does
-    not notice. A summary is good until the next one is asked for: the block of means is written over, as fresh memory would
-    take longer than what is done in it.
+    not notice. A summary is good until the next one is asked for: the block of means is written over, as fresh memory
+    would take longer than what is done in it.
 
     Args:
         rows: (N, D).

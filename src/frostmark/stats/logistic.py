@@ -82,7 +82,7 @@ class PrincipalAxes:
         return anew if rows.size > MAX_HELD else anew.held
 
     def turned(self, rows: Array, some: NDArray[np.intp] | None = None) -> Float32:
-        """(M, r) float32 coordinates of ``rows`` (M, D), or of ``some`` of them, along the axes; no copy of the rows."""
+        """(M, r) float32 coordinates of ``rows`` (M, D), or of ``some``, along the axes; the rows are not copied."""
         chosen = np.arange(len(rows)) if some is None else some
         turned = np.empty((len(chosen), len(self.energy)), np.float32)
         step = max(_CELLS // rows.shape[1], 256)
