@@ -23,7 +23,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from frostmark.errors import DataError
-from frostmark.features.files import read_regular
+from frostmark.regular import read_regular
 from frostmark.results.places import found as found_in
 from frostmark.results.record import NUMBERS, SCHEMA
 from frostmark.stats.moments import Array, Float
