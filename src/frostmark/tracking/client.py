@@ -304,19 +304,26 @@ def _here(uri: str) -> Path | None:
 
 def fetched(client: MlflowClient, run_id: str, names: Sequence[str], folder: Path) -> Path:
     """``folder`` with the artifacts ``names`` of a run, as far as the run has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    here = _here(str(client.get_run(run_id).info.artifact_uri))
+    there = _listed(client, run_id, names) if here is None else frozenset(names)
+    for name in names:
+        if name not in there:
+            continue
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        if here is None:
+            got = Path(client.download_artifacts(run_id, name, str(target.parent)))
+            got.replace(target)  # some stores repeat the folder of the run below the one that they are given
+            continue
+        with suppress(OSError):  # MLflow would copy a device, and what a link leads to: of such a file the run has none
+            target.write_bytes(read_regular(here / name))
+    return folder
+
+
+def _listed(client: MlflowClient, run_id: str, names: Sequence[str]) -> frozenset[str]:
+    """What a server has of a run: at its root, and in the folders of ``names``."""
     there = {artifact.path for artifact in client.list_artifacts(run_id)}
     for within in {name.rpartition("/")[0] for name in names} & there:
         there |= {artifact.path for artifact in client.list_artifacts(run_id, within)}
-    folder.mkdir(parents=True, exist_ok=True)
-    here = _here(str(client.get_run(run_id).info.artifact_uri))
-    for name in names:
-        if name in there:
-            target = folder / name
-            target.parent.mkdir(exist_ok=True)
-            if here is not None:  # MLflow would copy a device, and what a link leads to
-                with suppress(OSError):  # of what is not a file the run has none
-                    target.write_bytes(read_regular(here / name))
-                continue
-            got = Path(client.download_artifacts(run_id, name, str(target.parent)))
-            got.replace(target)  # some stores repeat the folder of the run below the one that they are given
-    return folder
+    return frozenset(there)
