@@ -2,7 +2,7 @@
 
     with damage_told(folder):                       # whatever is wrong with them is one DataError that names the run
         numbers = numbers_in(folder)
-        arrays = arrays_in(folder / "draws.npz", images)
+        arrays = arrays_in(folder / "draws.npz", images, classes=10)
 
 Nothing is waited for, nothing is unfolded before its size is known, and every number is one.
 """

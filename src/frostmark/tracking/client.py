@@ -316,8 +316,11 @@ def fetched(client: MlflowClient, run_id: str, names: Sequence[str], folder: Pat
             got = Path(client.download_artifacts(run_id, name, str(target.parent)))
             got.replace(target)  # some stores repeat the folder of the run below the one that they are given
             continue
-        with suppress(OSError):  # MLflow would copy a device, and what a link leads to: of such a file the run has none
-            target.write_bytes(read_regular(here / name))
+        try:
+            content = read_regular(here / name)  # MLflow would copy a device, and what a link leads to
+        except OSError:
+            continue
+        target.write_bytes(content)
     return folder
 
 
