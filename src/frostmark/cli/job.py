@@ -54,8 +54,18 @@ def one_run(config: DictConfig) -> None:
         with suppress(OSError):
             folder.rmdir()  # if nothing was done yet, nothing is left behind
         raise
+    _stand_somewhere(folder)
     if result is not None:
         print_result(result, checked)
+
+
+def _stand_somewhere(folder: Path) -> None:
+    """Where the working folder was removed, work in ``folder``: Hydra and others ask where they are."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        with suppress(FileNotFoundError):  # then it is told when something is written there
+            os.chdir(folder)
 
 
 def job_of_sweep(config: DictConfig) -> None:
@@ -64,6 +74,7 @@ def job_of_sweep(config: DictConfig) -> None:
     words = list(HydraConfig.get().overrides.task)
     apart = not str(HydraConfig.get().launcher._target_).endswith(".BasicLauncher")
     job_at(config, folder, words, apart=apart, number=int(HydraConfig.get().job.num))
+    _stand_somewhere(folder)
 
 
 def job_at(config: DictConfig, folder: Path, words: Sequence[str], *, apart: bool = False, number: int = 0) -> None:
