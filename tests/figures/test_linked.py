@@ -127,7 +127,7 @@ def point_at_images(frame: Frame, maps: int = 3) -> None:
         assert frame.text_content("#card .where") == f"test · image {1000 + 7 * i}"
         kept = [line.inner_text().split("\n") for line in frame.query_selector_all("#card .share")]
         assert [line[0] for line in kept] == ["net 0 · layer 0", "net 1 · layer 0"]  # the other does not know
-        assert {line[-1] for line in kept} == {f"{round(100 * i / 23)} %"}
+        assert {line[-1] for line in kept} == {f"{round(100 * i / 23)}%"}
         centres = rings(frame)
         for other in range(maps):
             (ring,) = centres[other]
