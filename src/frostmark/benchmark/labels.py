@@ -72,6 +72,11 @@ def tags(subject: Subject, network: Network | None) -> dict[str, str]:
     }
 
 
+def leading_params(subject: Subject) -> dict[str, str]:
+    """What tells runs apart, in capitals: MLflow compares runs by the first three, in the alphabet's order."""
+    return {"Backbone": subject.called, "Layer": subject.word, "Weights": subject.backbone.weights_name}
+
+
 def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
     """Who made the rows, and how."""
     if network is None:

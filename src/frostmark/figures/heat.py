@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
+from frostmark.figures.lines import height_of, plain, width_of, wrapped
 from frostmark.figures.pairs import (
     MAX_NUMBERS,
     NAME,
@@ -30,6 +30,7 @@ from frostmark.figures.pairs import (
     write_numbers,
 )
 from frostmark.figures.sheet import Sheet
+from frostmark.names import short_titles
 from frostmark.stats.moments import Array
 
 _EDGE, _TITLE, _LETTERS, _TURN, _END = 0.2, 12, 34, 45, 9
@@ -66,7 +67,8 @@ def draw_confusion(shares: Array, classes: Sequence[str], title: str) -> Figure:
 def draw_similarity(matrix: Array, names: Sequence[str], title: str) -> Figure:
     """Heat map of the CKA (R, R) of R layers; NaN where it is not known. Up to a dozen carry their numbers."""
     side = side_of(len(names))
-    longest = max(width_of(shown(name, _LETTERS), NAME) for name in names)
+    names = short_titles(names, _LETTERS)
+    longest = max(width_of(name, NAME) for name in names)
     unknown = "" if np.isfinite(matrix).all() else " Grey: not known."
     note = f"CKA: 1 where features differ by rotation and scale alone, about 0 where they share nothing.{unknown}"
     width = max(_EDGE + longest + 0.2 + side + 1.0, 6.0)
@@ -128,7 +130,7 @@ def _heat(ax: Axes, matrix: Array, colours: str, low: float, high: float) -> Axe
 
 
 def _name_lines(ax: Axes, names: Sequence[str]) -> None:
-    words = [plain(shown(name, _LETTERS)) for name in names]
+    words = [plain(name) for name in names]
     ax.set_xticks(range(len(names)), words, rotation=_TURN, ha="right", rotation_mode="anchor", fontsize=NAME)
     ax.set_yticks(range(len(names)), words, fontsize=NAME)
 
@@ -142,7 +144,8 @@ def _ratio_bar(sheet: Sheet, image: AxesImage, names: tuple[str, str], top: floa
     bar.formatter = FuncFormatter(lambda value, _: "equal" if value == 0 else f"{2 ** abs(value):.2g}×")
     bar.update_ticks()
     bar.ax.tick_params(labelsize=9)
-    ends = [wrapped(f"{shown(name, 60)} separates better", width / 2 - 0.1, _END, bold=True) for name in names]
+    short = short_titles(names, 60)
+    ends = [wrapped(f"{name} separates better", width / 2 - 0.1, _END, bold=True) for name in short]
     for place, text, side in zip((0.0, 1.0), ends, ("left", "right"), strict=True):
         bar.ax.text(
             place, -2.1, plain(text), transform=bar.ax.transAxes, ha=side, va="top", fontsize=_END, fontweight="bold",

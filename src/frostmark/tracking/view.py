@@ -50,6 +50,9 @@ def _section(name: str) -> dict[str, object]:
 VIEW_TAG = (
     "mlflow.sharedViewState.frostmark",
     json.dumps({
+        # The most accurate first: ordered by time, the runs of a sweep are folded up below it, and nothing is seen.
+        "searchFilter": "", "orderByKey": "metrics.`accuracy`", "orderByAsc": False, "startTime": "ALL",
+        "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs",
         "selectedColumns": [
             "attributes.`Created`", *(f"metrics.`{key}`" for key in _RESULT), *(f"tags.`{tag}`" for tag in _TAGS),
         ],
