@@ -29,7 +29,7 @@ from frostmark.stats.copies import EDGE, Copies, are_small, near_copies
 
 Pixels = NDArray[np.uint8]
 
-KINDS = {"JPEG 60–95": (1.0, 1.0), "JPEG 60–95, resized to 50–150 %": (0.5, 1.5)}
+KINDS = {"JPEG 60–95": (1.0, 1.0), "JPEG 60–95, resized to 50–150%": (0.5, 1.5)}
 """Name → the least and the largest size of a copy, as a share of the original's."""
 
 PLANTED = 800
@@ -138,7 +138,7 @@ def main() -> None:
     print("| --- | --: | --- | --: | --: | --: |")
     for of in sets:
         if are_small(sketches(of.test)):
-            print(f"| {of.name} | {len(of.train):,} | too small: exact copies alone are looked for | | | |")
+            print(f"| {of.name} | {len(of.train):,} | too small: only exact copies are searched | | | |")
             continue
         for kind in KINDS:
             found = measured(of, kind)

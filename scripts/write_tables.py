@@ -61,7 +61,7 @@ def _cells(name: str, kind: Kind) -> Iterator[str]:
 
 
 def _range(kind: Kind) -> str:
-    low, high = (f"{100 * end:g} %" if kind.share else f"{end:g}" for end in kind.range)
+    low, high = (f"{100 * end:g}%" if kind.share else f"{end:g}" for end in kind.range)
     if all(math.isinf(end) for end in kind.range):
         return ""
     if math.isinf(kind.range[1]):

@@ -216,24 +216,39 @@ def given_rows() -> dict[str, object]:
         ({"backbone": Small(), "factory": 3}, "factory=3 is not a function"),
         ({"dataset": {**arrays(), "classes": "abc"}}, "classes given are not a list of names: 'abc'"),
         ({"dataset": {**arrays(), "classes": 3}}, "classes given are not a list of names: 3"),
-        # What contradicts, and what would do nothing.
-        ({"name": "mine"}, "name='mine' would do nothing"),
-        ({"name": "mine", "dataset": Path("folder")}, "name='mine' would do nothing"),
+        # What contradicts, and what would have no effect.
+        ({"name": "mine"}, "name='mine' would have no effect"),
+        ({"name": "mine", "dataset": Path("folder")}, "name='mine' would have no effect"),
         ({"size": 96}, "size belong to a module"),
-        ({"layers": "stage1", "overrides": ["layer=stage2"]}, "layer=stage2 would do nothing: layers says that"),
-        ({"overrides": ["layer.node=x"]}, "layer.node=x would do nothing: layers says that"),
-        ({"overrides": ["paths.root=/tmp"]}, "would do nothing: root says that"),
-        ({"backbone": "vgg11", "overrides": ["backbone=resnet18"]}, "would do nothing: backbone says that"),
-        ({"backbone": Small(), "overrides": ["backbone.weights=x.pth"]}, "would do nothing: backbone says that"),
-        ({"dataset": arrays(), "overrides": ["dataset.limit.train=3"]}, "would do nothing: dataset says that"),
-        ({"dataset": arrays(), "overrides": ["+dataset=digits"]}, "would do nothing: dataset says that"),
-        ({"dataset": "digits", "overrides": ["dataset=synthetic"]}, "would do nothing: dataset says that"),
-        ({"dataset": Path("a"), "overrides": ["dataset.root=b"]}, "would do nothing: dataset says that"),
+        (
+            {"layers": "stage1", "overrides": ["layer=stage2"]},
+            "layer=stage2 would have no effect: the argument layers decides",
+        ),
+        ({"overrides": ["layer.node=x"]}, "layer.node=x would have no effect: the argument layers decides"),
+        ({"overrides": ["paths.root=/tmp"]}, "would have no effect: the argument root decides"),
+        (
+            {"backbone": "vgg11", "overrides": ["backbone=resnet18"]},
+            "would have no effect: the argument backbone decides",
+        ),
+        (
+            {"backbone": Small(), "overrides": ["backbone.weights=x.pth"]},
+            "would have no effect: the argument backbone decides",
+        ),
+        (
+            {"dataset": arrays(), "overrides": ["dataset.limit.train=3"]},
+            "would have no effect: the argument dataset decides",
+        ),
+        ({"dataset": arrays(), "overrides": ["+dataset=digits"]}, "would have no effect: the argument dataset decides"),
+        (
+            {"dataset": "digits", "overrides": ["dataset=synthetic"]},
+            "would have no effect: the argument dataset decides",
+        ),
+        ({"dataset": Path("a"), "overrides": ["dataset.root=b"]}, "would have no effect: the argument dataset decides"),
         ({"rows": given_rows(), "backbone": "resnet18"}, "in the place of backbone and dataset"),
         ({"rows": given_rows(), "dataset": "fashion_mnist"}, "in the place of backbone and dataset"),
         ({"rows": given_rows(), "size": 96}, "in the place of backbone and dataset"),
-        ({"rows": given_rows(), "overrides": ["backbone=vgg11"]}, "would do nothing: rows says that"),
-        ({"rows": given_rows(), "overrides": ["layer=stage1"]}, "would do nothing: layers says that"),
+        ({"rows": given_rows(), "overrides": ["backbone=vgg11"]}, "would have no effect: the argument rows decides"),
+        ({"rows": given_rows(), "overrides": ["layer=stage1"]}, "would have no effect: the argument layers decides"),
     ],
 )
 def test_arguments_of_another_kind_and_those_that_contradict_are_refused(
@@ -327,10 +342,10 @@ def test_datasets_as_pytorch_knows_them_are_taken() -> None:
 @pytest.mark.parametrize(
     ("train", "told"),
     [
-        ((np.zeros((4, 5, 5)), np.zeros(4, int)), "float64 is no uint8"),
+        ((np.zeros((4, 5, 5)), np.zeros(4, int)), "float64 is not uint8"),
         ((np.zeros((4, 5, 5), np.uint8), np.zeros(3, int)), "labels of shape"),
         ((np.zeros((4, 5, 5), np.uint8), np.zeros(4)), "float64 labels"),
-        ((np.zeros((4, 5), np.uint8), np.zeros(4, int)), "no images of shape"),
+        ((np.zeros((4, 5), np.uint8), np.zeros(4, int)), "is not a shape of images"),
         ((np.zeros((4, 5, 5), np.uint8), np.array([0, 1, 2, 9])), "label 9 has no name"),
         (7, "cannot be used"),
     ],

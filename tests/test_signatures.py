@@ -100,7 +100,7 @@ def test_a_checkpoint_that_is_something_else_is_told_as_what_it_is(name: str, en
     file.write_bytes(content)
     with pytest.raises(DataError) as refused:
         read_checkpoint(file)
-    assert (words or "its bytes are not those of a file of weights") in refused.value.problem
+    assert (words or "it does not contain weights") in refused.value.problem
     assert not any(raw in refused.value.problem for raw in RAW), refused.value.problem
 
 

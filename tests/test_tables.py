@@ -34,7 +34,7 @@ def test_the_table_of_metrics_is_current(script: types.ModuleType) -> None:
 def test_a_line_by_hand(script: types.ModuleType) -> None:
     kind = Kind("dead features", "lower", Across.LAYERS, share=True, range=(0, 1), meaning="all zero")
     found = script.metrics_table({"dead/share": kind}).splitlines()
-    assert found[2] == "| `dead/share` | dead features | lower | layers of one network | 0 % to 100 % | all zero |"
+    assert found[2] == "| `dead/share` | dead features | lower | layers of one network | 0% to 100% | all zero |"
 
 
 def test_the_example_of_a_metric_family_passes_the_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,7 @@ def _given(backbone: Any, dataset: object, name: str | None, preset: Mapping[str
     if isinstance(dataset, Mapping):
         source = _given_images(dataset, name)
     elif name is not None and network is None:
-        told = f"name={name!r} would do nothing: it is of a module, of images handed over or of rows"
+        told = f"name={name!r} would have no effect: only a module, given images or rows take a name"
         raise ConfigError(told, fix="overrides=['dataset.name=…'] for a folder or a table" if isinstance(dataset, Path)
                           else "leave it out")  # fmt: skip
     return Given(network, source)
@@ -233,7 +233,7 @@ def _refuse_beside_rows(backbone: object, dataset: object, overrides: Sequence[s
     if not (isinstance(backbone, _Usual) and isinstance(dataset, _Usual)) or preset:
         raise ConfigError("rows stand in the place of backbone and dataset", fix="benchmark(rows=…, name=…)")
     if named := told_beside_rows(overrides):
-        raise ConfigError(f"{named[0]} does nothing beside rows: they are the data set, too", fix="leave it out")
+        raise ConfigError(f"{named[0]} has no effect beside rows: the rows are also the data set", fix="leave it out")
     said = dict.fromkeys(("layer", "layer.tap", "layer.node"), "layers") | {"backbone.": "rows", "paths.root": "root"}
     check_overrides(overrides, said)
 

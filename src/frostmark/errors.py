@@ -163,7 +163,7 @@ def foreign(made: object, group: str, call: str) -> Iterator[None]:
             raise
         raise ConfigError(
             f"{group}: {defined_as(made)}: {call} raised {type(problem).__name__}: {problem}",
-            fix="mend that class; FROSTMARK_DEBUG=1 shows the traceback",
+            fix="correct that class; FROSTMARK_DEBUG=1 shows the traceback",
         ) from problem
 
 
@@ -177,7 +177,7 @@ def breach(made: object, group: str, gave: str, must: str) -> FrostmarkError:
     problem = f"{group}: {defined_as(made)} {gave}; it must {must}"
     if not is_foreign(made):
         return FrostmarkError(f"this is a bug in Frostmark: {problem}", fix="report it")
-    return ConfigError(problem, fix=f"mend that class: {DESCRIBED[group.partition('.')[0]]} says what it must do")
+    return ConfigError(problem, fix=f"correct that class: {DESCRIBED[group.partition('.')[0]]} says what it must do")
 
 
 def _definition(made: object) -> Any:

@@ -2,7 +2,7 @@
 
     kind_of(Path("features.npz"))       # FileKind('a text file that begins with "file_name,label"', …)
     kind_of(Path("last.ckpt")).cut      # whether a part of it is missing
-    with in_our_words(Path("labels.csv"), (OSError, ValueError), fix="write it anew"):
+    with in_our_words(Path("labels.csv"), (OSError, ValueError), fix="write the file again"):
         Path("labels.csv").read_text()  # DataError: labels.csv cannot be read: it is …
 
 Nothing of a file is run, and no more of it is read than its beginning, its end and the list of what is in it.

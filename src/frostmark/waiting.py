@@ -56,5 +56,5 @@ def within(seconds: float | None, work: Callable[[], T]) -> T:
     if raised:
         raise raised[0]
     if not given:
-        raise TimeoutError(f"no whole answer within {seconds:.0f} s")
+        raise TimeoutError(f"no complete answer within {seconds:.0f} s")
     return given[0]

@@ -212,7 +212,7 @@ def test_a_wrong_name_or_tag_is_answered_with_the_right_ones() -> None:
     assert told.value.fix == "backbone.tag=openai"
     with pytest.raises(ConfigError, match=r"no weights 'DEFAULT' of ViT-S-32-alt. Published: none"):
         OpenClipBackbone(PLAIN)
-    with pytest.raises(ConfigError, match=r"backbone.weights=openai is none of DEFAULT, untrained, a file"):
+    with pytest.raises(ConfigError, match=r"backbone.weights=openai is not one of DEFAULT, untrained, a file"):
         OpenClipBackbone("ViT-B-32", weights="openai")
 
 

@@ -526,7 +526,7 @@ def test_what_does_nothing_is_told_in_one_line() -> None:
     resnet, vit = (TorchvisionBackbone(name).survey() for name in ("resnet18", "vit_b_16"))
     assert idle(vit, "embedding", None, "final") == idle(vit, "block3", "mean", "none") == []
     assert idle(vit, "logits", "max", "final") == [
-        "layer.pool=max does nothing: layer=logits is one vector per image without it"
+        "layer.pool=max has no effect: layer=logits is one vector per image without a pool"
     ]
     assert len(idle(resnet, "embedding", "gem", "none")) == 2
 

@@ -150,7 +150,7 @@ def test_a_forward_that_branches_on_an_image_is_refused_by_name() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.conv(x) if x.mean() > 0 else x
 
-    with pytest.raises(ConfigError, match="layers of Moody cannot be told apart: its forward pass cannot be traced"):
+    with pytest.raises(ConfigError, match="layers of Moody cannot be identified: its forward pass cannot be traced"):
         ModuleBackbone(Moody(), size=32).survey()
 
 

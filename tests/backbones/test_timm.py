@@ -238,7 +238,7 @@ def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
 
 
 def test_weights_that_are_no_word_and_no_file_are_refused() -> None:
-    with pytest.raises(ConfigError, match="IMAGENET1K_V1 is none of DEFAULT, untrained, a file"):
+    with pytest.raises(ConfigError, match="IMAGENET1K_V1 is not one of DEFAULT, untrained, a file"):
         TimmBackbone("resnet18", "IMAGENET1K_V1")
     with pytest.raises(ConfigError, match="publishes no weights"):
         TimmBackbone(next(name for name in timm.list_models() if not timm.is_model_pretrained(name)))

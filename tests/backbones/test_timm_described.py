@@ -141,7 +141,7 @@ def test_pickles_of_a_repository_are_not_read(hub: Hub, tmp_path: Path) -> None:
     hub.put(NAME, {"config.json": json.dumps(CONFIG).encode(), "pytorch_model.bin": pickled.read_bytes()})
     backbone = TimmBackbone(f"hf-hub:{NAME}")
     with pytest.raises(
-        DataError, match=r"has no model\.safetensors\. Pickles of anybody's repository are not read"
+        DataError, match=r"has no model\.safetensors\. Pickle files of public repositories are not read"
     ) as told:
         backbone.load(0)
     assert not any(line.endswith(".bin") for line in hub.requests)
@@ -272,7 +272,7 @@ def test_a_folder_with_a_pickle_alone_says_how_it_becomes_safe(name: str, tmp_pa
 def test_a_name_that_nothing_is_near_to_is_told_with_how_to_see_the_names() -> None:
     """Not with the first eight of two thousand."""
     for name, part in (("qqqqq", "resnet"), ("dino_my_own_network", "dino")):
-        with pytest.raises(ConfigError, match=r"and none of its \d,\d+ names is near") as told:
+        with pytest.raises(ConfigError, match=r"and none of its \d,\d+ names is similar") as told:
             TimmBackbone(name)
         assert told.value.fix.startswith(f"python run.py backbones {part}, or another part")
         assert len(told.value.problem) < 100

@@ -86,13 +86,15 @@ def test_what_lies_there_and_is_something_else_is_not_believed(tmp_path: Path, m
         {"said": np.zeros(3, np.uint8)},
         {"said": np.frombuffer(b"[]", np.uint8)},
         {"said": np.frombuffer(b'{"width": 1, "values": {"a": "b"}, "undefined": {}}', np.uint8)},
+        {"said": np.frombuffer(b'{"width": 1, "values": {"a": NaN}, "undefined": {}}', np.uint8)},
+        {"said": np.frombuffer(b"[" * 100_000, np.uint8)},
         {"said": np.frombuffer(b'{"width": 1, "values": {}, "undefined": {}}', np.uint8), KEY: np.full(100, np.nan)},
     ):
         with monkeypatch.context() as patched:
             patched.setattr(Entry, "derived", lambda *_, made=rubbish: made)
             scores, _ = scores_of_pixels(subject(tmp_path), computing)
         assert scores.values[KEY] == 0.625
-    assert computing.times == 5
+    assert computing.times == 7
 
 
 def test_scores_of_metrics_of_others_are_not_kept(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_pool_typed_for_a_vector_does_nothing_and_is_said_to(tmp_path: Path) -
     assert "pool" not in typed
     assert "norm" not in typed
     assert typed["rows_test"] == plain["rows_test"]
-    assert [line.split(":")[0] for line in told] == ["layer.pool=max does nothing", "layer.norm=none does nothing"]
+    assert [line.split(":")[0] for line in told] == ["layer.pool=max has no effect", "layer.norm=none has no effect"]
     assert silent == []
     spatial, none_told = run("spatial", "layer=last_conv", "layer.pool=max")
     assert (spatial["pool"], none_told) == ("max", [])

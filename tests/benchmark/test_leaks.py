@@ -54,11 +54,11 @@ def test_the_number_and_what_decides_without_them_are_told(first: Result) -> Non
         hits = draws["outcomes/test/linear_hits"].astype(bool)
     assert values["test/leaks/accuracy"] == pytest.approx(hits[~leaked].mean())
     told = next(remark for remark in first.remarks if "copies" in remark)
-    assert told.startswith("3 test images are copies of train images, 7.5% of 40 (1 exact, 2 nearly the same picture)")
-    assert "Without them, linear accuracy is" in told
+    assert told.startswith("3 test images are copies of train images, 7.5% of 40 (1 exact, 2 near)")
+    assert "Without the copies, linear accuracy is" in told
     summary = (first.folder / "summary.md").read_text(encoding="utf-8")
     assert (
-        "- Test images that are copies of train images: 3 (7.5%); tables/leaks.csv names them. Without them, lin"
+        "- 3 test images (7.5%) are copies of train images; tables/leaks.csv lists the copies. Without the copies, lin"
         in summary
     )
 
@@ -131,7 +131,7 @@ def test_of_several_equal_train_images_the_first_is_named() -> None:
     train = Recognised([b"a", b"b", b"b"], None)
     leaks = leaks_between(train, Recognised([b"c", b"b"], None))
     assert (leaks.test.tolist(), leaks.train.tolist(), leaks.exact_only) == ([1], [1], NOT_KEPT)
-    assert leaks.told(2) == "1 test image is a copy of a train image, 50.0% of 2 (1 exact, 0 nearly the same picture)"
+    assert leaks.told(2) == "1 test image is a copy of a train image, 50.0% of 2 (1 exact, 0 near)"
     none = leaks_between(train, Recognised([b"c"], None))
     assert none.told(1) == "no test image is an exact copy of a train image"
     table = leak_table(leaks, {"train": np.array([0, 1, 0]), "test": np.array([0, 0])}, ("x", "y"), {})

@@ -130,7 +130,7 @@ def test_nothing_of_a_damaged_set_reaches_a_metric(exact: str, photos: Path) -> 
         run(photos, *EVERYTHING, f"preprocess.exact_decode={exact}")
     for path in train[-2:]:
         assert str(path) in told.value.problem
-    assert told.value.problem.startswith("2 files are no readable image")
+    assert told.value.problem.startswith("2 files are not readable images")
     kept = json.loads((photos.parent / f"run{before + 1}" / "raw" / "metrics.json").read_text())
     assert kept["values"] == {}
     for path in train[-2:]:
@@ -144,7 +144,7 @@ def test_damage_that_the_first_bytes_show_is_told_before_any_file_is_decoded_for
     second.write_bytes(second.read_bytes()[:-300])
     with pytest.raises(DataError) as told:
         run(photos, "reducer=none")
-    assert told.value.problem.startswith("2 files are no readable image")
+    assert told.value.problem.startswith("2 files are not readable images")
     assert not list((photos.parent / "mlruns" / "features").glob("*/rows-*"))
 
 

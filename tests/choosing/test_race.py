@@ -76,10 +76,10 @@ def test_a_network_against_its_twin_is_a_tie_on_all_images(tmp_path: Path) -> No
     assert race.needed == race.full
     assert sentence(race).startswith("There is no significant difference between the best 2 of 2 candidates")
     assert race.forwarded == 300  # twins have the same rows
-    assert "the rows of 300 were already stored" in spending(race, 1.0)
+    assert "the rows of 300 images were already stored" in spending(race, 1.0)
     again = run_race([entrant(tmp_path, "one"), entrant(tmp_path, "other")], plan, Clock(), lambda _: None)
     assert again.forwarded == 0
-    assert "the rows of 600 were already stored" in spending(again, 1.0)
+    assert "the rows of 600 images were already stored" in spending(again, 1.0)
     assert [one.standings for one in again.rounds] == [one.standings for one in race.rounds]
 
 
@@ -109,8 +109,8 @@ def test_the_sentence_names_who_is_left_and_how_many_are_worse() -> None:
     many = [f"n{n}" for n in range(9)]
     assert "n0, n1, n2, n3, n4 and 4 more." in sentence(made(many, many))
     assert sentence(made(["a", "b", "c"], ["a", "b"], stopped=True)) == (
-        "The budget ended the race after 100 of 400 train images: 2 of 3 candidates are left, a and b. Which of them "
-        "is the best is not known."
+        "The budget ended the race after 100 of 400 train images: 2 of 3 candidates are left, a and b. The best "
+        "candidate is not known."
     )
 
 
@@ -118,7 +118,7 @@ def test_what_was_spent_stands_beside_the_full_grid() -> None:
     race = made(["a", "b", "c", "d"], ["a"])
     assert (race.needed, race.full) == (400 + 350, 4 * 450)
     assert spending(race, 4.0) == (
-        "Spent: 750 forward passes (41.7% of the 1,800 of the full grid); 2 min 30 s for the race, 1 min 30 s for the "
+        "Cost: 750 forward passes (41.7% of the 1,800 of the full grid); 2 min 30 s for the race, 1 min 30 s for the "
         "rest. The passes of the full grid would have taken about 1 min 48 s."
     )
     stopped = replace(race, stopped=True)

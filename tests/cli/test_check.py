@@ -22,7 +22,7 @@ def test_a_folder_with_copies(program: Program, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "set: 100 images of 2 classes (60 train, 40 test)" in done.stdout
     assert re.search(r"dark +30 +20", done.stdout)
-    assert "Copies: 3 test images are copies of train images, 7.5% of 40 (1 exact, 2 nearly the same" in done.stdout
+    assert "Copies: 3 test images are copies of train images, 7.5% of 40 (1 exact, 2 near)" in done.stdout
     assert "test/dark/00.jpg: exact copy of train/dark/05.jpg" in done.stdout
     assert "Damaged files: none" in done.stdout
     assert "Sizes: 60 × 60 to 96 × 96 pixels, the median image 96 × 96" in done.stdout

@@ -55,7 +55,7 @@ def test_a_missing_file_and_a_data_set_beside_it_are_told_of() -> None:
     with pytest.raises(DataError, match=r"there is no file none\.npz"):
         with_layers([ROWS, "backbone.file=none.npz"])
     for word in ("dataset=cifar10", "dataset.limit.train=9", "preprocess.size=64", "+dataset.x=1"):
-        with pytest.raises(ConfigError, match="does nothing beside backbone=rows"):
+        with pytest.raises(ConfigError, match="has no effect beside backbone=rows"):
             with_layers([ROWS, "layer=fc", word])
     assert with_layers([ROWS]) == [ROWS]  # the benchmark says what is missing
 

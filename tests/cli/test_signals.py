@@ -201,7 +201,7 @@ def test_long_work_of_a_library_is_not_waited_for(work: str, kind: signal.Signal
         assert seconds_to_end(process, kind) < SOON_S
         assert process.returncode == 128 + kind
         assert process.stderr is not None
-        assert "Stopped. Nothing that was finished is lost." in process.stderr.read()
+        assert "Stopped. Finished work is kept." in process.stderr.read()
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

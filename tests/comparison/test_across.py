@@ -33,7 +33,9 @@ def test_the_best_of_many_data_sets_is_named() -> None:
     across = across_of(suite(12))
     assert across.networks[0] == "resnet18"
     assert [name for name, place in across.places.items() if place == 1] == ["resnet18"]
-    assert across.sentence.startswith("resnet18 ranks before all others over 12 data sets (mean rank 1.00 of 3")
+    assert across.sentence.startswith(
+        "resnet18 ranks significantly better than all other networks over 12 data sets (mean rank 1.00 of 3"
+    )
     assert across.notes == ()
 
 

@@ -180,10 +180,10 @@ def test_the_page_gives_advice_before_tables_and_fits_a_phone(tmp_path: Path) ->
 
 def test_without_thumbnails_the_comparison_is_made_and_says_so(tmp_path: Path) -> None:
     comparison = compare(a_group(tmp_path / "runs", thumbnails=False), FeatureStore(tmp_path), About(remarks=["first"]))
-    assert comparison.remarks == ("first", f"the linked maps are without images: t has no {THUMBNAILS}")
+    assert comparison.remarks == ("first", f"the linked maps show no images: t has no {THUMBNAILS}")
     write(comparison, tmp_path / "written")
-    assert "the linked maps are without images" in (tmp_path / "written" / "comparison.html").read_text()
-    assert "- Note: the linked maps are without images" in (tmp_path / "written" / "comparison.md").read_text()
+    assert "the linked maps show no images" in (tmp_path / "written" / "comparison.html").read_text()
+    assert "- Note: the linked maps show no images" in (tmp_path / "written" / "comparison.md").read_text()
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "lacks", "floats", "shape", "split", "many", "text", "header"])
@@ -319,7 +319,7 @@ def test_runs_that_cannot_be_compared_are_set_apart_or_refused(tmp_path: Path) -
     compared = compare_runs([*runs, *apart], tmp_path / "all", store, About(), lambda text: None)
     assert [len(part.group.runs) for part in compared.parts] == [3, 2]
     assert {"comparison.html", "comparison_2.html", "depth_2.svg"} <= {path.name for path in compared.files}
-    assert all(any("not compared with these" in line for line in part.remarks) for part in compared.parts)
+    assert all(any("left out of the comparison" in line for line in part.remarks) for part in compared.parts)
     for few in ([], runs[:1], [runs[0], apart[0]]):
         with pytest.raises(ConfigError, match="nothing can be compared"):
             compare_runs(few, tmp_path / "none", store, About(), lambda text: None)

@@ -116,7 +116,9 @@ def test_runs_that_were_made_with_unlike_rules_are_compared_by_the_usual_one_and
     runs[0] = replace(runs[0], tags={**runs[0].tags, "decide": "knn"})
     verdict = judge(group_of(runs))
     assert verdict.contenders[0].name.startswith("resnet18")
-    assert verdict.notes[0].startswith("the runs were made with decide=knn and decide=linear: here decide=linear holds")
+    assert verdict.notes[0].startswith(
+        "the runs were made with decide=knn and decide=linear: this comparison uses decide=linear"
+    )
     assert judge(group_of(runs), KNN_DECIDES).notes == ()
     made_with_knn = group_of([replace(run, tags={**run.tags, "decide": "knn"}) for run in runs])
     assert first_of(made_with_knn) == "vgg16"

@@ -226,7 +226,7 @@ def test_damaged_runs_are_named_and_left_out_and_the_rest_goes_on(tmp_path: Path
     assert "nan" not in part.verdict.sentence
     with pytest.raises(DataError, match="its files are damaged"):
         compared(tmp_path, bad[0])
-    with pytest.raises(ConfigError, match=r"one run alone(.|\n)*left out: the run in"):
+    with pytest.raises(ConfigError, match=r"only one run(.|\n)*left out: the run in"):
         compared(tmp_path, bad[0], good[0])
 
 

@@ -41,7 +41,7 @@ def test_the_answer(gained: int, lost: int, expected: str) -> None:
 
 def test_the_sentence_names_both_in_their_order() -> None:
     assert answer(10, 10).sentence.startswith(
-        "resnet18 (new.pth) · last_conv is no worse than resnet18 (old.pth) · last_conv"
+        "resnet18 (new.pth) · last_conv is not worse than resnet18 (old.pth) · last_conv"
     )
     first, second = runs(10, 10)
     assert gate_of(second, first, 0.01).names == ("resnet18 (old.pth) · last_conv", "resnet18 (new.pth) · last_conv")
@@ -80,7 +80,7 @@ def test_runs_of_other_images_are_refused() -> None:
 
 def test_runs_without_hits_are_refused() -> None:
     run, baseline = (replace(run, outcomes={}) for run in runs(5, 5))
-    with pytest.raises(ConfigError, match="no hits"):
+    with pytest.raises(ConfigError, match="no accuracy in common"):
         gate_of(run, baseline, 0.01)
 
 

@@ -60,8 +60,8 @@ def test_controls_are_rows_without_a_place_below_the_networks() -> None:
     head, lines = ranking(group, judge(group))
     assert [line[:4] for line in lines[2:]] == [
         ["–", "raw pixels (control)", "", "25.0%"],
-        ["–", "vgg16 · last_conv: the same network untrained (control)", "", "50.0%"],
-        ["–", "resnet18 · last_conv: the same network untrained (control)", "", "37.5%"],
+        ["–", "vgg16 · last_conv: the untrained network (control)", "", "50.0%"],
+        ["–", "resnet18 · last_conv: the untrained network (control)", "", "37.5%"],
     ]
     assert {len(line) for line in lines} == {len(head)}
 

@@ -60,7 +60,7 @@ def test_layers_that_answer_alike_are_said_to() -> None:
     (group,) = comparable([run_of(hits), run_of(hits, layer="penultimate", node="flatten")])
     verdict = judge(group)
     assert verdict.sentence == (
-        "resnet18 · last_conv and resnet18 · penultimate are right and wrong on the same test images: "
+        "resnet18 · last_conv and resnet18 · penultimate classify the same test images correctly: "
         f"k-NN accuracy {hits.mean():.1%}."
     )
 
@@ -233,7 +233,7 @@ def test_the_sentence_says_over_how_many_groups() -> None:
     verdict = judge(grouped(runs, groups))
     assert verdict.pairs[0].told
     assert re.search(r"p (=|<) 0\.\d+ over 12 groups\)", verdict.sentence)
-    assert "random signs of the groups' differences" in how(grouped(runs, groups))
+    assert "a sign-flip test of the groups' differences" in how(grouped(runs, groups))
     assert "few" in how(grouped(runs, groups % 7))
     assert "independent of each other" in how(two([run.outcomes["test/knn_hits"] for run in runs]))
 

@@ -108,7 +108,7 @@ def test_other_labels_and_splits_of_other_names(tmp_path: Path) -> None:
     assert source.classes() == tuple(sorted(set(made["train"]["owner"]) | set(made["validation"]["owner"])))
     assert source.name == "saved (owner)"
     assert source.remarks == [
-        "the split validation is taken as the test split",
+        "the split validation is used as the test split",
         "splits that are not used: extra (8 images)",
     ]
     assert [len(source.split(split)) for split in SPLITS] == [24, 8]

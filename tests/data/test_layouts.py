@@ -518,13 +518,13 @@ REFUSED = {
         "dataset.root=ROOT/cat",
     ),
     "two classes that are one folder": Refused(
-        TWO, "are one folder, by a link", "remove the link", then=link("kitten", "cat")
+        TWO, "are one folder (a link)", "remove the link", then=link("kitten", "cat")
     ),
     "two splits that are one folder": Refused(
-        {"train/cat": 3, "train/dog": 4}, "are one folder, by a link", "remove the link", then=link("test", "train")
+        {"train/cat": 3, "train/dog": 4}, "are one folder (a link)", "remove the link", then=link("test", "train")
     ),
     "a class linked inside another": Refused(
-        TWO, "are one folder, by a link", "remove the link", then=link("dog/more", "../cat")
+        TWO, "are one folder (a link)", "remove the link", then=link("dog/more", "../cat")
     ),
 }
 

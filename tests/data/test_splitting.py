@@ -61,7 +61,7 @@ def test_shares_and_seeds_that_are_none_are_refused(given: dict[str, float]) -> 
     [
         ({"train": 8, "test": 2}, "train", "test", {}, []),
         ({"Training": 8, "Testing": 2}, "Training", "Testing", {}, []),
-        ({"train": 8, "val": 2}, "train", "val", {}, ["the split val is taken as the test split"]),
+        ({"train": 8, "val": 2}, "train", "val", {}, ["the split val is used as the test split"]),
         ({"train": 8, "VALID": 1, "test": 2}, "train", "test", {"VALID": 1}, ["not used: VALID (1 images)"]),
         ({"test": 2, "train": 8, "extra": 5}, "train", "test", {"extra": 5}, ["not used: extra (5 images)"]),
     ],

@@ -89,7 +89,7 @@ def test_splits_are_those_of_the_table_or_of_a_hash(tmp_path: Path) -> None:
     assert sorted(table.split("train").files) == sorted(map(str, cells["file_name"][:18]))
     assert sorted(table.split("test").files) == sorted(map(str, cells["file_name"][18:26]))
     assert table.remarks == [
-        "the split val is taken as the test split",
+        "the split val is used as the test split",
         "splits that are not used: unused (4 images)",
     ]
     hashed = ImageTable(file, columns=Columns(split=None))

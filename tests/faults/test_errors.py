@@ -196,7 +196,7 @@ def test_a_stopped_run_ends_at_once_as_killed(
     assert program.wait(60) == code, program.stderr
     assert time.monotonic() - start < 20
     assert "Traceback" not in program.stderr
-    assert "\nFix: the same command goes on from here." in program.stderr
+    assert "\nFix: run the same command again to continue." in program.stderr
     assert Tracked(tmp_path).only().info.status == "KILLED"
 
 

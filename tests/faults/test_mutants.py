@@ -445,6 +445,20 @@ MUTANTS = (
         ("tests/tracking/test_mlflow.py",),
     ),
     Mutant(
+        "scores of pixels with other labels",
+        "benchmark/kept_scores.py",
+        "[label_digest(images) for images in subject.splits.values()]",
+        "len(subject.splits)",
+        ("tests/benchmark/test_kept_scores.py",),
+    ),
+    Mutant(
+        "a stop that does not wake the main thread",
+        "cli/signals.py",
+        "elif kind and not arrived and not _closing:",
+        "elif False:",
+        ("tests/cli/test_signals.py",),
+    ),
+    Mutant(
         "a stop that the interpreter ignores",
         "cli/signals.py",
         "    sys.unraisablehook = ignored",

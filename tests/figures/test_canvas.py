@@ -33,8 +33,8 @@ LONG = (
 SHORT = "resnet18 · last_conv · digits"
 NOTE = (
     "Weights: squeezenet1_0-imagenet.pth. t-SNE fitted on train; test images placed into the same map. Axes have no "
-    "unit; sizes of clusters and distances between them mean little.\nThe fainter a point, the fewer of the ten images "
-    "nearest to it in the features are near it in the map."
+    "unit; sizes of clusters and distances between clusters mean little.\nThe fainter a point, the fewer of its ten "
+    "nearest neighbours in the features the map keeps."
 )
 BADGE = (
     "trustworthiness 0.986 · continuity 0.974 · 37% of the 10 nearest kept\nk-NN accuracy (k = 10): 81.5% in the map"
@@ -187,7 +187,7 @@ def comparison(maps: int, classes: int = 10) -> Figure:
 def images(height: int, width: int, count: int) -> Figure:
     noise = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
     pairs = [(noise[0], ODD[n % len(ODD)], noise[1], ODD[-1 - n % len(ODD)], 0.9) for n in range(count)]
-    return draw_image_pairs(pairs, f"{LONG} · the most alike images of the classes confused most (test)")
+    return draw_image_pairs(pairs, f"{LONG} · the most similar images of the most confused classes (test)")
 
 
 def shots(low: float, high: float) -> Figure:

@@ -206,7 +206,7 @@ def test_confused_classes_stand_in_the_order_given_on_one_scale() -> None:
     train, test = confusable(3), 40 * confusable(3, 1)
     figure = draw_confusability({"train": train, "test": test}, ("cat", "dog", "emu"), [2, 0, 1], "which · title")
     shown = texts(figure)
-    for word in ("which · title", "train", "test", "the more confused", digits(train[0, 1], 2), digits(test[2, 0], 2)):
+    for word in ("which · title", "train", "test", "less separated", digits(train[0, 1], 2), digits(test[2, 0], 2)):
         assert word in shown
     for ax, matrix in zip(figure.axes[:2], (train, test), strict=True):
         assert [label.get_text() for label in ax.get_xticklabels()] == ["emu", "cat", "dog"]
@@ -294,7 +294,7 @@ def test_the_curve_of_few_labels(shots: tuple[int, ...], lines: tuple[float | No
     shown = texts(figure)
     assert "resnet18 · few labels" in shown
     assert ("all labels of train: 80.0%" in shown) == (lines[0] is not None)
-    assert ("always the most common class: 10.0%" in shown) == (lines[1] is not None)
+    assert ("always predicting the most common class: 10.0%" in shown) == (lines[1] is not None)
     assert [label.get_text() for label in ax.get_xticklabels()] == [str(m) for m in shots]
 
 

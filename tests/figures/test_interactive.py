@@ -108,7 +108,7 @@ def look_at_points(frame: Frame) -> None:
         says, screen = card(frame), Screen(frame)
         assert says["label"] == CLASSES[i % 4]
         assert says["where"] == f"{split} · image {1000 + 7 * i}"
-        assert says["kept"] == "map keeps 33 % of its neighbours"
+        assert says["kept"] == "map keeps 33% of its neighbours"
         assert says["near"] == [CLASSES[(i + n) % 24 % 4] for n in (1, 2, 3)]
         for across in (0.04, 0.5, 0.96):  # other images do not show at the rims
             assert near(screen.inside("#card .top .image", across), colour_of(split, i))

@@ -130,7 +130,7 @@ def point_at_images(frame: Frame, maps: int = 3) -> None:
             for of in frame.query_selector_all("#card .share")
         ]
         assert [line[0] for line in kept] == ["net 0 · layer 0", "net 1 · layer 0"]  # the other does not know
-        assert {line[-1] for line in kept} == {f"{round(100 * i / 23)} %"}
+        assert {line[-1] for line in kept} == {f"{round(100 * i / 23)}%"}
         centres = rings(frame)
         for other in range(maps):
             (ring,) = centres[other]

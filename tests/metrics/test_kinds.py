@@ -287,7 +287,7 @@ def test_validity_in_words() -> None:
     assert validity(known["map/variance_intra"]) == "within this map"
     assert validity(known["geometry/rankme"]) == "equal width only"
     assert validity(known["separability/eta_squared"], p=0.01) == "yes"
-    assert validity(known["separability/eta_squared"], p=0.2) == "as chance"
+    assert validity(known["separability/eta_squared"], p=0.2) == "not significant"
     assert validity(replace(SHARE, across=Across.LAYERS)) == "layers of one network"
     assert validity(None) == "within this run"
 

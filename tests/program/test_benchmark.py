@@ -146,7 +146,7 @@ def test_quickstart_artifacts_stand_at_the_root_of_the_run(quickstart: tuple[Pat
             with Image.open(files[name]) as picture:
                 assert picture.width > 600
                 assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
-    assert "Variances in the map compare nothing between runs" in files["summary.md"].read_text()
+    assert "Do not compare runs by variances in the map" in files["summary.md"].read_text()
     assert "name: resnet18" in files["config.yaml"].read_text()
     lines = files["pair_variance.csv"].read_text().splitlines()
     assert len(lines) == 1 + 2 * 2 * 45  # two spaces, two splits
@@ -320,7 +320,7 @@ def test_the_report_in_one_command(program: Program, shared_weights: Path, share
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.data.params["reducer.max_points"] == "None"
     summary = tracked.artifacts(child)["summary.md"].read_text()
-    for words in ("Tightest class", "Closest pair", "between the class means", "fit on each", "compare nothing"):
+    for words in ("Tightest class", "Closest pair", "between the class means", "fit on each", "Do not compare runs"):
         assert words in summary
     assert {"test/map/pair_variance/2-6", "train/map/intra_variance/6_Shirt"} <= set(child.data.metrics)
 
@@ -423,7 +423,7 @@ def test_damaged_images_are_named_before_anything_is_forwarded_or_skipped(progra
     )
     done = program(*words, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "23 files are no readable image" in done.stderr
+    assert "23 files are not readable images" in done.stderr
     assert done.stderr.count("cannot be read as an image") == 20
     assert "… and 3 more" in done.stderr
     assert "Fix: repair or remove them, or leave them out: dataset.on_bad_image=skip" in done.stderr

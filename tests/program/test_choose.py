@@ -53,7 +53,7 @@ def test_a_budget_ends_the_race_and_the_same_command_goes_on(program: Program, r
 
     done = program(*words, cwd=root)
     assert done.returncode == 0, done.stderr
-    assert f"Going on with the choice in {first}" in done.stderr
+    assert f"Continuing the choice in {first}" in done.stderr
     runs = Tracked(root).runs()
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
     (again,) = [run for run in runs if run not in children]

@@ -27,7 +27,7 @@ FILES = {"comparison.html", "comparison.png", "comparison.csv", "comparison.md",
 def test_a_sweep_ends_with_a_verdict_and_compare_gives_it_again(program: Program, tmp_path: Path) -> None:
     done = program(*SWEEP, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    verdicts = ("is better than", "No significant difference", "right and wrong on the same")
+    verdicts = ("is better than", "No significant difference", "classify the same test images correctly")
     (sentence,) = [line for line in done.stdout.splitlines() if any(words in line for words in verdicts)]
     assert "95% CI " in sentence
     parent, *children = sorted(Tracked(tmp_path).runs(), key=lambda r: "mlflow.parentRunId" in r.data.tags)

@@ -246,7 +246,7 @@ def test_without_a_head_the_features_alone_are_written(program: Program, tracked
     ("words", "code", "told"),
     [
         (("out", "head=svm"), 2, "head=svm is unknown"),
-        (("out", "seed=1"), 2, "seed=1 is none of"),
+        (("out", "seed=1"), 2, "seed=1 is not one of"),
         ((), 2, "out"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_gate_answers_by_its_exit_code(program: Program, tmp_path: Path) -> No
     [
         (("--margin", "x"), "x is not a number of points"),
         (("--margin", "-1"), "is not a number of points"),
-        (("--margin", "1", "seed=1"), "seed=1 is none of"),
+        (("--margin", "1", "seed=1"), "seed=1 is not one of"),
         (("--margin", "1", "decide=svm"), "svm"),
         (("--margin", "1"), "holds no run"),
     ],

@@ -71,7 +71,7 @@ def test_a_run_says_how_many_groups_there_are(found: dict[str, tuple[Path, list[
     assert tags["groups"] == counts
     assert len(tags["group_digest"]) == 32
     (said,) = result.remarks
-    assert said == f"groups of images: {counts}; intervals and p values are those of whole groups"
+    assert said == f"groups of images: {counts}; intervals and p values treat each group as one unit"
     summary = (result.folder / "summary.md").read_text()
     assert said in summary
     assert "independent of each other" not in summary
@@ -115,7 +115,7 @@ def test_runs_with_and_without_groups_are_not_compared(found: dict[str, tuple[Pa
 
 def test_few_groups_and_groups_in_both_splits_are_told_of(tmp_path: Path) -> None:
     (few,) = run(tmp_path, digits(7, shared=True))
-    assert few.remarks[1] == "test: 8 groups are few: intervals and p values rest on little"
+    assert few.remarks[1] == "test: 8 groups are few: intervals and p values are unreliable"
     said = "1 group has images in train and in test (15 of 300 train and 3 of 200 test images)"
     assert few.remarks[2].startswith(said)
     (fewer,) = run(tmp_path, digits(5))

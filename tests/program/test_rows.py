@@ -89,7 +89,7 @@ def test_what_asks_for_a_network_has_no_value_and_says_why(swept: Path) -> None:
     tags = record["tags"]
     assert (tags["weights"], tags["rows_kind"], tags["features"]) == ("rows of digits.npz", "float16", "64")
     assert not {"pool", "parameters", "image_size", "imagenet_top1"} & set(tags)
-    assert "known by their labels alone" in (jobs(swept)[0] / "summary.md").read_text()
+    assert "identified only by their labels" in (jobs(swept)[0] / "summary.md").read_text()
 
 
 def test_nothing_of_the_default_data_set_is_touched(swept: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_networks_rows_exported_and_read_again_are_those_of_the_run(program: P
     (images / "test" / "dark" / "0.png").unlink()
     gone = program("backbone=rows", f"backbone.file={file}", *QUICK, "tracking=none", cwd=tmp_path / "again")
     assert gone.returncode == 0, gone.stderr
-    assert "maps show no images: 1 of 64 files are not there, such as test/dark/0.png" in " ".join(gone.stdout.split())
+    assert "maps show no images: 1 of 64 files are missing, such as test/dark/0.png" in " ".join(gone.stdout.split())
 
 
 def test_layers_lists_what_is_in_a_file(program: Program, swept: Path) -> None:
@@ -180,7 +180,7 @@ def test_layers_lists_what_is_in_a_file(program: Program, swept: Path) -> None:
         (["backbone=rows"], 2, "backbone=rows needs the file of the rows"),
         (["backbone=rows", "backbone.file=no.npz"], 3, "there is no file no.npz"),
         (["backbone=rows", "backbone.file=digits.npz", "layer=al"], 2, "digits.npz has no layer 'al'. Its layers: all"),
-        (["backbone=rows", "backbone.file=digits.npz", "dataset=digits"], 2, "dataset=digits does nothing beside"),
+        (["backbone=rows", "backbone.file=digits.npz", "dataset=digits"], 2, "dataset=digits has no effect beside"),
         (["cache", "export", "x", "out.npz"], 2, "holds no run|stands for|no run"),
         (["cache", "export", "out.safetensors"], 2, "export needs a run and a file"),
     ],
@@ -257,7 +257,7 @@ def test_what_is_named_beside_rows_is_refused(tmp_path: Path) -> None:
     for more in ({"backbone": "vgg16"}, {"dataset": "digits"}, {"mean": (0, 0, 0)}):
         with pytest.raises(ConfigError, match="stand in the place of backbone and dataset"):
             run(tmp_path, rows=digits(), **more)
-    with pytest.raises(ConfigError, match=r"preprocess.size=64 does nothing beside rows"):
+    with pytest.raises(ConfigError, match=r"preprocess.size=64 has no effect beside rows"):
         benchmark(rows=digits(), overrides=["preprocess.size=64"])
     with pytest.raises(ConfigError, match="the mapping of rows has no layer 'last'"):
         run(tmp_path, rows=digits(), layers="last")

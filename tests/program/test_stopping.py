@@ -68,7 +68,7 @@ def stopped(program: Started, at: str, kind: signal.Signals) -> float:
         raise
     seconds = time.monotonic() - start
     assert code == 128 + kind, program.stderr
-    assert "Stopped. Nothing that was finished is lost." in program.stderr
+    assert "Stopped. Finished work is kept." in program.stderr
     assert "Traceback" not in program.stderr
     return seconds
 

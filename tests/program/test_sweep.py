@@ -64,7 +64,7 @@ def test_one_word_fits_a_convolutional_network_and_a_transformer(
     for backbone in backbones.split(","):
         assert f"{backbone if backbone != 'timm_vit' else name} · embedding" in text
     assert "is better than" in text or "no significant difference" in text
-    assert "layer.pool=max does nothing: layer=embedding is one vector per image without it" in done.stdout
+    assert "layer.pool=max has no effect: layer=embedding is one vector per image without a pool" in done.stdout
 
 
 @pytest.mark.slow

@@ -59,21 +59,21 @@ def test_the_answer_says_how_good_against_what_and_where_it_fails() -> None:
     assert answer("squeezenet1_0 · last_conv", findings()) == [
         "Linear read-out of squeezenet1_0 · last_conv: 84.1% of 300 test images correct (95% CI 81.7–86.3).",
         "Always predicting the most common class: 10.0%.",
-        "Weakest class: Shirt (58.0% of 100 test images), mostly taken for T-shirt.",
+        "Weakest class: Shirt (58.0% of 100 test images), most often predicted as T-shirt.",
     ]
 
 
 def test_a_control_takes_the_place_of_the_most_common_class() -> None:
     beside = controls(("pixels", 0.13, 0.1, 0.16), ("untrained", 0.01, -0.02, 0.04))
     said = answer("x", findings(tables={"controls": beside}))[1]
-    assert said == "13.0 points above raw pixels and no significant difference from the same network untrained (83.1%)."
+    assert said == "13.0 points above raw pixels and no significant difference from the untrained network (83.1%)."
     worse = answer("x", findings(tables={"controls": controls(("pixels", -0.05, -0.08, -0.02))}))[1]
     assert worse == "5.0 points below raw pixels."
 
 
 def test_what_is_not_better_than_chance_is_said() -> None:
     said = answer("x", findings(values=VALUES | {f"{KEY}_p": 0.4}))
-    assert said[1] == "This is not significantly better than chance (p = 0.4)."
+    assert said[1] == "The result is not significantly better than chance (p = 0.4)."
 
 
 def test_balanced_accuracy_and_knn_are_called_by_their_names() -> None:
@@ -86,7 +86,7 @@ def test_balanced_accuracy_and_knn_are_called_by_their_names() -> None:
 
 def test_without_a_mistake_no_class_is_the_weakest() -> None:
     said = answer("x", findings(tables={"class_recall": recalls(1, 1, 1)}))
-    assert said[-1] == "Every class is recognised in all its test images."
+    assert said[-1] == "Every test image is classified correctly."
     assert answer("x", findings(values={})) == []
 
 

@@ -170,7 +170,7 @@ def test_notes_are_told_below_the_answer(tmp_path: Path) -> None:
     leaks = {"test/linear/accuracy": 0.5, "test/leaks/images": 3.0, "test/leaks/share": 0.25}
     html = report_html(record_with(tmp_path, values=leaks, remarks=["2 images left out"]), ["Said."], RunSetting({}))
     assert re.findall("<li>([^<]*)</li>", html) == [
-        "Test images that are copies of train images: 3 (25.0%); tables/leaks.csv names them.", "2 images left out",
+        "3 test images (25.0%) are copies of train images; tables/leaks.csv lists the copies.", "2 images left out",
     ]  # fmt: skip
 
 
@@ -246,7 +246,7 @@ def test_doubtful_images_are_told_of_where_they_cannot_be_shown() -> None:
     assert where.endswith("ddd/7.png")
     none = doubtful_labels(replace(audit(), tables={"label_audit": {"split": [], "image": []}}), None)
     assert none is not None
-    assert none.text == ["No image's neighbours doubt its label."]
+    assert none.text == ["No label is in doubt."]
 
 
 def test_its_answer_is_that_of_the_terminal(run: Result, html: str) -> None:

@@ -44,7 +44,7 @@ def rendered(table: object) -> str:
     ("name", "p", "expected"),
     [
         ("separability/fisher_ratio", 0.01, "yes"),
-        ("separability/fisher_ratio", 0.4, "as chance"),
+        ("separability/fisher_ratio", 0.4, "not significant"),
         ("neighbours/knn_accuracy", None, "yes"),
         ("variance/intra", None, "within this run"),
         ("map/variance_intra", None, "within this map"),
@@ -80,7 +80,7 @@ def test_a_sweeps_table_names_what_failed() -> None:
     assert "finished" in text
     assert "failed (3)" in text
     assert "c [x]" in text
-    assert "did not end" in text
+    assert "did not finish" in text
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_the_summary_says_what_the_report_said_with_its_caveats() -> None:
     text = summarise("resnet18 · last_conv · x", {"Seed": "0"}, FINDINGS)
     for sentence in (
         "Tightest class: Trouser (variance 7); loosest: Bag (22).",
-        "Closest pair: Bag and Coat (means 2 apart); farthest: Bag and Trouser (9).",
-        "Bag and Coat vary least (15) and Bag and Trouser most (30).",
-        "Variance between the class means 10, within the classes 4: 2.5 to 1.",
-        "Variance between the class means 2, within the classes 8: 0.25 to 1.",
+        "Closest pair: Bag and Coat (distance of the means 2); farthest: Bag and Trouser (9).",
+        "Smallest variance of two classes pooled into one set: Bag and Coat (15); largest: Bag and Trouser (30).",
+        "Variance between the class means: 10; within the classes: 4; ratio: 2.5.",
+        "Variance between the class means: 2; within the classes: 8; ratio: 0.25.",
         MAP_CAVEAT,
         "83.4% of the test images",
         "one class",
@@ -147,7 +147,7 @@ def test_what_decides_comes_first_beside_its_controls_and_what_describes_says_so
     lines = text[text.index("## What decides") :].splitlines()[2:8]
     assert [line[:40] for line in lines] == [
         "- Linear accuracy decides: 80.0% (75.0–85.0) of the test"[:40],
-        "- Raw pixels: 90.0%. The layer minus this: -10.0 points."[:40],
+        "- Raw pixels: 90.0%. The layer minus raw pixels: -10.0 points."[:40],
         "- k-NN accuracy: 60.0% of the test images are"[:40],
         "- Balanced linear accuracy: 70.0%, the mean"[:40],
         "- The classes explain 10.0% of the variance"[:40],

@@ -21,9 +21,9 @@ def script() -> Iterator[ModuleType]:
         yield importlib.import_module("measure_leaks")
 
 
-@pytest.mark.parametrize("kind", ["JPEG 60–95", "JPEG 60–95, resized to 50–150 %"])
+@pytest.mark.parametrize("kind", ["JPEG 60–95", "JPEG 60–95, resized to 50–150%"])
 def test_copies_of_real_small_pictures_are_found(script: ModuleType, shared_data: Path, kind: str) -> None:
-    """99.0 % and more of 800, and 2 of 4,000 others: the same bag and the same shoe in another colour."""
+    """99.0% and more of 800, and 2 of 4,000 others: the same bag and the same shoe in another colour."""
     found = script.measured(script.fashion_mnist(str(shared_data)), kind)
     assert found.recovered >= MIN_FOUND * found.planted
     assert len(found.named) <= MAX_NAMED * found.others
@@ -31,7 +31,7 @@ def test_copies_of_real_small_pictures_are_found(script: ModuleType, shared_data
 
 @pytest.mark.parametrize("edge", [64, 128])
 def test_copies_of_photos_are_found(script: ModuleType, edge: int) -> None:
-    found = script.measured(script.photos(None, edge), "JPEG 60–95, resized to 50–150 %")
+    found = script.measured(script.photos(None, edge), "JPEG 60–95, resized to 50–150%")
     assert found.recovered >= MIN_FOUND * found.planted
     assert len(found.named) == 0
 

@@ -124,7 +124,10 @@ def test_a_file_that_never_ends_is_not_fetched(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(patience, "DEADLINE_S", 1.0)
     monkeypatch.setattr(patience, "SLOWEST", 1 << 20)
     monkeypatch.setattr(patience, "MAX_FILE", 20 << 20)
-    for answer, told in ((dripping_body, "no whole answer within 2 s"), (endless_body, "longer than 20,971,520 bytes")):
+    for answer, told in (
+        (dripping_body, "no complete answer within 2 s"),
+        (endless_body, "longer than 20,971,520 bytes"),
+    ):
         with answering(answer) as address:
             client_of(address)
             repository = HttpArtifactRepository(f"{address}/api/2.0/mlflow-artifacts/artifacts/x")

@@ -57,7 +57,7 @@ class MapMaking:
         start = time.perf_counter()
         seeds = [self._embed(shown, self.setting.seed + n) for n in range(reducer.seeds)]
         made = time.perf_counter()
-        self.progress("how far the maps may be believed")
+        self.progress("measuring how faithful the maps are")
         maps = [
             self._judged(name, of, shown["train"], [s.coordinates[name] for s in seeds]) for name, of in shown.items()
         ]

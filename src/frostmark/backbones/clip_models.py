@@ -74,7 +74,7 @@ class OpenClipBackbone:
             )
         if self.weights not in (PUBLISHED, UNTRAINED) and self.file is None:
             raise ConfigError(
-                f"backbone.weights={self.weights} is none of {PUBLISHED}, {UNTRAINED}, a file ending in "
+                f"backbone.weights={self.weights} is not one of {PUBLISHED}, {UNTRAINED}, a file ending in "
                 f"{', '.join(WEIGHT_FILES)}",
                 fix=f"backbone.weights={PUBLISHED}; published weights are chosen by backbone.tag",
             )

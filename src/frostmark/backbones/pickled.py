@@ -75,7 +75,7 @@ def refusal(path: Path, problem: BaseException) -> DataError:
     if any(map(_acts, strangers)):
         return DataError(
             f"{told}, which act when they are loaded. Nothing of the file was run",
-            fix="do not load it elsewhere either; get the weights from somebody you trust, as .safetensors",
+            fix="do not load it elsewhere either; get the weights from a source that you trust, as .safetensors",
         )
     return DataError(
         f"{told}: objects of the program that saved it, whose code would run",
@@ -102,7 +102,7 @@ def _told(path: Path, problem: BaseException) -> str:
     if kind.words and (kind.cut or not kind.suits(path)):
         return f"it is {kind.words}"
     if not kind.words:
-        return "its bytes are not those of a file of weights"
+        return "it does not contain weights"
     if isinstance(problem, pickle.UnpicklingError):
         return "it is a pickle that torch.save did not write"
     return "it is damaged: its parts do not fit together"

@@ -52,9 +52,11 @@ def idle(survey: Survey, word: str, pool: str | None, norm: str) -> list[str]:
     told = []
     is_vector = word in survey.readings or survey.resolve(word).kind == "vector"
     if pool is not None and is_vector:
-        told.append(f"layer.pool={pool} does nothing: layer={word} is one vector per image without it")
+        told.append(f"layer.pool={pool} has no effect: layer={word} is one vector per image without a pool")
     if norm != FINAL and survey.tap(word, norm=norm) == survey.tap(word):
-        told.append(f"layer.norm={norm} does nothing: it is for block1 … blockN of a transformer, not for layer={word}")
+        told.append(
+            f"layer.norm={norm} has no effect: it applies to block1 … blockN of a transformer, not for layer={word}"
+        )
     return told
 
 

@@ -202,7 +202,7 @@ def _safe_file(pinned: str) -> Path:
         return fetched(pinned, SAFE)
     except NotOnHubError as problem:
         raise DataError(
-            f"{ON_HUB}{pinned} has no {SAFE[0]}. Pickles of anybody's repository are not read",
+            f"{ON_HUB}{pinned} has no {SAFE[0]}. Pickle files of public repositories are not read",
             fix=f"download its weights from {address(pinned)}, if you trust its owners, and name the file beside "
             "backbone.name: backbone.weights=<file>",
         ) from problem
@@ -236,7 +236,7 @@ def _only_file(folder: Path) -> Path:
     if not files and pickles:
         raise DataError(
             f"there is no {SAFE[0]} in {folder}, and {pickles[0].name} is not read: pickles can hold code, and of a "
-            "folder that anybody may have made only .safetensors is read",
+            "folder of unknown origin only .safetensors is read",
             fix=f"save its tensors alone, which runs nothing of the file: {converting(pickles[0], folder / SAFE[0])}",
         )
     raise DataError(

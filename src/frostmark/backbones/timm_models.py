@@ -73,7 +73,7 @@ class TimmBackbone:
         if self.weights not in (PUBLISHED, UNTRAINED) and self.file is None:
             tagged = f"{self.name.partition('.')[0]}.<tag>" if registered else self.name
             raise ConfigError(
-                f"backbone.weights={self.weights} is none of {PUBLISHED}, {UNTRAINED}, a file ending in "
+                f"backbone.weights={self.weights} is not one of {PUBLISHED}, {UNTRAINED}, a file ending in "
                 f"{', '.join(WEIGHT_FILES)}; timm's published weights are chosen by the tag of the name",
                 fix=f"backbone.weights={PUBLISHED} backbone.name={tagged}",
             )

@@ -35,7 +35,7 @@ def trace(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
     except Exception as problem:  # a forward that meets recorded values in place of tensors may raise anything
         told = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise ConfigError(
-            f"the layers of {type(model).__name__} cannot be told apart: its forward pass cannot be traced ({told})",
+            f"the layers of {type(model).__name__} cannot be identified: its forward pass cannot be traced ({told})",
             fix="choose another network, or rewrite its forward without branches on tensors (see torch.fx)",
         ) from problem
     without_overwriting(graph, model)

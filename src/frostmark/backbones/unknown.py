@@ -29,8 +29,8 @@ def unknown_name(told: str, word: str, known: Sequence[str]) -> ConfigError:
         return ConfigError(f"{told}. Nearest: {', '.join(close)}", fix=f"backbone.name={close[0]}")
     parts = (word[:end].lower() for end in range(len(word), _MIN_PART - 1, -1))
     part = next((part for part in parts if part.isidentifier() and any(part in name.lower() for name in known)), None)
-    fix = f"python run.py backbones {part or 'resnet'}, or another part of a name, lists those that there are"
-    return ConfigError(f"{told}, and none of its {len(known):,} names is near", fix=fix)
+    fix = f"python run.py backbones {part or 'resnet'}, or another part of a name, lists the names"
+    return ConfigError(f"{told}, and none of its {len(known):,} names is similar", fix=fix)
 
 
 def near(word: str, known: Sequence[str]) -> list[str]:

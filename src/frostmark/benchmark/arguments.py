@@ -52,7 +52,7 @@ def check_overrides(overrides: Sequence[str], said: Mapping[str, str]) -> None:
             fix = f"leave {word} out of overrides"
             if argument == "root":
                 fix = f"root={word.partition('=')[2]!r} in the place of overrides=[{word!r}]"
-            raise ConfigError(f"{word} would do nothing: {argument} says that", fix=fix)
+            raise ConfigError(f"{word} would have no effect: the argument {argument} decides", fix=fix)
 
 
 def check_preset(preset: Mapping[str, object]) -> None:

@@ -107,7 +107,7 @@ class Extraction:
                 left -= lacking
         if is_rank_zero() and len(fitting) < len(others):
             told = f"the disk has no room for the rows of {len(others) - len(fitting)} of {len(others)} layers"
-            self.store.tell(f"{told} of the sweep: a job of its own forwards the images for each.")
+            self.store.tell(f"{told} of the sweep: a separate job forwards the images for each of these layers.")
         return fitting
 
     def places(self, tap: Tap) -> dict[str, str]:

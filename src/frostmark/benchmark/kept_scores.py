@@ -42,7 +42,7 @@ def scores_of_pixels(subject: Subject, compute: Callable[[], tuple[Scores, int]]
         kept = entry.derived(f"scores-{digest_of(canonical(_deciding(subject)))}", lambda: _packed(*compute()))
     try:
         return _unpacked(kept, subject)
-    except (KeyError, TypeError, ValueError):  # whole, but not what this version writes
+    except (KeyError, TypeError, ValueError, RecursionError):  # whole, but not what this version writes
         return compute()
 
 
@@ -79,13 +79,15 @@ def _packed(scores: Scores, width: int) -> dict[str, NDArray[Any]]:
 
 
 def _unpacked(kept: Mapping[str, NDArray[Any]], subject: Subject) -> tuple[Scores, int]:
-    """Raises KeyError, TypeError or ValueError if that is something else."""
+    """Raises KeyError, TypeError, ValueError or RecursionError if that is something else."""
     said = json.loads(kept[_SAID].tobytes())
     scores = Scores({name: kind for family in subject.families.values() for name, kind in family.kinds.items()})
     undefined: dict[str, Value] = {key: Undefined(str(why)) for key, why in said["undefined"].items()}
     scores.values |= {key: float(value) for key, value in said["values"].items()} | undefined
     scores.draws |= {key: drawn for key, drawn in kept.items() if key != _SAID}
     resamples = subject.config.uncertainty.resamples
+    if not all(isinstance(value, Undefined) or np.isfinite(value) for value in scores.values.values()):
+        raise ValueError("a value that is no number")
     if any(drawn.shape != (resamples,) or not np.isfinite(drawn).all() for drawn in scores.draws.values()):
         raise ValueError("draws of another number")
     return scores, int(said["width"])

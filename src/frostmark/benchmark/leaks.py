@@ -26,6 +26,7 @@ from frostmark.lit.trainer import is_rank_zero
 from frostmark.metrics.graphs import Arrays
 from frostmark.metrics.leaks import leak_scores
 from frostmark.metrics.metric import Scores
+from frostmark.results.findings import percent, with_interval
 from frostmark.results.record import Record
 from frostmark.stats.copies import MIN_SIDE, OTHERS, are_small, near_copies
 from frostmark.stats.grouped import Codes, cut_groups
@@ -33,8 +34,8 @@ from frostmark.stats.grouped import Codes, cut_groups
 EXACT, NEAR, MIRRORED, GROUP = "exact copy", "near copy", "near copy, mirrored", "same group"
 """How two images of a line of leaks.csv belong together."""
 
-NOT_KEPT = "near copies were not looked for: what they are found by takes more than features.max_bytes"
-TOO_SMALL = f"near copies were not looked for: images under {MIN_SIDE} pixels a side look too much alike"
+NOT_KEPT = "near copies were not searched: the sketches for the search take more than features.max_bytes"
+TOO_SMALL = f"near copies were not searched: images under {MIN_SIDE} pixels per side are too similar"
 
 SCHEMA = "copies1"
 """Names the way copies are found; what was kept under another name is looked for anew."""
@@ -91,7 +92,7 @@ class Leaks:
         if not len(self.test):
             return f"no test image is {'an exact' if self.exact_only else 'a'} copy of a train image"
         exact = sum(how == EXACT for how in self.how)
-        which = f"{exact:,} exact, {len(self.test) - exact:,} nearly the same picture"
+        which = f"{exact:,} exact, {len(self.test) - exact:,} near"
         many = f"{len(self.test):,} test images are copies of train images"
         said = "1 test image is a copy of a train image" if len(self.test) == 1 else many
         return f"{said}, {len(self.test) / count:.1%} of {count:,} ({which})"
@@ -176,7 +177,7 @@ def add_leaks(record: Record, subject: Subject, observed: Observed) -> None:
     scores = _scores(record, observed, leaks)
     record.add_scores(scores)
     if len(leaks.test):
-        record.remarks.append(f"{leaks.told(len(test.labels))}: tables/leaks.csv names them{_without(record)}")
+        record.remarks.append(f"{leaks.told(len(test.labels))}: tables/leaks.csv lists the copies{_without(record)}")
     if leaks.exact_only == NOT_KEPT:
         record.remarks.append(NOT_KEPT)
 
@@ -186,7 +187,7 @@ def _found(record: Record, subject: Subject, observed: Observed) -> Leaks:
     test, graph = observed.splits["test"], "neighbours" in subject.families
 
     def find() -> Arrays:
-        record.progress("looking for copies of train images in the test split")
+        record.progress("searching copies of train images in the test split")
         known = known_images(subject, record.progress)
         return leaks_between(known["train"], known["test"], test.nearest(OTHERS).index if graph else None).to_arrays()
 
@@ -209,9 +210,8 @@ def _without(record: Record) -> str:
     key, decides = "test/leaks/accuracy", record.decides
     if key not in record.values or decides is None:
         return ""
-    value, low, high = (record.values.get(f"{key}{end}") for end in ("", "_lo", "_hi"))
-    ends = "" if low is None or high is None else f" ({low:.1%} to {high:.1%})"
-    return f". Without them, {decides[1].words} is {value:.1%}{ends} instead of {record.values[decides[0]]:.1%}"
+    value = with_interval(key, record.values, percent)
+    return f". Without the copies, {decides[1].words} is {value} instead of {percent(record.values[decides[0]])}"
 
 
 def _of_shared_groups(groups: Mapping[str, Codes]) -> dict[int, int]:

@@ -40,8 +40,18 @@ def image_remarks(labels: Labels, classes: Sequence[str], k: int | None, search:
     train, test = count["train"], count["test"]
     said = [
         *_of_one_split(count, classes),
-        *(_few(train, classes, k, "train", f"of {k} neighbours most are of other classes") if k else ()),
-        *_few(test, classes, MIN_CLASS_TEST, "test", "the recall of such a class is hardly known"),
+        *(
+            _few(
+                train,
+                classes,
+                k,
+                "train",
+                f"some of the {k} nearest neighbours of their images are always of other classes",
+            )
+            if k
+            else ()
+        ),
+        *_few(test, classes, MIN_CLASS_TEST, "test", "the recall of a class with so few test images is very uncertain"),
     ]
     if k:
         said += _not_all_asked(len(labels["train"]), search)
@@ -49,7 +59,9 @@ def image_remarks(labels: Labels, classes: Sequence[str], k: int | None, search:
         said.append(_unequal(train, classes))
     if test.sum() < MIN_TEST:
         images = "1 image" if test.sum() == 1 else f"{test.sum():,} images"
-        said.append(f"the test split has {images}: under {MIN_TEST}, an accuracy is known to within 10 points at best")
+        said.append(
+            f"the test split has {images}: with fewer than {MIN_TEST}, an accuracy is known to within 10 points at best"
+        )
     return said
 
 
@@ -57,7 +69,7 @@ def _of_one_split(count: Mapping[str, NDArray[np.int64]], classes: Sequence[str]
     """The classes that one split alone has images of."""
     said = []
     for split, other, what in (
-        ("train", "test", "they are told apart from others, and never asked for"),
+        ("train", "test", "the test split does not measure their recall"),
         ("test", "train", "their images cannot be classified correctly"),
     ):
         alone = np.flatnonzero((count[split] > 0) & (count[other] == 0))
@@ -80,8 +92,8 @@ def _unequal(count: NDArray[np.int64], classes: Sequence[str]) -> str:
     ratio = count[large] / count[small]
     most, least = _named(np.array([large]), classes, count), _named(np.array([small]), classes, count)
     return (
-        f"the largest class has {ratio:.1f} times the train images of the smallest: {most}, {least}; over {MAX_EQUAL} "
-        "times, balanced accuracy decides unless decide.balanced=false"
+        f"the largest class has {ratio:.1f} times as many train images as the smallest: {most}, {least}; over "
+        f"{MAX_EQUAL} times, balanced accuracy decides unless decide.balanced=false"
     )
 
 
@@ -101,9 +113,9 @@ def _not_all_asked(train: int, search: Search) -> list[str]:
     if asking == train:
         return []
     return [
-        f"k-NN of the train split is that of {asking:,} of its {train:,} images, drawn by class, among all: without "
-        f"a GPU more would take long (neighbours.exact_up_to={search.exact_up_to}). Every test image is compared with "
-        "all train images"
+        f"k-NN of the train split classifies {asking:,} of the {train:,} train images, drawn by class: without a GPU, "
+        f"more images would take too long (neighbours.exact_up_to={search.exact_up_to}). Every test image is compared "
+        "with all train images"
     ]
 
 
@@ -111,7 +123,7 @@ def group_remarks(groups: Mapping[str, Codes] | None) -> list[str]:
     """What must be said of the independence of the images: nothing where all are taken to be independent."""
     if groups is None:
         return []
-    said = [f"groups of images: {group_counts(groups)}; intervals and p values are those of whole groups"]
+    said = [f"groups of images: {group_counts(groups)}; intervals and p values treat each group as one unit"]
     for split, of in groups.items():
         said += [f"{split}: {told}" for told in [few_groups(count_groups(of))] if told]
     cut = cut_groups(groups)

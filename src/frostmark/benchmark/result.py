@@ -174,7 +174,7 @@ class Result:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         controls, lines = metric_lines(self.values, self.undefined, self.chance, self.kinds)
-        head = ["metric", "train", "test", "95% CI of test", "chance", "p", *controls]
+        head = ["metric", "train", "test", "95% CI (test)", "chance", "p", *controls]
         cells = [
             [*(of.name, of.train, of.test, of.interval, of.chance, of.p), *(of.controls[c] for c in controls)]
             for of in lines

@@ -61,7 +61,7 @@ class Room:
         limit = share if self.asked is None else f"features.max_bytes={self.asked}"
         return (
             f"the rows of {name} are not kept: they take {_words(size)} ({what} × 4 bytes), and the limit is {limit}. "
-            "Every run of this layer forwards all images again, and none goes on where it was stopped. To keep "
+            "Every run of this layer forwards all images again, and a stopped run begins again. To keep "
             f"the rows: features.max_bytes={size}, or paths.root=<a folder on a larger disk>"
         )
 

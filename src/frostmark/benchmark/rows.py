@@ -94,15 +94,15 @@ class RowsElsewhere:
     def _identity(self) -> Iterator[str]:
         if not self.given.files and "test_fingerprint" not in self.given.about:
             yield (
-                "the images are known by their labels alone: rows of two files count as rows of the same images where "
-                "number, order and groups of the labels are the same"
+                "the images are identified only by their labels: two files count as rows of the same images if the "
+                "number, order and groups of their labels agree"
             )
 
     def _pictures(self) -> Iterator[str]:
         missing = [name for images in self.source.splits.values() for name in images.missing]
         if missing:
             total = sum(map(len, self.source.splits.values()))
-            yield f"maps show no images: {len(missing):,} of {total:,} files are not there, such as {missing[0]}"
+            yield f"maps show no images: {len(missing):,} of {total:,} files are missing, such as {missing[0]}"
 
 
 def layers_of_file(file: Path) -> list[str]:

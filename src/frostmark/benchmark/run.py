@@ -14,6 +14,7 @@ from pathlib import Path
 from frostmark.analysis.maps import MapMaking
 from frostmark.analysis.measure import Measurement
 from frostmark.analysis.observed import Observed
+from frostmark.backbones.backbone import UNTRAINED
 from frostmark.backbones.network import Network
 from frostmark.benchmark.controls import add_controls
 from frostmark.benchmark.costs import costs
@@ -137,7 +138,7 @@ def _recording(
         tracker.log_dataset(subject.source.name, split, subject.fingerprints[split], len(images))
     try:
         yield
-        said, what = answer(subject.name, record.findings), setting(subject)
+        said, what = _answer(subject, record), setting(subject)
         summary = summarise(record.title, what, record.findings, said)
         record.add_text("summary.md", summary)
         record.add_text("report.html", report_html(record, said, RunSetting(what, command)))
@@ -188,6 +189,10 @@ def _mapping(subject: Subject, observed: Observed, record: Record) -> list[Maps]
     return [Maps(MapMaking(subject.reducer, observed.setting, record.progress), observed, record)]
 
 
+def _answer(subject: Subject, record: Record) -> list[str]:
+    return answer(subject.name, record.findings, untrained=subject.backbone.weights_name == UNTRAINED)
+
+
 def _result(
     subject: Subject, record: Record, mapping: Sequence[Maps], run: _TrackedRun, extraction: Extraction
 ) -> Result:
@@ -211,7 +216,7 @@ def _result(
         record.files,
         subject.group_names,
         record.outcomes,
-        answer(subject.name, record.findings),
+        _answer(subject, record),
         record.findings,
     )
 

@@ -29,7 +29,7 @@ def sentence(race: Race) -> str:
         seen = f"after {race.rounds[-1].images:,} of {images:,} train images" if race.rounds else "in the first round"
         return (
             f"The budget ended the race {seen}: {len(names)} of {count} candidates are left, {_listed(names)}. "
-            "Which of them is the best is not known."
+            "The best candidate is not known."
         )
     seen_images = race.rounds[-1].images
     if len(names) == 1:
@@ -53,13 +53,13 @@ def spending(race: Race, minutes: float) -> str:
     share = f"{race.needed:,} forward passes ({race.needed / race.full:.1%} of the {race.full:,} of the full grid)"
     train = sum(one.new * len(one.standings) for one in race.rounds)
     stored = train - race.forwarded
-    known = f"; the rows of {stored:,} were already stored" if stored > 0 else ""
+    known = f"; the rows of {stored:,} images were already stored" if stored > 0 else ""
     full = race.full_minutes
     grid = "" if full is None else f" The passes of the full grid would have taken about {span(60 * full)}."
     of_race = race.rounds[-1].minutes if race.rounds and not race.stopped else minutes
     rest = "" if race.stopped else f", {span(60 * (minutes - of_race))} for the rest"
     took = f"{span(60 * of_race)} for the race{rest}"
-    return f"Spent: {share}{known}; {took}.{grid}"
+    return f"Cost: {share}{known}; {took}.{grid}"
 
 
 def lines(rounds: Sequence[Round]) -> list[tuple[str, ...]]:

@@ -45,7 +45,7 @@ def refuse_many_devices(config: DictConfig) -> None:
         raise ConfigError(
             f"--multirun with trainer.devices={trainer.devices} and trainer.strategy={trainer.strategy}: the processes "
             "of one job are started by running the command line again, and each of them would begin the whole sweep",
-            fix="one device a job (trainer=auto), or one run after the other without -m (for experiment=report: "
+            fix="one device per job (trainer=auto), or one run after the other without -m (for experiment=report: "
             "hydra.mode=RUN)",
         )
 

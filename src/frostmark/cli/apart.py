@@ -50,7 +50,7 @@ def run_apart(work: Work, config: DictConfig, folder: Path, choices: str) -> Non
         name = signal.Signals(-ended).name
         write_down(f"killed by {name}" + (" (was the memory used up?)" if name == "SIGKILL" else ""), 128 - ended)
     elif ended and not has_ended(folder):
-        write_down(f"its process ended with code {ended} before it began", 1)
+        write_down(f"its process ended with code {ended} before the job began", 1)
 
 
 def _begin(work: Work, config: DictConfig, folder: Path, choices: str) -> None:

@@ -181,7 +181,7 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     terminal.print(cell(sentence(race)), style="bold", soft_wrap=True)
     if race.stopped:
         again = " ".join([program(), *asked.typed])
-        terminal.print(cell(f"The same command goes on, with another budget or none: {again}"), soft_wrap=True)
+        terminal.print(cell(f"To continue, run this command, with another budget or none: {again}"), soft_wrap=True)
     reports = zip(race.left, finished.outcomes, strict=False)  # a report of each that is left, in their order
     for entrant, outcome in [report for report in reports if report[1].code == 0][:MAX_EXPORTS]:
         run = outcome.run_id or shlex.quote(str(outcome.folder))

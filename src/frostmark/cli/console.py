@@ -20,6 +20,7 @@ from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
 from frostmark.comparison.across import AcrossSets
 from frostmark.comparison.across_files import across_table
+from frostmark.comparison.best import of_the_best
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.compared import Compared
 from frostmark.comparison.tables import ranking_table
@@ -95,7 +96,7 @@ def _count(result: Result) -> int:
 def how_to_open(link: str | None, uri: str | None, root: str) -> str:
     """Where a run is in MLflow's pages, and the command that serves them."""
     if link is None:
-        return "Not tracked (tracking=none): the files above are all there is."
+        return "Not tracked (tracking=none): the results are only in the files above."
     if uri:
         return f"Open it in MLflow: {without_secrets(uri)}/{link}"
     where = "" if root == "." else f" {visible(shlex.quote(f'paths.root={root}'))}"
@@ -131,7 +132,7 @@ def _print_jobs(outcomes: Sequence[Outcome]) -> None:
     terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)], metric))
     for position, outcome in enumerate(outcomes):
         if outcome.code != 0:
-            print(visible(f"#{position}: {outcome.problem or 'did not end'}"))
+            print(visible(f"#{position}: {outcome.problem or 'did not finish'}"))
 
 
 def differing(outcomes: Sequence[Outcome]) -> list[str]:
@@ -160,6 +161,8 @@ def print_comparison(compared: Compared) -> None:
         if part.verdict.contenders:
             terminal.print(ranking_table(part.group, part.verdict))
         terminal.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
+        for said in of_the_best(part.verdict):
+            terminal.print(cell(said), soft_wrap=True)
         if cards := card_sentence(part.group, part.verdict):
             terminal.print(cell(cards), soft_wrap=True)
         for remark in part.remarks:

@@ -216,7 +216,7 @@ def _refuse_what_does_nothing(arguments: list[str]) -> None:
     names = {word.partition("=")[0] for word, is_option in _kinds(arguments) if is_option}
     for option in ("--resolve", "--package", "-p"):
         if option in names and not names & {"--cfg", "-c", "--help", "-h"}:
-            told = f"{option} changes what --cfg shows, and does nothing alone"
+            told = f"{option} changes what --cfg shows, and has no effect without --cfg"
             kept = arguments[:-1] if option != "--resolve" and arguments[-1] == option else arguments
             raise ConfigError(told, fix=typed_command(["--cfg", "job", *kept]))
 

@@ -32,7 +32,7 @@ def with_layers(arguments: list[str]) -> list[str]:
     """
     keys = [word.lstrip("+~").partition("=")[0] for word in arguments]
     if named := told_beside_rows(arguments):
-        raise ConfigError(f"{named[0]} does nothing beside {ROWS}: the file is the data set, too", fix="leave it out")
+        raise ConfigError(f"{named[0]} has no effect beside {ROWS}: the file is also the data set", fix="leave it out")
     if _TELLING & set(arguments) or "layer.node" in keys or "layer=node" in arguments:
         return arguments
     if "layer" in keys:

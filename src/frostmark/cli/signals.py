@@ -31,7 +31,7 @@ CLOSING_S = 5.0
 TOGETHER_S = 0.3
 """Seconds within which two signals are one: ``timeout`` and a terminal send theirs to a process and to its group."""
 
-STOPPED = "\nStopped. Nothing that was finished is lost.\nFix: the same command goes on from here."
+STOPPED = "\nStopped. Finished work is kept.\nFix: run the same command again to continue."
 
 _LOOK_S = 0.1
 

@@ -124,9 +124,12 @@ def to_go_on_with(sweeps: Path, words: Sequence[str], what: str = "sweep") -> Sw
         return None
     where = visible(str(before.folder))
     if before.under_way(another_alive):
-        print(f"Somebody is at the {what} of the same words in {where}: this is a new one.", file=sys.stderr)
+        print(
+            f"Another process works on the {what} with these overrides in {where}: this command starts a new {what}.",
+            file=sys.stderr,
+        )
         return None
-    print(f"Going on with the {what} in {where}: what finished there is not done again.", file=sys.stderr)
+    print(f"Continuing the {what} in {where}: finished jobs are not repeated.", file=sys.stderr)
     return before
 
 
@@ -202,7 +205,7 @@ def _close_parent(
     """
     if sweep.store is None or sweep.run_id is None:
         return None
-    told = [f"{o.title}: {'finished' if o.code == 0 else o.problem or 'not ended'}" for o in ended]
+    told = [f"{o.title}: {'finished' if o.code == 0 else o.problem or 'not finished'}" for o in ended]
     note = "\n\n".join([code(sweep.choices), "\n".join(f"- {plain(line)}" for line in told)])
     if compared is not None:
         log_comparison(sweep.store, sweep.run_id, compared)
@@ -221,9 +224,9 @@ def _compare(sweep: Sweep, ended: Sequence[Outcome]) -> tuple[Compared | None, s
         return None, ""
     try:
         runs, left_out = read_all(folders)
-        missing = [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0]
+        missing = [f"{o.job}: {o.problem or 'it did not finish'}" for o in ended if o.code != 0]
         if sweep.jobs is not None and len(ended) < sweep.jobs:
-            missing.append(f"{sweep.jobs - len(ended)} jobs were not begun")
+            missing.append(f"{sweep.jobs - len(ended)} jobs were not started")
         links = compare_links(sweep.store, runs)
         about = About(missing, left_out, links, sweep.command)
         with ProgressLine() as progress:

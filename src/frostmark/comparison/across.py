@@ -112,13 +112,13 @@ class AcrossSets:
             complete = sum(all(n in of.stands for n in self.networks) for of in self.data_sets)
             sets = "1 data set" if complete == 1 else f"{complete} data sets"
             all_of = f"all {len(self.networks)} networks were run on {sets}"
-            return f"There is no ranking: {all_of}, and a ranking takes {MIN_DATA_SETS}."
+            return f"There is no ranking: {all_of}, and a ranking needs {MIN_DATA_SETS}."
         r, first = self.ranking, [name for name, place in self.places.items() if place == 1]
         over = f"over {len(self.data_sets)} data sets"
         best = f"mean rank {r.mean_rank[0]:.2f} of {len(self.networks)}, 95% CI {r.low[0]:.2f}–{r.high[0]:.2f}"
         best += f"; mean {self.words} {self.shown(float(r.mean_score[0]))}"
         if len(first) == 1:
-            return f"{self.networks[0]} ranks before all others {over} ({best})."
+            return f"{self.networks[0]} ranks significantly better than all other networks {over} ({best})."
         others = f"{len(first)} networks" if len(first) > 4 else f"{', '.join(first[:-1])} and {first[-1]}"
         return (
             f"No significant difference between the ranks of {others} {over}; {self.networks[0]} has the best ({best})."
@@ -138,7 +138,9 @@ def across_of(runs: Sequence[Run], asked: Asked = AS_MADE) -> AcrossSets:
     networks = list(dict.fromkeys(name for of in known for name in of.stands))
     if len(networks) < 2:
         only = f"{runs[0].title} is of one network and one layer" if networks else "no finished run has an accuracy"
-        raise ConfigError(f"nothing is ranked: {only}", fix="name experiments, sweeps or runs of two networks or more")
+        raise ConfigError(
+            f"there is nothing to rank: {only}", fix="name experiments, sweeps or runs of two networks or more"
+        )
     kept, complete, dropped = _complete(networks, known)
     if len(complete) < MIN_DATA_SETS or len(kept) < 2:
         missing = [
@@ -188,12 +190,14 @@ def _uncertain(networks: Sequence[str], data_sets: Sequence[DataSet]) -> list[st
         )
     without = [of.name for of in data_sets if not len(of.draws(networks))]
     if without:
-        told.append(f"no resamples of the images of {_some(without)}: there the data sets alone are drawn")
+        told.append(f"no resamples of the images of {_some(without)}: the bootstrap draws only the data sets there")
     if len({of.decides for of in data_sets}) > 1:
         by: dict[str, list[str]] = {}
         for of in data_sets:
             by.setdefault(of.decides.words, []).append(of.name)
-        told.append("not the same metric decides: " + "; ".join(f"{w} on {_some(names)}" for w, names in by.items()))
+        told.append(
+            "the metric that decides differs: " + "; ".join(f"{w} on {_some(names)}" for w, names in by.items())
+        )
     return told
 
 

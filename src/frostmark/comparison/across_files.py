@@ -25,11 +25,12 @@ from frostmark.results.terminal import cell
 from frostmark.stats.ranks import tied
 
 HOW = (
-    "On each data set one layer stands for each network, the best on train, and its value on test is ranked: 1 is the "
-    "best, ties share. Intervals come from a bootstrap of two levels: data sets, then the images (or whole groups) of "
-    "each. Networks that share a place do not differ significantly: mean ranks must differ by more than the critical "
-    "difference, at 5 % for all pairs together. Best in: share of the draws in which a network has the "
-    "best mean rank. Bradley–Terry: i is better than j on a data set with probability sᵢ / (sᵢ + sⱼ); geometric mean 1."
+    "On each data set, the layer with the best train value represents its network. The test values of these layers are "
+    "ranked: 1 is the best, and equal values share a rank. Intervals come from a bootstrap of two levels: data sets, "
+    "then the images (or whole groups) of each data set. Networks that share a place do not differ significantly: a "
+    "significant difference of mean ranks exceeds the critical difference (5%, all pairs together). Best in: share of "
+    "the draws in which a network has the best mean rank. Bradley–Terry: network i is better than network j on a data "
+    "set with probability sᵢ / (sᵢ + sⱼ); the geometric mean of all s is 1."
 )
 
 
@@ -124,7 +125,7 @@ def across_markdown(across: AcrossSets, command: str) -> str:
         "\n".join(f"- Note: {plain(note)}" for note in across.notes),
         plain(_how(across)),
         "## Every data set\n\n" + _markdown(scores_grid(across)),
-        "## Which layer\n\n" + _markdown(layers_grid(across)),
+        "## Best layers\n\n" + _markdown(layers_grid(across)),
         code(command) if command else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -139,7 +140,9 @@ def across_html(across: AcrossSets, command: str, drawn: Figure) -> str:
             [f"{across.words} on test; in parentheses its 95% confidence interval."],
             [PageTable(*scores_grid(across))],
         ),
-        Section("Which layer", ["The best on train of each data set."], [PageTable(*layers_grid(across))]),
+        Section(
+            "Best layers", ["The layer with the best train value on each data set."], [PageTable(*layers_grid(across))]
+        ),
     ]
     if across.ranking is not None:
         sections.insert(0, Section("Ranking", [_how(across)], [PageTable(*ranking_grid(across))], picture))

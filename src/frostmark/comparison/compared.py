@@ -19,7 +19,7 @@ from frostmark.comparison.write import write
 from frostmark.errors import ConfigError
 from frostmark.features.store import FeatureStore
 
-_FIX = "name two runs or more of the same images, seed, preprocessing and settings of the metrics"
+_FIX = "name two or more runs with the same images, seed, preprocessing and metric settings"
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,7 +92,7 @@ def compare_runs(
 
 def _why_not(groups: Sequence[Group]) -> str:
     if len(groups) < 2:
-        return f"there is one run alone, {groups[0].runs[0].title}" if groups else "there is no finished run"
+        return f"there is only one run, {groups[0].runs[0].title}" if groups else "there is no finished run"
     one, other = groups[0].runs[0], groups[1].runs[0]
     return f"{one.title} and {other.title} differ in {'; '.join(differences(one, other))}"
 
@@ -101,6 +101,6 @@ def _set_apart(groups: Sequence[Group]) -> list[str]:
     """What is not compared with the largest group, and why."""
     first = groups[0].runs[0]
     return [
-        f"not compared with these: {', '.join(group.titles)} ({'; '.join(differences(first, group.runs[0]))})"
+        f"left out of the comparison: {', '.join(group.titles)} ({'; '.join(differences(first, group.runs[0]))})"
         for group in groups[1:]
     ]

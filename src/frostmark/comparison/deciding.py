@@ -43,6 +43,8 @@ def rule_of(group: Group, asked: Asked) -> tuple[Rule, list[str]]:
         words.append(word or (made[0] if len(made) == 1 else usual))
         if word is None and len(made) > 1:
             listed = " and ".join(f"{key}={of}" for of in made)
-            notes.append(f"the runs were made with {listed}: here {key}={usual} holds; `compare` takes {key}=…, too")
+            notes.append(
+                f"the runs were made with {listed}: this comparison uses {key}={usual}; `compare` takes another {key}=…"
+            )
     labels = next((run.labels["train"] for run in group.runs if "train" in run.labels), None)
     return Rule.of(words[0], words[1], labels), notes

@@ -28,7 +28,7 @@ from frostmark.results.places import found as found_in
 from frostmark.results.record import NUMBERS, SCHEMA
 from frostmark.stats.moments import Array, Float
 
-AGAIN = "run that benchmark again; what is in the store is not extracted anew"
+AGAIN = "run that benchmark again; rows in the store are not extracted again"
 """The way out of a damaged run."""
 
 MAX_NUMBERS = 1 << 28

@@ -1,7 +1,7 @@
 """Whether a network is no worse than another one by more than a margin: the question of a team before it ships.
 
     gate = gate_of(run, baseline, margin=0.005)
-    gate.answer, gate.sentence              # "holds", "mine · stage4 is no worse than …"
+    gate.answer, gate.sentence              # "holds", "mine · stage4 is not worse than …"
     gate.record                             # what a program reads
 
 A difference that is not significant says nothing of this kind: few images can never tell. The test is one-sided, at 5 %
@@ -25,7 +25,7 @@ from frostmark.stats.paired import Difference
 LEVEL = 0.05
 """Chance of saying "holds" of a network that is worse by the margin, and of "does not" of one that is not."""
 
-HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot tell"
+HOLDS, FAILS, UNSURE = "holds", "does not hold", "undecided"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Gate:
 
     @property
     def answer(self) -> str:
-        """``holds``, ``does not hold`` or ``cannot tell``."""
+        """``holds``, ``does not hold`` or ``undecided``."""
         if self.found is None:
             return UNSURE
         return HOLDS if self.found.holds <= LEVEL else FAILS if self.found.fails <= LEVEL else UNSURE
@@ -66,9 +66,9 @@ class Gate:
         if self.difference.low == self.difference.low:
             seen += f" (95% CI {change(self.difference.low)} to {change(self.difference.high)})"
         said = {
-            HOLDS: f"{mine} is no worse than {baseline} by more than {margin}",
+            HOLDS: f"{mine} is not worse than {baseline} by more than {margin}",
             FAILS: f"{mine} is worse than {baseline} by more than {margin}",
-            UNSURE: f"The data cannot tell whether {mine} is worse than {baseline} by more than {margin}",
+            UNSURE: f"Undecided whether {mine} is worse than {baseline} by more than {margin}",
         }[self.answer]
         return f"{said}: {seen}, {self.images:,} test images" + (f"; {self.why}" if self.why else "") + "."
 
@@ -115,12 +115,10 @@ def gate_of(run: Run, baseline: Run, margin: float, asked: Asked = AS_MADE) -> G
     rule, _ = rule_of(group, asked)
     headline = next((h for h in headlines_of(group, rule) if h.hits in run.outcomes.keys() & baseline.outcomes), None)
     if headline is None or headline.hits is None:
-        raise ConfigError(
-            "the runs have no hits of their test images in common", fix="run both with metrics=[linear,neighbours]"
-        )
+        raise ConfigError("the runs have no accuracy in common", fix="run both with metrics=[linear,neighbours]")
     hits, groups = run.outcomes[headline.hits], run.groups.get("test")
     if headline.kind.balanced and "test" not in run.labels:
-        raise ConfigError(f"{run.title} does not hold the classes of its test images", fix="decide.balanced=false")
+        raise ConfigError(f"{run.title} does not contain the labels of its test images", fix="decide.balanced=false")
     weights = class_weights(run.labels["test"]) if headline.kind.balanced else None
     count = None if groups is None else count_groups(groups)
     why = "" if count is None else why_too_few(count)

@@ -26,7 +26,7 @@ MAX_PICTURED = 6
 """Maps in the picture."""
 
 NOTE = (
-    "Every map is turned, mirrored and scaled to lie upon the first (Procrustes); distances within a map keep "
+    "Every map is rotated, mirrored and scaled to match the first map (Procrustes); distances within a map keep "
     "their proportions."
 )
 """What a reader must know of the maps."""
@@ -90,7 +90,7 @@ def _thumbnails(runs: Sequence[Run], index: Mapping[str, Array]) -> tuple[Mappin
             return kept_thumbnails(run, index), None
         except DataError as problem:
             why = problem.problem.splitlines()[0]
-    return None, f"the linked maps are without images: {why}"
+    return None, f"the linked maps show no images: {why}"
 
 
 def _aligned(

@@ -172,7 +172,7 @@ def _of_folder(folder: Path) -> _Named:
             f"{folder} holds no run and no sweep", fix="a folder below mlruns/_hydra/runs or mlruns/_hydra/sweeps"
         )
     runs, left_out = read_all((Path(o.folder), o.run_id) for o in ended if o.code == 0 and o.folder)
-    return _Named(runs, left_out, [f"{o.job}: {o.problem or 'it did not end'}" for o in ended if o.code != 0])
+    return _Named(runs, left_out, [f"{o.job}: {o.problem or 'it did not finish'}" for o in ended if o.code != 0])
 
 
 def _of_store(tracked: RunStore, name: str, into: Path, *, pictures: bool) -> _Named:

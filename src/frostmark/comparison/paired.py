@@ -22,9 +22,9 @@ from frostmark.stats.paired import Difference, difference, mcnemar
 from frostmark.stats.sign_flips import balanced_test, hits_test
 
 BY_IMAGE = (
-    "Hits are compared by McNemar's exact test, balanced accuracies by random signs of the images that one network "
-    "alone gets right, other metrics by the same bootstrap resamples. Intervals take the images for independent of "
-    "each other, and the number of images per class for given."
+    "Accuracies are compared by McNemar's exact test, balanced accuracies by a sign-flip test of the images that only "
+    "one of two networks classifies correctly, other metrics by shared bootstrap resamples. Intervals assume that "
+    "images are independent of each other and that the number of images per class is fixed."
 )
 
 
@@ -91,8 +91,8 @@ class Basis:
             return BY_IMAGE
         warning = few_groups(self.groups)
         return (
-            f"The test images come in {self.groups:,} groups: hits are compared by random signs of the groups' "
-            "differences, other metrics by the same bootstrap resamples of whole groups, whose classes vary with them."
+            f"The test images come in {self.groups:,} groups: accuracies are compared by a sign-flip test of the "
+            "groups' differences, other metrics by shared bootstrap resamples of whole groups."
             + (f" Note: {warning}." if warning else "")
         )
 

@@ -64,7 +64,7 @@ def classes(differences: ClassDifferences) -> Figure:
         differences.names,
         differences.classes,
         differences.order,
-        "which pairs of classes each separates better",
+        "which pairs of classes each layer separates better",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from frostmark.comparison import pictures
+from frostmark.comparison.best import of_the_best
 from frostmark.comparison.cards import card_sentence
 from frostmark.comparison.comparison import Comparison
 from frostmark.comparison.maps import NOTE
@@ -29,7 +30,7 @@ def comparison_html(comparison: Comparison) -> str:
     about, verdict = comparison.about, comparison.verdict
     cards = card_sentence(comparison.group, verdict) if verdict.contenders else ""
     classes = () if comparison.classes is None else comparison.classes.sentences
-    advice = [f"{line}." for line in classes] + ([cards] if cards else [])
+    advice = [*of_the_best(verdict), *(f"{line}." for line in classes), *([cards] if cards else [])]
     notes = [f"Missing: {line}" for line in about.missing] + list(about.remarks)
     return page(comparison.title, [verdict.sentence, *advice], list(_sections(comparison)), notes)
 
@@ -45,7 +46,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Ranking", [f"Compared on {group.setting}."], [_ranking(comparison)])
     maps = _linked(comparison)
     if maps is not None:
-        yield Section("Maps", ["The same images in each map."], maps=maps)
+        yield Section("Maps", ["Every map shows the same images."], maps=maps)
     if verdict.pairs:
         yield Section("Pairs", (), [_table(pairs(verdict), 0, 1, 2, 6)])
     curves = pictures.depth_curves(comparison, "accuracy by depth")
@@ -54,7 +55,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Quality against cost", (), (), _drawings("Quality against cost", pictures.costs(comparison)))
     if comparison.classes is not None:
         yield Section(
-            "Which classes",
+            "Classes",
             (),
             (),
             _drawings("Which pairs of classes each layer separates better", pictures.classes(comparison.classes)),
@@ -63,7 +64,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     if verdict.agreement:
         yield Section("Do the metrics agree?", [AGREEMENT], [_agreements(comparison)])
     if verdict.contenders:
-        yield Section("How the ranking is made", [how(group)])
+        yield Section("How the ranking is made", [how(group, verdict)])
     yield _what_was_run(comparison)
 
 
@@ -90,10 +91,13 @@ def _what_was_run(comparison: Comparison) -> Section:
 def _similarity(comparison: Comparison) -> Section:
     title, of = "How alike the layers are", comparison.similarity
     if of is None:
-        return Section(title, ["Their rows are not kept in mlruns/features: run them again to compare them."])
+        return Section(
+            title,
+            ["The rows of the layers are not kept in mlruns/features. Run the layers again to compare their features."],
+        )
     text = (
-        f"Linear CKA by the unbiased HSIC, of {of.images:,} test images: 1 for rows that differ by rotation and "
-        "scale, about 0 for unrelated ones. Empty cells: rows that are not kept in mlruns/features."
+        f"Linear CKA by the unbiased HSIC, of {of.images:,} test images: 1 for rows that differ only by rotation and "
+        "scale, about 0 for unrelated rows. Empty cells: the rows are not kept in mlruns/features."
     )
     return Section(title, [text], (), _drawings(title, pictures.similarity(of)))
 

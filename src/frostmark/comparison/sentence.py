@@ -41,25 +41,26 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
     shown_value = first.kind.shown(best.run.values[first.key])
     shown = f"{best.name} ({first.words} {shown_value})"
     if not others:
-        return f"{shown} is the only run: there is nothing to compare it with"
+        return f"{shown} is the only run; a comparison needs two runs"
     against = {o.name: _of(pairs, best.name, o.name, first) for o in others}
     level = [o for o in others if not against[o.name].told]
     behind = [o for o in others if against[o.name].told]
     if all(pair.unknown for pair in against.values()):
         ahead = _by(against[others[0].name].amount)
-        unsure = "the runs hold neither hits nor draws, so it is not known whether that is more than chance"
+        unsure = "the runs contain neither hits nor draws, so the significance of the difference is not known"
         return f"{shown} has the highest value, {ahead} above {others[0].name}; {unsure}"
     if not level:
         next_one = behind[0]
         lead = f"{shown} is better than {_listed([o.name for o in behind])}"
         several = len(behind) > 1
-        ahead = f"than {next_one.name}, the next, " if several else ""
-        also = _also(_told(pairs, best.name, next_one.name, first), f"than {next_one.name} " if several else "")
-        return f"{lead}: {first.words} higher {ahead}by {_by(against[next_one.name].words)}{also}"
+        ahead = f"than that of {next_one.name}, the second best, " if several else ""
+        told = _told(pairs, best.name, next_one.name, first)
+        also = _also(told, f"than {next_one.name} " if several else "") + _where(contenders, told)
+        return f"{lead}: its {first.words} is higher {ahead}by {_by(against[next_one.name].words)}{also}"
     tied = _listed([best.name, *(o.name for o in level)])
     largest = against[level[-1].name]
     if largest.none:
-        said = f"{tied} are right and wrong on the same test images: {first.words} {shown_value}"
+        said = f"{tied} classify the same test images correctly: {first.words} {shown_value}"
     else:
         said = (
             f"No significant difference between {tied}: {first.words} of {best.name} is higher by {_by(largest.words)}"
@@ -68,7 +69,8 @@ def _answer(contenders: Sequence[Contender], pairs: Sequence[PairedDifference], 
     if behind:
         said += f". {_listed([o.name for o in behind])} {'is' if len(behind) == 1 else 'are'} worse than {best.name}"
     elif len(level) == 1:
-        said += _but(best.name, _told(pairs, best.name, level[0].name, first))
+        told = _told(pairs, best.name, level[0].name, first)
+        said += _but(best.name, told) + _where(contenders, told)
     return said
 
 
@@ -86,6 +88,11 @@ def _told(pairs: Sequence[PairedDifference], one: str, other: str, first: Headli
     more = [p for p in pairs if (p.first, p.second) == (one, other) and p.headline != first and p.told]
     words = [(p.difference.mean > 0, f"{p.headline.words} ({p.amount})") for p in more]
     return [said for better, said in words if better], [said for better, said in words if not better]
+
+
+def _where(contenders: Sequence[Contender], told: tuple[list[str], list[str]]) -> str:
+    """By another metric another layer of a network may be its best: what is said is of these layers."""
+    return " on these layers" if any(told) and any(contender.of > 1 for contender in contenders) else ""
 
 
 def _also(told: tuple[list[str], list[str]], than: str) -> str:

@@ -62,7 +62,13 @@ def ranking(group: Group, verdict: Verdict) -> Grid:
         among = [f"{c.of} layer{'s' if c.of > 1 else ''}"] if several else []
         cells = [*(with_interval(c.run, h) for h in shared), *_costs(c.run), *card_cells(c.run)]
         lines.append([str(c.place), c.name, *among, *cells])
-    return head, [*lines, *_controls(verdict, blank=1 if several else 0, width=len(head))]
+    return _filled(head, [*lines, *_controls(verdict, blank=1 if several else 0, width=len(head))])
+
+
+def _filled(head: list[str], lines: list[list[str]]) -> Grid:
+    """Without the columns in which no line says anything."""
+    kept = [n for n in range(len(head)) if any(line[n] for line in lines)]
+    return [head[n] for n in kept], [[line[n] for n in kept] for line in lines]
 
 
 def _controls(verdict: Verdict, blank: int, width: int) -> Iterator[list[str]]:
@@ -205,10 +211,11 @@ def ranking_table(group: Group, verdict: Verdict) -> Table:
     shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", overflow="fold", min_width=16)
     ends = " (95% CI)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
     shown.add_column(f"{first.words}{ends}", justify="right", no_wrap=True)
-    for column in (*(h.words for h in others), "GMACs", *CARD_HEAD):
+    of_costs = [[*_costs(c.run)[:1], *card_cells(c.run)] for c in verdict.contenders]
+    costs, cells = _filled(["GMACs", *CARD_HEAD], of_costs)
+    for column in (*(h.words for h in others), *costs):
         shown.add_column("\n".join(column.split()), justify="right", no_wrap=True)
-    for c in verdict.contenders:
+    for c, of in zip(verdict.contenders, cells, strict=True):
         values = [with_interval(c.run, first), *(h.kind.shown(c.run.values[h.key]) for h in others)]
-        style = "bold" if c.place == 1 else None
-        shown.add_row(str(c.place), cell(c.name), *values, *_costs(c.run)[:1], *card_cells(c.run), style=style)
+        shown.add_row(str(c.place), cell(c.name), *values, *of, style="bold" if c.place == 1 else None)
     return shown

@@ -105,7 +105,7 @@ def _unusable(target: str, problem: Exception) -> ConfigError:
     reason = f"{type(problem).__name__}: {problem}"
     return ConfigError(
         f"_target_={target} cannot be imported: {reason}",
-        fix="mend or update that plugin; `python run.py plugins` lists what is wrong with each",
+        fix="correct or update that plugin; `python run.py plugins` lists what is wrong with each",
     )
 
 
@@ -151,7 +151,7 @@ def _made(target: type, arguments: Mapping[str, object], path: str) -> object:
             raise  # a bug of ours
         raise ConfigError(
             f"{path}: {_name(target)} cannot be made: {type(problem).__name__}: {problem}",
-            fix="mend or update that plugin; its constructor may raise ValueError with what is wrong about a value",
+            fix="correct or update that plugin; its constructor may raise ValueError with what is wrong",
         ) from problem
 
 

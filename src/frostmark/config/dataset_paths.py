@@ -69,7 +69,7 @@ def _translated(word: str, own: Path | None) -> list[str]:
         return [word]
     if len({*kinds.values()}) > 1:
         told = " and ".join(path if kind == "" else f"the {kind} {path}" for path, kind in kinds.items())
-        raise ConfigError(f"{word}: {told} cannot be in one sweep", fix="one command for each")
+        raise ConfigError(f"{word}: {told} cannot be in one sweep", fix="run one command for each")
     kind = kinds[paths[0]]
     return [f"dataset={kind}", f"{PATH_KEYS[kind]}={','.join(map(quoted, paths))}"]
 

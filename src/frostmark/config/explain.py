@@ -141,7 +141,7 @@ def _explain_choice(error: MissingConfigException) -> ConfigError:
     if group == "dataset":
         fix += f"; a folder of your own by its path, such as dataset=./{word}"
     if group == "layer":
-        fix += "; `python run.py layers backbone=…` lists those of a backbone"
+        fix += "; `python run.py layers backbone=…` lists the layers of a backbone"
     return ConfigError(f"there is no {group} '{word}'. Nearest: {nearest(word, known)}", fix=fix)
 
 
@@ -194,7 +194,7 @@ def _explain_machine(error: Exception) -> DataError | None:
         return _too_full(where, _free(error.filename))
     return DataError(
         f"{where} cannot be read or written: {error.strerror}",
-        fix="mend that, or paths.root=<a folder elsewhere>; the same command then goes on where it stopped",
+        fix="correct that, or paths.root=<a folder elsewhere>; the same command then continues where it stopped",
     )
 
 
@@ -224,7 +224,7 @@ def disk_named(folder: Path) -> Iterator[None]:
 def _too_full(where: str, free: str) -> DataError:
     return DataError(
         f"the disk is too full to write {where}{free}",
-        fix="make room, or paths.root=<a folder on a larger disk>; the same command then goes on where it stopped",
+        fix="make room, or paths.root=<a folder on a larger disk>; the same command then continues where it stopped",
     )
 
 

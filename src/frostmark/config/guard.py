@@ -78,7 +78,7 @@ class GuardedLoader(ConfigLoaderImpl):
             if (unset := explain_unset(overrides)) is not None:
                 raise unset from problem
             told = (str(problem) or type(problem).__name__).splitlines()[0]
-            raise ConfigError(f"the overrides make no sense to Hydra: {told}", fix=HELP) from problem
+            raise ConfigError(f"Hydra cannot read the overrides: {told}", fix=HELP) from problem
         refuse_foreign(config)
         self._refuse_unknown_experiment(config)
         return config

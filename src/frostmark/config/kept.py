@@ -28,6 +28,6 @@ def kept(path: Path) -> Config:
         merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path))
     except Exception as problem:  # also what the parser of YAML raises, which is not ours to import
         told = f"the configuration of the run cannot be read: {type(problem).__name__} in {path}"
-        raise DataError(told, fix="run that benchmark again; what is in the store is not extracted anew") from problem
+        raise DataError(told, fix="run that benchmark again; rows in the store are not extracted again") from problem
     assert isinstance(merged, DictConfig)
     return typed(merged)

@@ -111,7 +111,7 @@ def decode(path: Path | Held, digest: bytes | None = None, decoding: Decoding = 
     if digest is not None and digest_of(content) != digest:
         raise DataError(
             f"{path} has changed while its data set was in use",
-            fix="run it again once nobody writes there any more; what is stored keeps its own name and is not mixed up",
+            fix="run the command again when no other program writes there; stored rows are not mixed up",
         )
     least = decoding.least if content.startswith(_JPEG) else None
     with _opened(path, content) as image:

@@ -40,7 +40,7 @@ def eight_bits(image: Image.Image, content: bytes, bits: int | None) -> Image.Im
     else:
         coloured = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     if told is not None and told < DEEPEST and np.asarray(coloured).max() < 2 ** (told - 8):
-        raise ValueError(f"its channels hold {told} bits in 16, of which only 8 are read; save it with 8 bits")
+        raise ValueError(f"its channels have {told} bits in 16, of which only 8 are read; save it with 8 bits")
     return coloured
 
 

@@ -125,7 +125,7 @@ class Entries:
         self._refuse(empty, len(used), told, "fill them in, or leave these lines out")
         labels = [texts[i] or "" for i in used]
         if len(set(labels)) == len(labels) > 2:
-            told = f"column {column} of {self.place_of_all} is another in each of {len(labels):,} lines: not a class"
+            told = f"column {column} of {self.place_of_all} has a different value in each of {len(labels):,} lines"
             raise DataError(told, fix=f"dataset.label={self._other_than(column)}")
         return labels
 

@@ -139,13 +139,13 @@ def _tensor(image: object) -> Tensor:
 
 def _channels_first(images: Tensor) -> Tensor:
     if images.dtype != torch.uint8:
-        raise ValueError(f"{images.dtype} is no uint8")
+        raise ValueError(f"{images.dtype} is not uint8")
     if images.ndim == 3:
         images = images[:, None]
     if images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
         images = images.permute(0, 3, 1, 2)
     if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(f"no images of shape {tuple(images.shape)}")
+        raise ValueError(f"shape {tuple(images.shape)} is not a shape of images")
     return images.contiguous()
 
 

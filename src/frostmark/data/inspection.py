@@ -84,9 +84,11 @@ def refusal(splits: Mapping[str, ImageSet], known: Path, folder: Path | None, pr
         file = folder / "bad_images.txt"
         file.write_text("\n".join(problems) + "\n", encoding="utf-8", errors="backslashreplace")
         rest = f"\n  … and {len(problems) - MAX_NAMED} more: all are in {file}"
-    count = "1 file is" if len(problems) == 1 else f"{len(problems):,} files are"
+    count = "1 file is not a readable image"
+    if len(problems) != 1:
+        count = f"{len(problems):,} files are not readable images"
     return DataError(
-        f"{count} no readable image:\n{named}{rest}",
+        f"{count}:\n{named}{rest}",
         fix="repair or remove them, or leave them out: dataset.on_bad_image=skip",
     )
 

@@ -94,7 +94,7 @@ def read_lines(path: Path) -> Lines:
 def _reading(path: Path) -> Iterator[None]:
     """What the libraries raise about a file, in our words; of a text in another encoding with the way to convert it."""
     problems = (OSError, ValueError, csv.Error, RecursionError, pa.ArrowException)
-    with in_our_words(path, problems, fix="write it anew"):
+    with in_our_words(path, problems, fix="write the file again"):
         try:
             yield
         except UnicodeDecodeError as problem:

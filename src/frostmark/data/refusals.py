@@ -76,7 +76,7 @@ def half_separated(root: Path, separated: Sequence[str], others: Sequence[str]) 
     return DataError(
         f"inside {listed_names(separated)} there are the splits train and test, inside {listed_names(others)} there "
         f"are none: {root} is neither one data set nor several",
-        fix=f"separate all of them alike, or read one alone: {root_is(root / separated[0])}",
+        fix=f"split all of these folders, or read only one: {root_is(root / separated[0])}",
     )
 
 
@@ -119,7 +119,7 @@ def unread_class(folder: Path, tree: Tree) -> DataError:
 def one_folder_twice(first: Path, second: Path) -> DataError:
     """Links that give two classes, or both splits, the same images."""
     return DataError(
-        f"{first} and {second} are one folder, by a link: its images would be of two classes, or of both splits",
+        f"{first} and {second} are one folder (a link): its images would belong to two classes, or to both splits",
         fix="remove the link",
     )
 

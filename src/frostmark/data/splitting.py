@@ -138,7 +138,7 @@ class Chosen:
         """What must be said of it: nothing where the two are called train and test, and are all."""
         said = []
         if not is_split(self.test, "test"):
-            said.append(f"the split {self.test} is taken as the test split")
+            said.append(f"the split {self.test} is used as the test split")
         if self.left_out:
             listed = ", ".join(f"{name or '(empty)'} ({count:,} images)" for name, count in _largest(self.left_out))
             said.append(f"splits that are not used: {listed}")

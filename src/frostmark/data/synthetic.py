@@ -50,7 +50,7 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         if self.size % 4 or self.size < 4:
-            raise ConfigError(f"dataset.size={self.size} is no multiple of 4", fix="dataset.size=32")
+            raise ConfigError(f"dataset.size={self.size} is not a multiple of 4", fix="dataset.size=32")
         most = 3 * (self.size // 4) ** 2
         if not 1 <= self.num_classes <= most:
             raise ConfigError(

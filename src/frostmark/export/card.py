@@ -19,7 +19,7 @@ from frostmark.metrics.lookup import headlines
 from frostmark.results.findings import percent
 from frostmark.results.markdown import plain, table
 
-UNKNOWN_LICENCE = "not known to Frostmark: ask whoever published the weights before you pass these files on"
+UNKNOWN_LICENCE = "not known to Frostmark: ask the publisher of the weights before you share these files"
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Card:
         """Markdown."""
         parts = (
             f"# {plain(self.title)}",
-            _section("What it is", self._what()),
-            _section("In and out", self._in_and_out()),
-            _section("How good it is", [*self._measured_on(), "", self._scores(), "", *self._beside()]),
-            _section("What it costs", self._costs()),
+            _section("Model", self._what()),
+            _section("Input and output", self._in_and_out()),
+            _section("Accuracy", [*self._measured_on(), "", self._scores(), "", *self._beside()]),
+            _section("Cost", self._costs()),
             _section("Licence of the weights", [self._licence()]),
-            _section("What it does not tell", self._limits()),
+            _section("Limits", self._limits()),
         )
         return "\n\n".join(parts) + "\n"
 
@@ -76,7 +76,7 @@ class Card:
         if "weights_source" in tags:
             yield f"- Weights from: {plain(tags['weights_source'])}"
         if "imagenet_top1" in tags:
-            yield f"- Accuracy of the published network on ImageNet-1k: {plain(tags['imagenet_top1'])} %"
+            yield f"- Accuracy of the published network on ImageNet-1k: {plain(tags['imagenet_top1'])}%"
         yield f"- Digest of the weights: {plain(tags.get('weights_digest', ''))}"
         yield f"- Layer: {plain(tags.get('layer', ''))} (node {plain(tags.get('node', ''))}), {self.width:,} features"
         yield f"- Row: {plain(tags.get('row_recipe', ''))}"
@@ -102,8 +102,8 @@ class Card:
         if self.exported.classes:
             yield f"- Output `probabilities`: float32 (N, {len(self.exported.classes)}), in the order of the classes"
         yield f"- `{ONNX}`: ONNX, opset {OPSET}, the names of the classes in its metadata"
-        yield f"- `{PROGRAM}`: the same for `torch.export.load`"
-        yield f"- `python {EXAMPLE} photo.jpg` needs onnxruntime, NumPy and Pillow alone"
+        yield f"- `{PROGRAM}`: the same network for `torch.export.load`"
+        yield f"- `python {EXAMPLE} photo.jpg` needs only onnxruntime, NumPy and Pillow"
         error = f"{self.exported.error:.0e} of their norm (images of noise)"
         yield f"- Rows of `{ONNX}` differ from the network's by {error}"
         if pipeline.rounded:
@@ -135,7 +135,7 @@ class Card:
                 low, high = self.values.get(f"{key}_lo"), self.values.get(f"{key}_hi")
                 interval = "" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
                 lines.append([kind.words, f"{100 * self.values[key]:.1f}", interval])
-        return table(["test images", "%", "95 % interval"], lines) if lines else "The run measured no accuracy."
+        return table(["test images", "%", "95% CI"], lines) if lines else "The run measured no accuracy."
 
     def _beside(self) -> Iterator[str]:
         if self.majority is not None:
@@ -147,7 +147,7 @@ class Card:
         of, values, size = self.exported, self.values, self.pipeline.size
         yield (
             f"- One image of {size} × {size} pixels (batch 1, onnxruntime, {of.latency.machine}): "
-            f"{of.latency.p50:.1f} ms (median), {of.latency.p95:.1f} ms (95 % of {of.latency.times} times)"
+            f"{of.latency.p50:.1f} ms (median), {of.latency.p95:.1f} ms (95% of {of.latency.times} times)"
         )
         yield f"- Size of `{ONNX}`: {of.size / 1e6:.1f} MB"
         if "cost/params" in values:
@@ -159,14 +159,17 @@ class Card:
 
     def _limits(self) -> Iterator[str]:
         if self.exported.classes:
-            yield "- Every image is given one of the classes above, also one that shows none of them."
-            yield "- The probabilities are those of a regularised logistic regression; nobody has calibrated them."
-        yield "- The accuracy is that of images like those above: other cameras, places or times may be harder."
-        yield "- The example reads pictures of eight bits a channel, turns them upright and lays them on white."
+            yield "- Every image gets one of the classes above, even an image that shows none of them."
+            yield "- The probabilities come from a regularised logistic regression; they are not calibrated."
+        yield "- The accuracy applies to images like the test images; other cameras, places or times may be harder."
+        yield (
+            "- The example reads pictures of eight bits per channel, turns them upright and puts transparent pictures "
+            "on white."
+        )
         if not self.pipeline.exact_decode:
             yield (
-                "- The run decoded JPEG files no further than it needed, and the example decodes every pixel: rows of "
-                "JPEG files differ by some hundredths. They do not after a run with `preprocess.exact_decode=true`."
+                "- The run decoded JPEG files only as far as it needed; the example decodes every pixel. Rows of JPEG "
+                "files therefore differ by some hundredths, unless the run had `preprocess.exact_decode=true`."
             )
         precision = self.tags.get("precision", "32-true")
         if precision != "32-true":

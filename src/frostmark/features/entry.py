@@ -116,7 +116,7 @@ class Entry:
         manifest = self.folder / MANIFEST
         if manifest.exists() and (absent or read_manifest(manifest) is None):
             problem = "lists shards that are not there" if absent else "is not what was written"
-            self._set_aside(manifest, problem, "it is written anew at the end")
+            self._set_aside(manifest, problem, "it is written again at the end")
         return absent
 
     @property
@@ -206,7 +206,7 @@ class Entry:
             raise ValueError(f"{name} is no name of lower-case letters, digits and hyphens")
         for path in sorted(self.folder.glob(f"derived-{name}-*.safetensors")):
             named = DERIVED_NAME.fullmatch(path.name)
-            if named is not None and named.group(1) == name and self._verified(path, "it is computed anew"):
+            if named is not None and named.group(1) == name and self._verified(path, "it is computed again"):
                 arrays: Mapping[str, Array] = load(read_regular(path))
                 return arrays
         arrays = compute()
@@ -305,5 +305,5 @@ def too_full(folder: Path, needed: int) -> DataError:
     return DataError(
         f"the disk of {folder} is too full: {needed:,} bytes are needed and {free:,} are free",
         fix="`python run.py cache prune --max-size 10GB`, or paths.root=<a folder on a larger disk>; the same command "
-        "then goes on where it stopped",
+        "then continues where it stopped",
     )

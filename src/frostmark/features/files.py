@@ -99,7 +99,7 @@ def problem_of(path: Path, key: str, rows: int | None = None) -> str:
     try:
         metadata = json.loads(content[8 : 8 + size])["__metadata__"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        return "is damaged (it is no shard)"
+        return "is damaged (it is not a shard)"
     place = match.group(1)
     return "" if metadata == place_of(key, int(place) if place.isdigit() else place) else "belongs elsewhere"
 

@@ -108,7 +108,7 @@ _PROBLEMS = (
 
 
 def _reading(path: Path) -> AbstractContextManager[None]:
-    return in_our_words(path, _PROBLEMS, fix=f"write it anew: {FIX}")
+    return in_our_words(path, _PROBLEMS, fix=f"write the file again: {FIX}")
 
 
 # ---------------------------------------------------------------- npz
@@ -182,7 +182,7 @@ def _texts_or_numbers(values: list[object], key: str) -> Array:
         if all(type(value) is kind for value in values):
             return np.array(values, dtype=None if values else str)
     odd = next(value for value in values if type(value) not in (str, int) or type(value) is not type(values[0]))
-    raise ValueError(f"{key!r} holds {odd!r}: all must be texts, or all whole numbers")
+    raise ValueError(f"{key!r} holds {odd!r}: use either texts or whole numbers for all")
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Array], texts: Mapping[str, str]) -> None:

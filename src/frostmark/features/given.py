@@ -111,7 +111,9 @@ class GivenRows:
         widths = {split: of.shape[1] for split, of in rows.items()}
         if len(set(widths.values())) > 1:
             told = " and ".join(f"{width:,} features in {split}" for split, width in widths.items())
-            raise DataError(f"{self.contents.name}: layer {name} has {told}", fix="rows of both splits by one network")
+            raise DataError(
+                f"{self.contents.name}: layer {name} has {told}", fix="give rows of both splits by one network"
+            )
         return LayerRows(name, rows, read["train"].dtype.name)
 
     def fingerprint(self, split: str) -> str:

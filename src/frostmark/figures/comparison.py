@@ -182,5 +182,5 @@ def _draw_charts(
         axes[0].set_title("by depth of the layer", fontsize=11, y=1.0)
     if points:
         plot_costs(axes[-1], points, metric, styles, share)
-        axes[-1].set_title("against what it costs", fontsize=11, y=1.0)
+        axes[-1].set_title("against cost", fontsize=11, y=1.0)
     rows.draw(sheet, sheet.width - _EDGE - rows.width, top)

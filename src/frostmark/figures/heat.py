@@ -59,7 +59,7 @@ def draw_confusion(shares: Array, classes: Sequence[str], title: str) -> Figure:
     bar = figure.colorbar(
         image, ax=ax, shrink=0.8, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 1], format=PercentFormatter(1.0)
     )
-    bar.set_label("images of the true class")
+    bar.set_label("share of the true class")
     figure.suptitle(plain(title), fontsize=12, fontweight="bold")
     return figure
 
@@ -70,7 +70,7 @@ def draw_similarity(matrix: Array, names: Sequence[str], title: str) -> Figure:
     names = short_titles(names, _LETTERS)
     longest = max(width_of(name, NAME) for name in names)
     unknown = "" if np.isfinite(matrix).all() else " Grey: not known."
-    note = f"CKA: 1 where features differ by rotation and scale alone, about 0 where they share nothing.{unknown}"
+    note = f"CKA: 1 for features that differ only by rotation and scale, about 0 for unrelated features.{unknown}"
     width = max(_EDGE + longest + 0.2 + side + 1.0, 6.0)
     title, note = wrapped(title, width - 0.4, _TITLE, bold=True), wrapped(note, width - 2 * _EDGE, NOTE)
     top = 0.15 + height_of(title, _TITLE) + 0.15

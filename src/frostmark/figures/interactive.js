@@ -129,11 +129,11 @@ function guide() {
   const lines = [
     ["Point", "at a dot to see its image and the most similar images"],
     ["Draw", "around dots to list their images here"],
-    ["Click", "a class above to hide it, twice for it alone"],
+    ["Click", "a class above to hide it; double-click to show only this class"],
     ["Scroll", "to zoom; choose “move” to drag the map"],
   ];
   if (views.some(view => view.kept)) lines.push(
-    ["Faint", "dots: the map lost most of their neighbours, do not trust their place"]);
+    ["Faint", "dots: the map lost most of their neighbours; do not trust their place"]);
   return guideOf("How to use this map", lines);
 }
 

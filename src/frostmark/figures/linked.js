@@ -85,7 +85,7 @@ function keptLines(v, i) {
     title.title = name;
     return make("div", "share", title, bar(kept[v][i]), make("span", "", percent(kept[v][i])));
   });
-  return [make("h3", "", "neighbours that each map keeps near it"), make("div", "kept", ...lines)];
+  return [make("h3", "", "neighbours kept by each map"), make("div", "kept", ...lines)];
 }
 
 function ring(v, i) {
@@ -126,13 +126,13 @@ plots.forEach((plot, m) => {
 
 function guide() {
   const lines = [
-    ["Draw", "around dots in one map: the same images stand out in all of them, and are listed here"],
-    ["Shift", "and draw to add to them; Escape forgets them"],
-    ["Click", "a class above to hide it in every map, twice for it alone"],
+    ["Draw", "around dots in one map: their images stand out in every map and are listed here"],
+    ["Shift", "and draw to add to the selection; Escape clears it"],
+    ["Click", "a class above to hide it in every map; double-click to show only this class"],
     ["Ctrl", "and scroll to zoom into a map; choose “move” to drag it"],
   ];
   if (plots.some(plot => plot.kept.some(kept => kept))) lines.push(
-    ["Faint", "dots: that map lost most of their neighbours, do not trust their place in it"]);
+    ["Faint", "dots: that map lost most of their neighbours; do not trust their place in it"]);
   return guideOf("How to use these maps", lines);
 }
 

@@ -128,7 +128,7 @@ def _images(view: MapView) -> str:
 def _badge(view: MapView, frame: Frame) -> str:
     """How far the map may be believed, and what of it is not where it is drawn."""
     far = int(frame.outside(view.coordinates).sum())
-    beyond = f"{far} image{'' if far == 1 else 's'} far outside the frame: drawn at its edge, in a ring" if far else ""
+    beyond = f"{far} image{'' if far == 1 else 's'} far outside the frame, drawn at its edge in a ring" if far else ""
     return "\n".join(line for line in (view.badge, beyond) if line)
 
 

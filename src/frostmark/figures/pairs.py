@@ -55,8 +55,9 @@ def draw_pairs(matrices: Mapping[str, Array], classes: tuple[str, ...], order: S
     told = "" if unit == 1 or len(classes) > MAX_NUMBERS else f" Numbers in the cells: × {unit:,g}."
     note = (
         "Each cell: the variance of two classes pooled into one set, the mean squared distance from their common mean; "
-        f"diagonal: of the class alone. Dark pairs lie close together.{told}\nVariances grow with the scale and the "
-        "width of the features: compare the cells and the two splits of this picture, not two networks or two layers."
+        f"diagonal: the variance of the class alone. Dark pairs lie close together.{told}\nVariances grow with the "
+        "scale and the width of the features: compare the cells and the two splits of this picture, not two networks "
+        "or two layers."
     )
     return _heat_maps(matrices, classes, order, title, note, "cividis", norm, lambda v: digits(v / unit, 3), "variance")
 
@@ -66,16 +67,16 @@ def draw_confusability(
 ) -> Figure:
     """Heat maps of the directional CDNV, one a split, on one logarithmic scale; classes in ``order``.
 
-    Dark pairs are confused: along the line between them they vary much, measured by its length.
+    Dark pairs are little separated: along the line between them they vary much, measured by its length.
     """
     finite = np.concatenate([m[np.isfinite(m) & (m > 0)] for m in matrices.values()])
     ends = (float(finite.min()), float(finite.max()) * (1 + 1e-9)) if len(finite) else (0.1, 1.0)
     note = (
         "Each cell: the variance along the line between the means of two classes, divided by the squared length of "
-        "that line. The darker, the more confused: at 1 the classes spread as far as their means are apart. "
-        "It is not an error rate."
+        "that line. The darker a cell, the less the classes are separated; at 1 the spread of the classes equals the "
+        "distance of their means. The value is not an error rate."
     )
-    label = "the darker, the more confused"
+    label = "darker: less separated"
     return _heat_maps(matrices, classes, order, title, note, "cividis_r", LogNorm(*ends), lambda v: digits(v, 2), label)
 
 
@@ -101,9 +102,9 @@ def _heat_maps(
     label: str,
 ) -> Figure:
     side = side_of(len(classes))
-    note += " Grey: too few images to tell." if any(map(_unknown, matrices.values())) else ""
+    note += " Grey: too few images." if any(map(_unknown, matrices.values())) else ""
     size = block_of(len(classes))
-    note += f" A cell stands for {size} × {size} pairs: their mean." if size > 1 else ""
+    note += f" Each cell is the mean of {size} × {size} pairs." if size > 1 else ""
     names = [classes[c] for c in order]
     left, below = room_of(names)
     width = max(2 * _EDGE + len(matrices) * (left + side + 0.1) + _BAR, 7.0)
@@ -184,7 +185,7 @@ def room_of(names: Sequence[str]) -> tuple[float, float]:
 def name_axes(ax: Axes, names: Sequence[str]) -> None:
     """The classes along both axes, in the order in which they stand there; of more than sixty their places."""
     if len(names) > MAX_TICKS:
-        ax.set_xlabel("classes, those that are alike side by side")
+        ax.set_xlabel("classes, similar classes side by side")
         ax.set_ylabel("classes")
         ax.set_xticks([])
         ax.set_yticks([])

@@ -154,7 +154,7 @@ function bar(share) {
   return make("div", "bar", full);
 }
 
-const percent = share => `${Math.round(share * 100)} %`;
+const percent = share => `${Math.round(share * 100)}%`;
 
 const clearRings = () => plots.forEach(plot => plot.overlay.replaceChildren());
 
@@ -283,7 +283,7 @@ function listSelection() {
   const total = chosen.reduce((sum, [, list]) => sum + list.length, 0);
   const panel = element("selection");
   if (!total) return panel.replaceChildren(...guide());
-  const clear = action("clear", "clear", "forget the selection", clearSelection);
+  const clear = action("clear", "clear", "clear the selection", clearSelection);
   const copy = action("copy", "copy", "copy the list of all selected images", () => copyList(chosen));
   const save = action("save", "download", "download the list of all selected images", () => saveList(chosen));
   const title = make("h3", "", `${count(total)} ${total === 1 ? "image" : "images"} selected`);

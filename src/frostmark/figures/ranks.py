@@ -91,7 +91,7 @@ def draw_scores(
 
 
 def _left_out(networks: Sequence[str]) -> str:
-    return f" The first {MAX_ROWS} of {len(networks)} networks." if len(networks) > MAX_ROWS else ""
+    return f" Shown: the first {MAX_ROWS} of {len(networks)} networks." if len(networks) > MAX_ROWS else ""
 
 
 def _rows(networks: Sequence[str], title: str, note: str, beside: float) -> tuple[Sheet, Axes]:

@@ -39,13 +39,18 @@ def draw_shots(accuracies: Mapping[int, Array], all_labels: float | None, chance
     mean = np.array([accuracies[m].mean() for m in shots])
     spread = np.array([accuracies[m].std(ddof=1) for m in shots])
     ax.fill_between(shots, mean - spread, mean + spread, color=COLOUR, alpha=0.22, label="± one standard deviation")
-    ax.plot(shots, mean, "o-", color=COLOUR, label="mean of the random choices")
+    ax.plot(shots, mean, "o-", color=COLOUR, label="mean of the random draws")
     if all_labels is not None:
         ax.axhline(all_labels, color="#444444", linestyle="--", label=f"all labels of train: {all_labels:.1%}")
     lowest = _limit(ax, np.r_[mean - spread, mean + spread, [] if all_labels is None else all_labels], chance)
     if chance is not None:
         below = "" if chance >= lowest else ", below the axis"
-        ax.axhline(chance, color="#444444", linestyle=":", label=f"always the most common class: {chance:.1%}{below}")
+        ax.axhline(
+            chance,
+            color="#444444",
+            linestyle=":",
+            label=f"always predicting the most common class: {chance:.1%}{below}",
+        )
     ax.set_xscale("log", base=2)
     ax.set_xticks(shots, [str(m) for m in shots])
     ax.set_xlabel("labelled images per class")

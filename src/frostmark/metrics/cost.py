@@ -19,7 +19,7 @@ COST_KINDS: Mapping[str, Kind] = {
         "neither",
         Across.RUN,
         range=_POSITIVE,
-        meaning="images that went through the backbone in this run; 0 where all rows were in the store",
+        meaning="images that went through the backbone in this run; 0 if all rows were in the store",
     ),
     "cost/images_checked": Kind(
         "images checked",
@@ -71,11 +71,11 @@ COST_KINDS: Mapping[str, Kind] = {
         "machine",
     ),
     "cost/latency_ms_p95": Kind(
-        "latency, ms (95 % within)",
+        "latency, ms (95% within)",
         "lower",
         Across.NETWORKS,
         range=_POSITIVE,
-        meaning="as the median: 95 % of the measurements took no longer",
+        meaning="like the median latency: 95% of the measurements were not slower",
     ),
     "cost/exported_mb": Kind(
         "exported size, MB",
@@ -103,7 +103,7 @@ COST_KINDS: Mapping[str, Kind] = {
         "lower",
         Across.RUN,
         range=_POSITIVE,
-        meaning="the most this process held so far: RAM, or the graphics processor's memory if it used one",
+        meaning="peak memory of this process so far: RAM, or GPU memory if it used a GPU",
     ),
     "cost/map_seconds": Kind(
         "map, seconds", "lower", Across.RUN, range=_POSITIVE, meaning="time of fitting and placing the map"
@@ -113,7 +113,7 @@ COST_KINDS: Mapping[str, Kind] = {
         "lower",
         Across.RUN,
         range=_POSITIVE,
-        meaning="time of finding out how far the map may be believed",
+        meaning="time of measuring how faithful the map is",
     ),
     "cost/<family>_seconds": Kind(
         "<family>, seconds",

@@ -134,13 +134,14 @@ KINDS: Mapping[str, Kind] = {
         "RankMe", better="higher", meaning="effective number of directions of the rows as they are"
     ),
     "geometry/effective_rank": _describes(
-        "effective rank", meaning="effective number of directions of the rows about their mean"
+        "effective rank", meaning="effective number of directions of the centred rows"
     ),
     "geometry/participation_ratio": _describes(
-        "participation ratio", meaning="effective number of directions about the mean, counting only the strongest"
+        "participation ratio",
+        meaning="effective number of directions of the centred rows, dominated by the strongest directions",
     ),
     "geometry/intrinsic_dimension": _describes(
-        "intrinsic dimension", meaning="TwoNN: the dimension that the two nearest neighbours see"
+        "intrinsic dimension", meaning="TwoNN: the dimension estimated from the two nearest neighbours"
     ),
     "geometry/sparsity": _describes("sparsity", share=True, range=(0, 1), of_axes=True, meaning="share of exact zeros"),
 }

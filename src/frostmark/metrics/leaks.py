@@ -1,7 +1,7 @@
 """What test images that are copies of train images do to a benchmark: how many they are, and the accuracy without them.
 
     scores = leak_scores(leaked, test)                       # leaked (N,) bool: which test images are copies
-    scores = leak_scores(leaked, test, hits, balanced=False) # over 0.5 %: what decides, of the other images alone
+    scores = leak_scores(leaked, test, hits, balanced=False) # over 0.5%: what decides, of the other images alone
 
 Which images are copies is found in the images (:mod:`frostmark.stats.copies`), not in the rows.
 """
@@ -28,7 +28,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         "lower",
         Across.NETWORKS,
         range=(0, math.inf),
-        meaning="test images that are a copy of a train image: the same content, or nearly the same picture",
+        meaning="test images that are exact or near copies of a train image",
     ),
     "leaks/share": Kind(
         "share of leaked images",
@@ -36,7 +36,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         Across.NETWORKS,
         share=True,
         range=(0, 1),
-        meaning="their share of the test images",
+        meaning="share of leaked images among the test images",
     ),
     "leaks/accuracy": Kind(
         "accuracy without leaked images",
@@ -44,7 +44,7 @@ LEAK_KINDS: Mapping[str, Kind] = {
         Across.NETWORKS,
         share=True,
         range=(0, 1),
-        meaning="the accuracy that decides, of the other test images; where more than 0.5 % are copies",
+        meaning="the accuracy that decides, without the leaked images; measured if they are more than 0.5% of test",
     ),
 }
 

@@ -48,7 +48,7 @@ KINDS: Mapping[str, Kind] = {
         pairs="linear_hits",
         balanced=True,
         headline=3,
-        meaning="mean recall of the classes, whatever their sizes",
+        meaning="mean recall of the classes, regardless of their sizes",
     ),
     "linear/shots_<m>": _share(
         "<m>-shot linear accuracy",

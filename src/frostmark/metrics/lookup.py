@@ -102,7 +102,7 @@ def validity(kind: Kind | None, p: float | None = None) -> str:
     if kind.across is Across.RUN:
         return "within this map" if kind.of_map else "within this run"
     if p is not None and p > NOT_CHANCE:
-        return "as chance"
+        return "not significant"
     return _VALID[kind.across]
 
 

@@ -29,12 +29,12 @@ MAP_KINDS: Mapping[str, Kind] = {
         "neighbours kept",
         share=True,
         range=(0, 1),
-        meaning="share of the ten nearest that are the same in the map and in the features",
+        meaning="share of the ten nearest neighbours in the features that are among the ten nearest in the map",
     ),
     "map/distance_correlation": _badge(
         "distance correlation",
         range=(-1, 1),
-        meaning="rank correlation of the distances of 100,000 pairs: the large picture, of which t-SNE keeps little",
+        meaning="rank correlation of the distances of 100,000 pairs: large distances, which t-SNE hardly keeps",
     ),
     "map/knn_accuracy": _badge(
         "k-NN accuracy in the map",
@@ -43,7 +43,7 @@ MAP_KINDS: Mapping[str, Kind] = {
         meaning="accuracy of the ten nearest in the map, with one vote each",
     ),
     "map/knn_accuracy_excess": _badge(
-        "k-NN accuracy, map less features",
+        "k-NN accuracy, map minus features",
         better="neither",
         share=True,
         range=(-1, 1),
@@ -53,13 +53,13 @@ MAP_KINDS: Mapping[str, Kind] = {
         "stability over seeds",
         share=True,
         range=(0, 1),
-        meaning="share of neighbours that maps of other seeds have in common",
+        meaning="share of neighbours that maps of different seeds have in common",
     ),
     "map/seed_disparity": _badge(
         "disparity over seeds",
         better="lower",
         range=(0, 1),
-        meaning="what is left of the differences of maps of other seeds when they are laid upon each other",
+        meaning="what remains of the differences between maps of different seeds after alignment",
     ),
     "map/kl_divergence": _badge(
         "KL divergence",
@@ -80,6 +80,6 @@ MAP_KINDS: Mapping[str, Kind] = {
     "map/pair_variance/<i>-<j>": _variance(
         "variance of classes <i> and <j> in the map",
         per="pair",
-        meaning="variance of two classes pooled into one set in the coordinates of the map",
+        meaning="variance of two classes pooled into one set, in the coordinates of the map",
     ),
 }

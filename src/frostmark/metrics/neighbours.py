@@ -42,7 +42,7 @@ KINDS: Mapping[str, Kind] = {
         "k-NN accuracy",
         pairs="knn_hits",
         headline=2,
-        meaning="20 nearest by cosine, weighted; test asks train, train asks train without itself",
+        meaning="weighted vote of the 20 nearest train images by cosine; a train image does not vote for itself",
     ),
     "neighbours/ncm_accuracy": _accuracy(
         "nearest-mean accuracy", pairs="ncm_hits", meaning="the nearest class mean of train"
@@ -52,13 +52,13 @@ KINDS: Mapping[str, Kind] = {
         pairs="knn_hits",
         balanced=True,
         headline=4,
-        meaning="mean recall of the classes, whatever their sizes",
+        meaning="mean recall of the classes, regardless of their sizes",
     ),
     "neighbours/ncm_balanced_accuracy": _accuracy(
         "balanced nearest-mean accuracy",
         pairs="ncm_hits",
         balanced=True,
-        meaning="mean recall of the classes, whatever their sizes",
+        meaning="mean recall of the classes, regardless of their sizes",
     ),
     "neighbours/shots_<m>": _accuracy(
         "<m>-shot accuracy",

@@ -44,15 +44,15 @@ KINDS: Mapping[str, Kind] = {
         "Fisher ratio", meaning="variance between the classes over variance within the classes"
     ),
     "separability/eta_squared": _higher("η²", range=(0, 1), meaning="share of the variance that the classes explain"),
-    "separability/omega_squared": _higher("ω²", range=(-np.inf, 1), meaning="η² less what chance adds"),
+    "separability/omega_squared": _higher("ω²", range=(-np.inf, 1), meaning="η² minus its expected value by chance"),
     "separability/calinski_harabasz": _higher(
         "Calinski–Harabasz", meaning="the Fisher ratio by degrees of freedom: it grows with the number of images"
     ),
     "separability/davies_bouldin": _lower(
-        "Davies–Bouldin", meaning="spread of two classes against their distance, worst partner of each class"
+        "Davies–Bouldin", meaning="spread of two classes divided by their distance, for the worst partner of each class"
     ),
     "separability/cdnv": _lower(
-        "CDNV", meaning="variance of two classes against their squared distance, mean over pairs"
+        "CDNV", meaning="variance of two classes divided by their squared distance, mean over pairs"
     ),
     "separability/nc1": _lower(
         "NC1",
@@ -65,7 +65,7 @@ KINDS: Mapping[str, Kind] = {
         "silhouette",
         across=Across.EQUAL_WIDTH,  # below zero it rises with columns of noise
         range=(-1, 1),
-        meaning="whether an image lies nearer to its own class than to the next one",
+        meaning="whether an image lies nearer to its own class than to the nearest other class",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The silhouette: whether an image lies nearer to its own class than to the next one.
+"""The silhouette: whether an image lies nearer to its own class than to the nearest other class.
 
     of_rows = silhouettes(rows, labels)
     of_rows.values.mean()

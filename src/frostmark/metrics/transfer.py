@@ -39,8 +39,8 @@ SCHEMA = "transfer1"
 """Names the way values and nulls are made; those that were kept under another name are made anew."""
 
 EQUAL_ROWS = "all rows are equal"
-NO_LEVEL = "what images in groups give by chance is known from permuted labels alone: uncertainty.permutations is 0"
-ROUND = "the rows vary in all directions alike, as pure noise does: shrinking leaves nothing of the H-score"
+NO_LEVEL = "the chance level of images in groups needs permuted labels: uncertainty.permutations is 0"
+ROUND = "the rows vary equally in all directions, like pure noise: shrinking leaves nothing of the H-score"
 BOUND_BY_CHANCE = "the H-score is C − 1, or nearly so, for any labels"
 FLAT_CLASS = "a class has no spread: one image only, or copies of one"
 
@@ -82,13 +82,13 @@ KINDS: Mapping[str, Kind] = {
     "transfer/gbc": _of_width(
         "GBC",
         range=(-np.inf, 0),
-        meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 is none",
+        meaning="overlap of the classes as spherical Gaussians in 64 principal components; 0 means no overlap",
     ),
     "transfer/nleep": _higher(
         "NLEEP",
         range=(-np.inf, 0),
-        meaning="mean log of the label's probability by the Gaussians of a mixture that knows no labels; mean of 3 "
-        "starts (± their standard deviation)",
+        meaning="mean log of the label's probability by a mixture of Gaussians that is fitted without labels; mean of "
+        "3 starts (± their standard deviation)",
     ),
 }
 

@@ -108,16 +108,18 @@ KINDS: Mapping[str, Kind] = {
         meaning="mean over the classes of σ_c², the trace of the class covariance (divided by n)",
     ),
     "variance/inter": _of_run(
-        "between-class variance", pairs="draws", meaning="mean squared distance of the class means to their own mean"
+        "between-class variance",
+        pairs="draws",
+        meaning="mean squared distance of the class means to the mean of the class means",
     ),
     "variance/inter_debiased": _of_run(
         "between-class variance, debiased",
         range=(-np.inf, np.inf),
         pairs="draws",
-        meaning="between-class variance less what the noise of the means adds: 0 on pure noise",
+        meaning="between-class variance minus the noise of the means: 0 on pure noise",
     ),
     "variance/total": _of_run(
-        "total variance", pairs="draws", meaning="mean squared distance of an image to the mean of all"
+        "total variance", pairs="draws", meaning="mean squared distance of an image to the mean of all images"
     ),
     "intra_variance/<class>": _of_run("variance of <class>", per="class", meaning="variance σ_c² of one class"),
     "pair_variance/<i>-<j>": _of_run(

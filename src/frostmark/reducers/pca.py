@@ -22,7 +22,7 @@ class PCA(Reducer):
     """The first two principal components, each with its largest loading positive."""
 
     reading: ClassVar[str] = (
-        "Axes are the first two principal components; distances are the features' own, less what the others hold."
+        "Axes are the first two principal components; distances leave out the variance of all other components."
     )
 
     def fit(self, points: Points, seed: int, progress: Progress) -> Fitted:

@@ -88,7 +88,7 @@ class Reducer(ABC):
     fit_on: Literal["train", "each"] = "train"
     seeds: int = 1
     places_new_rows: ClassVar[bool] = True
-    reading: ClassVar[str] = "Axes have no unit; sizes of clusters and distances between them mean little."
+    reading: ClassVar[str] = "Axes have no unit; sizes of clusters and distances between clusters mean little."
     """How to read a map of this method, in one sentence that stands below it."""
     label: ClassVar[str] = ""
     """The method's name as it is printed, ``t-SNE``; empty for that of the class."""

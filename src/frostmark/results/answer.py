@@ -28,15 +28,19 @@ READ_OUTS = {
 }
 """Family that decides → how it classifies."""
 
-CONTROLS = {"untrained": "the same network untrained", "pixels": "raw pixels"}
+CONTROLS = {"untrained": "the untrained network", "pixels": "raw pixels"}
 """Word of ``controls=`` → what the layer stands beside."""
 
 
-def answer(name: str, findings: Findings) -> list[str]:
+_UNTRAINED = "The weights are untrained: the result says nothing about a pretrained network."
+
+
+def answer(name: str, findings: Findings, *, untrained: bool = False) -> list[str]:
     """The sentences, the most important first; none of a run that nothing decides.
 
     Args:
         name: of what was benchmarked: backbone and layer.
+        untrained: whether the weights are: a reader takes a network for a pretrained one.
     """
     placed = findings.ranked
     if not placed:
@@ -45,7 +49,8 @@ def answer(name: str, findings: Findings) -> list[str]:
     read_out = READ_OUTS[metric.partition("/")[0]]
     key = f"test/{metric}"
     said = [_how_good(f"{read_out.words} {name}", key, kind, read_out, findings), _against(key, kind, findings)]
-    return [sentence for sentence in (*said, _weakest(read_out, findings)) if sentence]
+    said += [_weakest(read_out, findings), _UNTRAINED if untrained else ""]
+    return [sentence for sentence in said if sentence]
 
 
 def copies(findings: Findings, kind: Kind) -> list[str]:
@@ -59,10 +64,11 @@ def copies(findings: Findings, kind: Kind) -> list[str]:
         return []
     if not values["test/leaks/images"]:
         return ["No test image is a copy of a train image."]
-    many = f"{values['test/leaks/images']:,.0f} ({percent(values['test/leaks/share'])})"
-    said = f"Test images that are copies of train images: {many}; tables/leaks.csv names them."
+    many, share = values["test/leaks/images"], percent(values["test/leaks/share"])
+    of_train = f"test image ({share}) is a copy" if many == 1 else f"test images ({share}) are copies"
+    said = f"{many:,.0f} {of_train} of train images; tables/leaks.csv lists the copies."
     without = with_interval("test/leaks/accuracy", values, percent)
-    return [f"{said} Without them, {kind.words}: {without}." if without else said]
+    return [f"{said} Without the copies, {kind.words} is {without}." if without else said]
 
 
 def _how_good(what: str, key: str, kind: Kind, read_out: ReadOutWords, findings: Findings) -> str:
@@ -78,7 +84,7 @@ def _against(key: str, kind: Kind, findings: Findings) -> str:
     """What the layer beats: its controls, or without any the largest class alone; or that it does not beat chance."""
     p = findings.values.get(f"{key}_p")
     if p is not None and p > NOT_CHANCE:
-        return f"This is not significantly better than chance (p = {p:.2g})."
+        return f"The result is not significantly better than chance (p = {p:.2g})."
     controls = [_beside(line) for line in findings.lines("controls", metric=key)]
     if controls:
         said = " and ".join(controls)
@@ -96,14 +102,14 @@ def _beside(line: Line) -> str:
 
 
 def _weakest(read_out: ReadOutWords, findings: Findings) -> str:
-    """The class that is recognised least, and what it is mostly taken for."""
+    """The class that is recognised least, and what it is most often predicted as."""
     classes = list(findings.lines("class_recall", split="test", read_out=read_out.recall))
     if len(classes) < 2:
         return ""
     worst = min(classes, key=lambda line: line["recall"])
     if worst["recall"] == 1:
-        return "Every class is recognised in all its test images."
+        return "Every test image is classified correctly."
     taken = findings.lines(read_out.confusion, split="test", **{"class": worst["class"]})
     wrong = max((line for line in taken if line["predicted"] != line["class"]), key=lambda line: line["images"])
     recall = f"{percent(worst['recall'])} of {worst['images']:,} test images"
-    return f"Weakest class: {worst['name']} ({recall}), mostly taken for {wrong['predicted_name']}."
+    return f"Weakest class: {worst['name']} ({recall}), most often predicted as {wrong['predicted_name']}."

@@ -37,10 +37,10 @@ def doubtful_labels(findings: Findings, thumbnails: Thumbnails | None) -> Sectio
         return None
     galleries = list(_galleries(findings, thumbnails))
     if not galleries:
-        return Section("Doubtful labels", ["No image's neighbours doubt its label."])
+        return Section("Doubtful labels", ["No label is in doubt."])
     text = (
-        "The train images most like these images are of another class. Either the label is wrong or the image is "
-        "hard: look before you change a label. tables/label_audit.csv lists more."
+        "The nearest train images of each image below belong to another class. Either the label is wrong or the image "
+        "is hard: look at the image before you change its label. tables/label_audit.csv lists more images."
     )
     return Section("Doubtful labels", [text], galleries=galleries)
 
@@ -49,7 +49,7 @@ def _galleries(findings: Findings, thumbnails: Thumbnails | None) -> Iterator[Ga
     for split in ("test", "train"):
         lines = list(findings.lines("label_audit", split=split))[:MAX_SHOWN]
         if lines:
-            yield Gallery(f"{split}: the {len(lines)} most doubtful", _images(split, lines, thumbnails))
+            yield Gallery(f"{split}: the {len(lines)} most doubtful labels", _images(split, lines, thumbnails))
 
 
 def _images(split: str, lines: Sequence[Line], thumbnails: Thumbnails | None) -> list[PageImage]:

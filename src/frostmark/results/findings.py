@@ -65,7 +65,12 @@ def percent(value: float) -> str:
 def interval(key: str, values: Mapping[str, float], shown: Callable[[float], str] = percent) -> str:
     """The 95 % interval of a metric, ``81.7–86.3``; empty if it has none."""
     low, high = values.get(f"{key}_lo"), values.get(f"{key}_hi")
-    return "" if low is None or high is None else f"{shown(low).rstrip('%')}–{shown(high).rstrip('%')}"
+    return "" if low is None or high is None else between(shown(low).rstrip("%"), shown(high).rstrip("%"))
+
+
+def between(low: str, high: str) -> str:
+    """The two ends of an interval, ``81.7–86.3``; ``-0.02 to 0.1`` where a minus sign would stand beside the dash."""
+    return f"{low} to {high}" if "-" in low + high else f"{low}–{high}"
 
 
 def with_interval(key: str, values: Mapping[str, float], shown: Callable[[float], str]) -> str:

@@ -26,7 +26,7 @@ from frostmark.stats.sampling import THUMBNAIL, shown_sample
 ARTIFACTS = ("map.png", "map_train.png", "map_test.png", "map.html", "embedding.parquet")
 """What a run without maps does not have."""
 
-FAINT = "The fainter a point, the fewer of the ten images nearest to it in the features are near it in the map."
+FAINT = "The fainter a point, the fewer of its ten nearest neighbours in the features the map keeps."
 
 PAGE_EDGE = 64
 """Pixels of the longer side of the images in the page."""
@@ -124,7 +124,7 @@ def _note(maps: MapSet, about: str) -> str:
     how = (
         f"{maps.method} fitted on train; test images placed into the same map."
         if maps.together
-        else f"{maps.method} fitted on each split separately: the coordinates of the two maps are not comparable."
+        else f"{maps.method} fitted on each split separately: do not compare coordinates between the two maps."
     )
     return f"{about} {how} {maps.reading}\n{FAINT}"
 

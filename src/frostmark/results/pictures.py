@@ -90,7 +90,7 @@ def _confusability(splits: Splits, title: str) -> Picture:
     if not all(np.isfinite(m).any() for m in matrices.values()):
         return Picture("confusability.png", None, why_none="no two classes have means that differ")
     classes = splits["train"].classes
-    figure = draw_confusability(matrices, classes, _order(splits), f"{title} · which classes are confused")
+    figure = draw_confusability(matrices, classes, _order(splits), f"{title} · which classes lie close in the features")
     return Picture("confusability.png", figure, "confusability", vector=True)
 
 
@@ -107,7 +107,7 @@ def _confused_images(table: Table, title: str, thumbnails: Thumbnails | None) ->
         (images[2 * n], str(line["name_i"]), images[2 * n + 1], str(line["name_j"]), float(line["cosine"]))
         for n, line in enumerate(shown)
     ]
-    figure = draw_image_pairs(pairs, f"{title} · the most alike images of the classes confused most (test)")
+    figure = draw_image_pairs(pairs, f"{title} · the most similar images of the closest classes (test)")
     return Picture("confusable_pairs.png", figure, "confusable_pairs")
 
 

@@ -44,12 +44,15 @@ def confusion_section(findings: Findings, classes: Sequence[str]) -> Section | N
         pictures = [PagePicture(webp(pixels(drawn), 85), _of(of))]
         return Section(
             "Confusion matrix",
-            [f"{_title(of)}, on test. Row: true class; column: predicted class."],
+            [f"{_title(of)}, test images. Row: true class; column: predicted class."],
             [_most_confused(counts, classes)],
             pictures,
         )
     matrices = [_matrix(counts, classes, folded=_of(of) if n else "") for n, (of, counts) in enumerate(counted)]
-    text = f"{_title(counted[0][0])}: how many percent of a class's test images (row) get which class (column)."
+    text = (
+        f"{_title(counted[0][0])}, test images. Row: true class; column: predicted class. "
+        "Each cell: percent of the test images of the true class."
+    )
     return Section("Confusion matrix", [text], matrices=matrices)
 
 
@@ -66,7 +69,7 @@ def recall_section(findings: Findings) -> Section | None:
     if len(first) < len(lines):
         rest = lines[len(first) :]
         tables.append(_recalls(rest, taken, folded=f"The other {len(rest):,} classes"))
-    return Section("Recall by class", [f"{_title(of)}, on test; the weakest class first."], tables)
+    return Section("Recall by class", [f"{_title(of)}, test images; the weakest class first."], tables)
 
 
 def _by_place(findings: Findings) -> list[ReadOutWords]:
@@ -128,7 +131,7 @@ def _most_confused(counts: Float, classes: Sequence[str]) -> PageTable:
         for i, j in pairs
         if wrong[i, j]
     ]
-    return PageTable(("true class", "taken for", "test images"), rows, words=(0, 1))
+    return PageTable(("true class", "predicted class", "test images"), rows, words=(0, 1))
 
 
 def _taken_for(findings: Findings, of: ReadOutWords) -> dict[int, str]:
@@ -147,7 +150,7 @@ def _recalls(lines: Sequence[Line], taken: dict[int, str], folded: str = "") -> 
          f"{line['images']:,}"]
         for line in lines
     ]  # fmt: skip
-    head = ("class", "recall", "95% CI", "mostly taken for", "test images")
+    head = ("class", "recall", "95% CI", "most often predicted as", "test images")
     return PageTable(head, rows, words=(0, 3), bars={1: [line["recall"] for line in lines]}, folded=folded)
 
 

@@ -89,10 +89,10 @@ def _numbers(findings: Findings) -> Section | None:
         for line in findings.lines("controls", metric=key)
     ]
     if key in findings.chance:
-        rows.append((f"always the most common class: {kind.words}", findings.chance[key], ""))
+        rows.append((f"always predicting the most common class: {kind.words}", findings.chance[key], ""))
     shares = [value for _, value, _ in rows]
     cells = [[_capital(words), percent(value), ends] for words, value, ends in rows]
-    return Section("Accuracy", tables=[PageTable(("", "test images", "95% CI"), cells, bars={1: shares})])
+    return Section("Accuracy", tables=[PageTable(("", "test", "95% CI"), cells, bars={1: shares})])
 
 
 def _maps(record: Record) -> Section | None:
@@ -104,7 +104,7 @@ def _maps(record: Record) -> Section | None:
     pictures = [
         PagePicture(_drawn(record.folder / name), f"Map of the {split} images") for split, name in there.items()
     ]
-    text = ["Images that lie close together look alike to the network. Distances between clusters mean little."]
+    text = ["Images that lie close together have similar features. Distances between clusters have little meaning."]
     return Section("Maps", text, pictures=pictures)
 
 
@@ -129,7 +129,7 @@ def _shots(record: Record) -> Section | None:
     table = PageTable(("labels per class", *(f"{words} (± sd)" for words in known.values())), rows)
     drawn = record.figures.get("shots.png")
     pictures = [] if drawn is None else [PagePicture(svg(drawn), "Accuracy against the number of labels per class")]
-    text = ["Accuracy on test with the given number of labelled train images per class, mean of random choices."]
+    text = ["Test accuracy against the number of labelled train images per class: mean of random draws."]
     return Section("Accuracy with few labels", text, [table], pictures)
 
 
@@ -165,7 +165,7 @@ def _what_was_run(record: Record, setting: RunSetting) -> Section:
     tables = [PageTable(("", ""), lines, words=(0, 1))]
     if versions:
         tables.append(PageTable(("package", "version"), versions, words=(0, 1), folded="Versions"))
-    text = ["Run this command again for the same numbers:"] if setting.command else []
+    text = ["This command reproduces the numbers:"] if setting.command else []
     return Section("What was run", text, tables, code=setting.command)
 
 

@@ -20,7 +20,7 @@ from frostmark.results.terminal import cell
 
 _SHARES = {
     "separability/eta_squared": "variance explained by the classes",
-    "map/knn_preservation": "neighbours the map keeps",
+    "map/knn_preservation": "neighbours kept by the map",
 }
 """Metrics that stand below those that decide, as a person calls them."""
 

@@ -6,22 +6,23 @@ text = summarise(title, setting, record.findings)
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from frostmark.metrics.kinds import Kind
-from frostmark.results.answer import copies
+from frostmark.results.answer import READ_OUTS, copies
 from frostmark.results.findings import Columns, Findings, Line, percent, with_interval
 from frostmark.results.markdown import code, plain, table
 from frostmark.results.tables import metric_lines, notes, number
 
 MAP_CAVEAT = (
-    "Variances in the map compare nothing between runs: the scale of a map grows with the number of its points and "
-    "changes with its seed. Train and test figures of maps fitted apart differ by construction, not because a network "
-    "generalises."
+    "Do not compare runs by variances in the map: the scale of a map grows with the number of its points and changes "
+    "with its seed. If train and test have separate maps, their variances differ by construction, not because a "
+    "network generalises."
 )
 SCALE_CAVEAT = (
-    "Variances of features grow with the features' norm and number: they compare classes and splits of this run, not "
-    "networks. The scale-free metrics (separability, neighbours) do."
+    "Variances of features grow with the norm and the number of the features: compare classes and splits of this run "
+    "by them, not networks. The scale-free metrics (separability, neighbours) compare networks."
 )
 
 
@@ -58,13 +59,13 @@ def _split_findings(findings: Findings, split: str, space: str) -> str:
     if of_split:
         near, far = _extremes(pairs, of_split, "mean_distance")
         lines.append(
-            f"- Closest pair: {_pair(near)} (means {number(near['mean_distance'])} apart); "
+            f"- Closest pair: {_pair(near)} (distance of the means {number(near['mean_distance'])}); "
             f"farthest: {_pair(far)} ({number(far['mean_distance'])})."
         )
         least, most = _extremes(pairs, of_split, "pooled_variance")
         lines.append(
-            f"- Pooled into one set, {_pair(least)} vary least ({number(least['pooled_variance'])}) and "
-            f"{_pair(most)} most ({number(most['pooled_variance'])})."
+            f"- Smallest variance of two classes pooled into one set: {_pair(least)} "
+            f"({number(least['pooled_variance'])}); largest: {_pair(most)} ({number(most['pooled_variance'])})."
         )
     lines.append(_intra_inter(findings.values, split, space))
     if space == "map":
@@ -77,8 +78,8 @@ def _intra_inter(values: Mapping[str, float], split: str, space: str) -> str:
     intra, inter = values.get(f"{family}intra"), values.get(f"{family}inter")
     if intra is None or inter is None:
         return ""
-    ratio = f": {number(inter / intra)} to 1" if intra > 0 else ""
-    return f"- Variance between the class means {number(inter)}, within the classes {number(intra)}{ratio}."
+    ratio = f"; ratio: {number(inter / intra)}" if intra > 0 else ""
+    return f"- Variance between the class means: {number(inter)}; within the classes: {number(intra)}{ratio}."
 
 
 def _badge(values: Mapping[str, float], family: str) -> str:
@@ -88,9 +89,9 @@ def _badge(values: Mapping[str, float], family: str) -> str:
         return ""
     features = accuracy - values[f"{family}/knn_accuracy_excess"]
     return (
-        f"- Of every image's nearest neighbours the map keeps {percent(kept)} (trustworthiness "
-        f"{number(values[f'{family}/trustworthiness'])}, continuity {number(values[f'{family}/continuity'])}). Its own "
-        f"neighbours tell the class of {percent(accuracy)} in the map, of {percent(features)} in the features."
+        f"- The map keeps {percent(kept)} of the nearest neighbours of each image (trustworthiness "
+        f"{number(values[f'{family}/trustworthiness'])}, continuity {number(values[f'{family}/continuity'])}). "
+        f"k-NN accuracy: {percent(accuracy)} in the map, {percent(features)} in the features."
     )
 
 
@@ -100,10 +101,24 @@ def _decisive(findings: Findings) -> str:
     if placed:
         lines[1:1] = [*(f"- {plain(said)}" for said in copies(findings, placed[0][1])), *_against(findings, *placed[0])]
     lines += _describing(findings.values)
+    lines += _most_errors(findings)
     confused = list(findings.lines("confusable_pairs", split="test"))[:3]
     if confused:
-        lines.append(f"- Confused most: {'; '.join(_pair(line) for line in confused)}.")
+        said = "; ".join(_pair(line) for line in confused)
+        lines.append(f"- Classes that lie closest in the features (this is not an error rate): {said}.")
     return "## What decides\n\n" + "\n".join(lines) if lines else ""
+
+
+def _most_errors(findings: Findings) -> list[str]:
+    """The pairs of classes that what decides takes for each other most often, by images."""
+    read_out = READ_OUTS[findings.ranked[0][0].partition("/")[0]] if findings.ranked else None
+    wrong: Counter[str] = Counter()
+    for line in findings.lines(read_out.confusion, split="test") if read_out else ():
+        if line["class"] != line["predicted"]:
+            pair = sorted([(line["class"], line["name"]), (line["predicted"], line["predicted_name"])])
+            wrong[" and ".join(plain(name) for _, name in pair)] += int(line["images"])
+    pairs = [f"{pair} ({count:,})" for pair, count in wrong.most_common(3) if count]
+    return [f"- Most errors between two classes, in test images: {'; '.join(pairs)}."] if pairs else []
 
 
 def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> str:
@@ -112,7 +127,7 @@ def _accuracy(findings: Findings, name: str, kind: Kind, *, decides: bool) -> st
     words = plain(kind.words if kind.words.startswith("k-NN") else kind.words[:1].upper() + kind.words[1:])
     said = f"{words}{' decides' if decides else ''}: "
     if kind.balanced:
-        return f"- {said}{value}, the mean recall of the classes, whatever their sizes."
+        return f"- {said}{value}, the mean recall of the classes, regardless of their sizes."
     return f"- {said}{value} of the test images are classified correctly by {_READ.get(name, 'the read-out')}."
 
 
@@ -127,7 +142,7 @@ def _describing(values: Mapping[str, float]) -> list[str]:
     lines = []
     fisher = with_interval("test/separability/fisher_ratio", values, number)
     if fisher:
-        lines.append(f"- The test features vary {fisher} times as much between the classes as within (Fisher ratio).")
+        lines.append(f"- Fisher ratio: the test features vary {fisher} times as much between classes as within.")
     share = with_interval("test/separability/eta_squared", values, percent)
     if share:
         lines.append(f"- The classes explain {share} of the variance of the test features (η²).")
@@ -148,9 +163,10 @@ def _against(findings: Findings, name: str, kind: Kind) -> list[str]:
 
 def _gain(line: Line) -> str:
     """The layer beside one control, without an interval where there is none."""
+    control = _CONTROLS.get(line["control"], plain(line["control"]))
+    lower = control[:1].lower() + control[1:]
     said = (
-        f"- {_CONTROLS.get(line['control'], plain(line['control']))}: {percent(line['of_control'])}. "
-        f"The layer minus this: {100 * line['difference']:+.1f} points"
+        f"- {control}: {percent(line['of_control'])}. The layer minus {lower}: {100 * line['difference']:+.1f} points"
     )
     if not math.isfinite(line["lo"]):
         return f"{said}."
@@ -158,7 +174,7 @@ def _gain(line: Line) -> str:
     return f"{said} (95% CI {100 * line['lo']:+.1f} to {100 * line['hi']:+.1f}{sure})."
 
 
-_CONTROLS = {"untrained": "The same network untrained", "pixels": "Raw pixels"}
+_CONTROLS = {"untrained": "The untrained network", "pixels": "Raw pixels"}
 
 
 def _all_metrics(findings: Findings) -> str:
@@ -166,7 +182,7 @@ def _all_metrics(findings: Findings) -> str:
     controls, lines = metric_lines(findings.values, findings.undefined, findings.chance, findings.kinds)
     if not lines:
         return ""
-    head = ["metric", "train", "test", "95% CI of test", "chance", "p", *controls, "valid"]
+    head = ["metric", "train", "test", "95% CI (test)", "chance", "p", *controls, "valid"]
     rows = [
         [
             *(line.name, line.train, line.test, line.interval, line.chance, line.p),

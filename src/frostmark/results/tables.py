@@ -20,6 +20,7 @@ from rich.table import Table
 from frostmark.errors import ConfigError
 from frostmark.metrics.kinds import Across, Kind, kind_of
 from frostmark.metrics.lookup import NOT_CHANCE, cost_keys, known_kinds, own_keys, validity
+from frostmark.results.findings import between
 from frostmark.results.terminal import cell
 from frostmark.stats.moments import Array
 
@@ -135,7 +136,7 @@ def _line(
     test = f"test/{name}"
     low, high = values.get(f"{test}_lo"), values.get(f"{test}_hi")
     p, spread = values.get(f"{test}_p"), values.get(f"{test}_std")
-    interval = "" if low is None or high is None else f"{number(low)}…{number(high)}"
+    interval = "" if low is None or high is None else between(number(low), number(high))
     valid = validity(kind_of(test, kinds), p) if test in values else "no" if test in undefined else ""
     return Line(
         name,
@@ -159,7 +160,7 @@ def metrics_table(
     controls, lines = metric_lines(values, undefined, chance or {}, kinds)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
-    for column in ("train", "test", "95% CI of test", "chance", "p", *controls, "valid"):
+    for column in ("train", "test", "95% CI (test)", "chance", "p", *controls, "valid"):
         table.add_column(cell(column), justify="right")
     for line in lines:
         beside = [line.controls[control] for control in controls]
@@ -178,17 +179,18 @@ def notes(
     lines = []
     of_run, of_map = _only_within(values, known, of_map=False), _only_within(values, known, of_map=True)
     if of_run:
-        lines.append(f"{', '.join(of_run)}: compare the classes and splits of this run, not networks")
+        lines.append(f"{', '.join(of_run)}: compare classes and splits of this run, not networks")
     if of_map:
         lines.append(
-            f"{', '.join(of_map)}: do not compare runs by these; they change with the number of points and the seed"
+            f"{', '.join(of_map)}: do not compare runs by these metrics; they change with the number of points and "
+            "the seed"
         )
     tested = {key: values[f"{key}_p"] for key in own_keys(values, known) if f"{key}_p" in values}
     if tested:
         lines.append("chance: the value for random labels; p: how often permuted labels are at least as good")
     weak = [key for key, p in tested.items() if p > NOT_CHANCE]
     if weak:
-        lines.append(f"not distinguishable from chance (p > {NOT_CHANCE}): {', '.join(weak)}")
+        lines.append(f"not significantly better than chance (p > {NOT_CHANCE}): {', '.join(weak)}")
     return lines + [f"undefined: {key} ({reason})" for key, reason in undefined.items()]
 
 
@@ -225,7 +227,7 @@ def sweep_table(outcomes: Sequence[tuple[str, int | None, float | None]], metric
     for column, justify in (("#", "right"), ("job", "left"), (metric, "right"), ("ended", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for position, (title, code, accuracy) in enumerate(outcomes):
-        ended = "finished" if code == 0 else f"failed ({code})" if code else "did not end"
+        ended = "finished" if code == 0 else f"failed ({code})" if code else "did not finish"
         shown = "" if accuracy is None else number(accuracy)
         table.add_row(str(position), cell(title), shown, ended, style=None if code == 0 else "red")
     return table

@@ -26,7 +26,7 @@ SAFE_GROUPS = 10
 """Fewer groups give intervals and p values that rest on too little to be relied on."""
 
 INDEPENDENT = (
-    "none: intervals take the images for independent of each other, and the number of images per class for given"
+    "none: intervals assume that images are independent of each other and that the number of images per class is fixed"
 )
 """What has to be said once where no groups are known."""
 
@@ -93,7 +93,7 @@ def few_groups(count: int) -> str:
     """What must be said of answers from ``count`` groups; empty from 10 on."""
     if count >= SAFE_GROUPS:
         return ""
-    return why_too_few(count) or f"{count} groups are few: intervals and p values rest on little"
+    return why_too_few(count) or f"{count} groups are few: intervals and p values are unreliable"
 
 
 def drawn_groups(count: int) -> int:

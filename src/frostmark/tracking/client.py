@@ -117,7 +117,7 @@ def _as_told(text: str, store: str, folder: Path | None) -> TrackingError:
         return _of_another_version(text, store)
     if "401" in text:
         return TrackingError(
-            f"the tracking store {store} wants to know who asks",
+            f"the tracking store {store} requires a login",
             fix="export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of an account there",
         )
     if "Permission denied" in text and folder is None:
@@ -172,7 +172,7 @@ def deleted(experiment: str, identifier: str, uri: str) -> ConfigError:
 
 def _stranger(uri: str) -> TrackingError:
     return TrackingError(
-        f"what answers at {without_secrets(uri)} is not an MLflow server",
+        f"the server at {without_secrets(uri)} is not an MLflow server",
         fix="correct tracking.uri; tracking=local needs no server, tracking=none no store",
     )
 
@@ -201,8 +201,8 @@ def require_kept(client: MlflowClient, uri: str, run_id: str, metrics: Collectio
     lacking = sorted(set(metrics) - run.data.metrics.keys())
     if lacking:
         raise TrackingError(
-            f"{without_secrets(uri)} did not keep {len(lacking)} of {len(metrics)} metrics, {lacking[0]} among them",
-            fix="see what stands between this machine and the server; tracking=local needs no server",
+            f"{without_secrets(uri)} did not keep {len(lacking)} of {len(metrics)} metrics, such as {lacking[0]}",
+            fix="check the proxies between this machine and the server; tracking=local needs no server",
         )
 
 

@@ -42,8 +42,8 @@ def _chart(kind: str, key: str, section: str, **what: object) -> dict[str, objec
     }  # fmt: skip
 
 
-def _section(name: str, **size: int) -> dict[str, object]:
-    own = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False, **size}
+def _section(name: str, **look: int) -> dict[str, object]:
+    own = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False, **look}
     return {"uuid": f"frostmark-{name.lower()}", "name": name, **own}
 
 
@@ -60,7 +60,8 @@ VIEW_TAG = (
             *(_chart("BAR", key, "result", metricKey=key) for key in _CHARTS),
             *(_chart("IMAGE", key, "maps", imageKeys=[key], step=0) for key in _IMAGES),
         ],
-        "compareRunSections": [_section("Result"), _section("Maps", columns=2, cardHeight=800)],
+        "compareRunSections": [_section("Result"), # Folded up and high: above an image MLflow writes every param of its run.
+            _section("Maps", display=False, columns=2, cardHeight=900)],
         "isAccordionReordered": True,  # else the sections stand in the order of the alphabet
     }),
 )  # fmt: skip

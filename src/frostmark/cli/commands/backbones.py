@@ -148,7 +148,7 @@ def _say_more(pattern: str, listed: Sequence[Facts | str]) -> None:
     if not pattern:
         told = ", ".join(f"{len(offers):,} of {library}" for library, offers in _by_name("").items() if offers)
         print(f"By name there are {told}: {program()} backbones <part of a name>")
-        print("Anybody's on the hub, in timm's layout: backbone=timm backbone.name=hf-hub:<owner>/<model>")
+        print("Networks of any owner on the hub, in timm's layout: backbone=timm backbone.name=hf-hub:<owner>/<model>")
     elif left:
         print(f"{left:,} networks were not built: take a longer part of a name, or add --all, for their numbers.")
 

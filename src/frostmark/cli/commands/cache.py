@@ -59,10 +59,22 @@ def _options(arguments: list[str]) -> Namespace:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|verify|prune|export", parser_class=Parser)
     actions.add_parser("ls", parents=[where], help="list the entries by their last use")
     actions.add_parser("verify", parents=[where], help="read every file and check its digest")
-    prune = actions.add_parser("prune", parents=[where], help="remove entries unused for long, never one in use")
-    prune.add_argument("--older-than", type=age_seconds, metavar="30d", help="not used for this long (m, h, d, w)")
-    prune.add_argument("--max-size", type=size_bytes, metavar="10GB", help="keep so much, the latest used (kB, MB, GB)")
-    prune.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    prune = actions.add_parser(
+        "prune", parents=[where], help="remove entries that were not used for long; entries in use are kept"
+    )
+    prune.add_argument(
+        "--older-than",
+        type=age_seconds,
+        metavar="30d",
+        help="remove entries that were not used for this long (m, h, d, w)",
+    )
+    prune.add_argument(
+        "--max-size",
+        type=size_bytes,
+        metavar="10GB",
+        help="keep at most this much, the most recently used entries (kB, MB, GB)",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="print what would be removed, and remove nothing")
     export = actions.add_parser("export", help="write the rows of runs into a file for backbone=rows")
     export.add_argument("words", nargs="+", metavar="<run> <file.safetensors>", help=_EXPORTED)
     options = parser.parse_args(arguments)
@@ -90,7 +102,7 @@ def _verify(store: FeatureStore) -> int:
     if damaged:
         raise DataError(
             f"{damaged} of {count} entries of {store.folder} are damaged",
-            fix="run the benchmark that uses them again: what is damaged is set aside and extracted anew",
+            fix="run the benchmark that uses them again: damaged entries are set aside and extracted again",
         )
     print(f"{count} entries verified, none damaged")
     return 0
@@ -100,7 +112,7 @@ def _prune(store: FeatureStore, older_than: float | None, max_size: int | None, 
     freed = 0
     for entry in store.to_prune(older_than, max_size):
         gone = dry_run or store.remove(entry)
-        what = "in use, kept" if not gone else "would go" if dry_run else "removed"
+        what = "in use, kept" if not gone else "would be removed" if dry_run else "removed"
         freed += entry.size if gone else 0
         print(visible(f"{what}: {entry.folder.name[:8]} {sized(entry.size)} {entry.words}"))
     print(f"{'Would free' if dry_run else 'Freed'} {sized(freed)}")

@@ -103,7 +103,7 @@ def refused(checked: Checked) -> DataError:
 
 def _groups(checked: Checked) -> str:
     if checked.groups is None:
-        return "Groups: none known; the images are taken to be independent of each other"
+        return "Groups: none known; intervals assume that the images are independent of each other"
     of = (f"{count_groups(g):,} in {s} (the largest has {largest_share(g):.1%})" for s, g in checked.groups.items())
     return f"Groups: {', '.join(of)}"
 
@@ -123,7 +123,7 @@ def _looked_at(checked: Checked, seed: int) -> Iterator[str]:
     if looked_at < images:
         yield (
             f"Sample: {looked_at:,} of {images:,} files were decoded, drawn with seed={seed} (at most {SAMPLE:,}). "
-            "Sizes, near copies and damage are of these; exact copies, and damage that the first bytes show, are of all"
+            "Sizes, near copies and damage describe the sample; exact copies, and damage in the first bytes, all files"
         )
 
 
@@ -137,7 +137,7 @@ def _copies(checked: Checked) -> Iterator[str]:
     for test, train, how in islice(pairs, MAX_NAMED):
         yield f"  {_name(checked, 'test', test)}: {how} of {_name(checked, 'train', train)}"
     if len(leaks.test) > MAX_NAMED:
-        yield f"  … and {len(leaks.test) - MAX_NAMED:,} more; a run names all in tables/leaks.csv"
+        yield f"  … and {len(leaks.test) - MAX_NAMED:,} more; a run lists all in tables/leaks.csv"
 
 
 def _name(checked: Checked, split: str, position: int) -> str:
@@ -153,7 +153,7 @@ def _damaged(checked: Checked) -> Iterator[str]:
 
 def _estimated(checked: Checked) -> Iterator[str]:
     guess = checked.estimate
-    on = "this machine's GPU" if guess.device == "cuda" else "this machine's processors"
+    on = "this machine's GPU" if guess.device == "cuda" else "this machine's CPU"
     parts = f"{_duration(guess.forwarding)} for the network"
     if guess.reading:
         parts += f", {_duration(guess.reading)} for reading the files"

@@ -68,8 +68,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "words",
         nargs="*",
-        help=f"candidates=<list or YAML> ({', '.join(candidate_words())}), budget.minutes=<number>, and everything of "
-        "a benchmark but its backbone and layer: dataset=…, preprocess=…, decide=…, tracking=…",
+        help=f"candidates=<list or YAML> ({', '.join(candidate_words())}), budget.minutes=<number>, and every key of "
+        "a benchmark except backbone and layer: dataset=…, preprocess=…, decide=…, tracking=…",
     )
     parser.add_argument("--fetch", action="store_true", help="download the missing weights, and stop")
     parser.add_argument("-cd", "--config-dir", type=Path, help="a folder of your own YAML files")

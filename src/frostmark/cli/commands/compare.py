@@ -62,14 +62,14 @@ def _names_and_keys(arguments: list[str]) -> tuple[list[str], dict[str, str], bo
         "what",
         nargs="+",
         help="a sweep's run or folder, two or more runs (identifiers or folders), or the name of an experiment; also "
-        "paths.root=<folder that holds mlruns/>, tracking.uri=<server>, and what decides in place of what "
-        "the runs were made with: decide=linear|knn, decide.balanced=auto|true|false",
+        "paths.root=<folder that holds mlruns/>, tracking.uri=<server>, and another "
+        "metric that decides: decide=linear|knn, decide.balanced=auto|true|false",
     )
     parser.add_argument(
         "--across",
         action="store_true",
         help="one ranking of the networks over all data sets of these experiments, sweeps or runs (across.html, .png, "
-        ".csv, .md); with fewer than three data sets their tables side by side",
+        ".csv, .md); with fewer than three data sets, tables side by side",
     )
     options = parser.parse_intermixed_args(arguments)
     words = options.what

@@ -82,7 +82,7 @@ def _parser() -> Parser:
 def _key(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals or key not in KEYS:
-        raise ConfigError(f"export: {word} is none of {', '.join(f'{k}=…' for k in KEYS)}", fix="leave it out")
+        raise ConfigError(f"export: {word} is not one of {', '.join(f'{k}=…' for k in KEYS)}", fix="leave it out")
     if key == "head" and value not in HEADS:
         raise ConfigError(f"head={value} is unknown", fix=f"head=linear (valid: {', '.join(HEADS)})")
     return key, value
@@ -132,7 +132,7 @@ def _tell(card: Card, out: Path, model_id: str | None, uri: str | None, mlruns: 
     print(
         visible(
             f"{out}: {ONNX} ({metrics['cost/exported_mb']:.1f} MB, {metrics['cost/latency_ms_p50']:.1f} ms an image, "
-            f"95 % within {metrics['cost/latency_ms_p95']:.1f} ms), {PROGRAM}, {CARD}, {EXAMPLE}"
+            f"95% within {metrics['cost/latency_ms_p95']:.1f} ms), {PROGRAM}, {CARD}, {EXAMPLE}"
         )
     )
     print(visible(f"Try it: python {shlex.quote(str(out / EXAMPLE))} photo.jpg"))

@@ -1,4 +1,4 @@
-"""Test that a run is not worse than a baseline by more than a margin: exit 0 holds, 5 does not, 6 undecided.
+"""Test that a run is not worse than a baseline by more than a margin: exit code 0 holds, 5 does not hold, 6 undecided.
 
 python run.py gate <run> --baseline <run> --margin 0.5
 python run.py gate <run> --baseline <run> --margin 0.5 decide=knn
@@ -71,7 +71,7 @@ def _key(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     known = ("paths.root", "tracking.uri", "decide", "decide.balanced")
     if not equals or key not in known:
-        raise ConfigError(f"gate: {word} is none of {', '.join(f'{k}=…' for k in known)}", fix="leave it out")
+        raise ConfigError(f"gate: {word} is not one of {', '.join(f'{k}=…' for k in known)}", fix="leave it out")
     return key, value
 
 
