@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from frostmark.figures.fonts import FontedFigure, labels_of
 from frostmark.figures.lines import height_of, plain, width_of, wrapped
 from frostmark.figures.pairs import (
     MAX_NUMBERS,
@@ -48,12 +49,12 @@ def factor(ratio: float) -> str:
 def draw_confusion(shares: Array, classes: Sequence[str], title: str) -> Figure:
     """Heat map of a confusion matrix (C, C) as shares of the images of each class, a row; NaN of classes without."""
     edge = float(np.clip(0.16 * len(classes) + 2.0, 6, 12))
-    figure = Figure(figsize=(edge + 1.2, edge), dpi=110, layout="constrained")
+    figure = FontedFigure(figsize=(edge + 1.2, edge), dpi=110, layout="constrained")
     ax = figure.subplots()
     scale = colormaps["cividis"].with_extremes(bad=UNKNOWN)
     # The square root: a twentieth of the images of a class is to be seen beside the many that are right.
     image = ax.imshow(np.ma.masked_invalid(shares), cmap=scale, norm=PowerNorm(0.5, 0.0, 1.0))
-    name_axes(ax, classes)
+    name_axes(ax, labels_of(classes))
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
     bar = figure.colorbar(
@@ -98,7 +99,8 @@ def draw_confusion_difference(
         names: of the two layers.
     """
     side = side_of(len(classes))
-    ordered = [classes[c] for c in order]
+    labels = labels_of(classes)
+    ordered = [labels[c] for c in order]
     left, below = room_of(ordered)
     width = max(2 * _EDGE + left + side, 6.4)
     left = max(left, (width - side) / 2)

@@ -60,8 +60,8 @@ VIEW_TAG = (
             *(_chart("BAR", key, "result", metricKey=key) for key in _CHARTS),
             *(_chart("IMAGE", key, "maps", imageKeys=[key], step=0) for key in _IMAGES),
         ],
-        "compareRunSections": [_section("Result"), # Folded up and high: above an image MLflow writes every param of its run.
-            _section("Maps", display=False, columns=2, cardHeight=900)],
+        # Maps are folded up, and high: above an image MLflow writes all params of its run.
+        "compareRunSections": [_section("Result"), _section("Maps", display=False, columns=2, cardHeight=900)],
         "isAccordionReordered": True,  # else the sections stand in the order of the alphabet
     }),
 )  # fmt: skip
