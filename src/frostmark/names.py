@@ -83,13 +83,13 @@ def short_titles(titles: Sequence[str], most: int) -> list[str]:
     ]
 
 
-_LEAST = 9
+_MIN_NETWORK = 9
 """Letters of a network's name that are left, whatever stands behind it."""
 
 
 def _cut(title: str, most: int) -> str:
     network, between, rest = visible(title).partition(BETWEEN)
-    room = max(most - len(between + rest), _LEAST)
+    room = max(most - len(between + rest), _MIN_NETWORK)
     if len(network) > room:
         network = f"{network[: room // 2]}…{network[len(network) - (room - 1) // 2 :]}"
     return network + between + rest
