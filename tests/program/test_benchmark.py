@@ -511,4 +511,4 @@ def test_a_train_split_above_the_limit_says_whose_neighbours_are_told(program: P
     assert found["train/neighbours/knn_accuracy_images"] == 1000**2 // 2400
     assert "test/neighbours/knn_accuracy_images" not in found
     (summary,) = tmp_path.glob("mlruns/_hydra/runs/*/summary.md")
-    assert "416 of its 1,200 images" in summary.read_text()
+    assert "416 of the 1,200 train images" in summary.read_text()
