@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 
 from torchvision.transforms import InterpolationMode
 
-from frostmark.backbones.backbone import WEIGHT_FILES, Preset
+from frostmark.backbones.backbone import Preset
 from frostmark.backbones.hub import FILES, SAFE, NotOnHubError, address, cached, card, commit_of, fetched
 from frostmark.backbones.pickled import converting
 from frostmark.backbones.unknown import near, unknown_name
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError, nearest
+from frostmark.names import WEIGHT_FILES
 from frostmark.regular import read_regular
 
 if TYPE_CHECKING:
