@@ -233,9 +233,13 @@ def test_the_sentence_says_over_how_many_groups() -> None:
     verdict = judge(grouped(runs, groups))
     assert verdict.pairs[0].told
     assert re.search(r"p (=|<) 0\.\d+ over 12 groups\)", verdict.sentence)
-    assert "a sign-flip test of the groups' differences" in how(grouped(runs, groups))
-    assert "few" in how(grouped(runs, groups % 7))
-    assert "independent of each other" in how(two([run.outcomes["test/knn_hits"] for run in runs]))
+
+    def told(group: Group) -> str:
+        return how(group, judge(group))
+
+    assert "a sign-flip test of the groups' differences" in told(grouped(runs, groups))
+    assert "few" in told(grouped(runs, groups % 7))
+    assert "independent of each other" in told(two([run.outcomes["test/knn_hits"] for run in runs]))
 
 
 def test_fewer_than_six_groups_tell_nothing_and_why() -> None:
