@@ -26,6 +26,8 @@ def exit_code(work: Callable[[], int]) -> int:
         if os.environ.get("LOCAL_RANK", "0") == "0":  # once, not for every process of a job
             print(STOPPED, file=sys.stderr)
         return stopped_code(stop)
+    except SystemExit as end:  # --help: what was loaded for it is not taken apart either
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BrokenPipeError:  # whoever reads has had enough: ``--help | head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
