@@ -171,6 +171,19 @@ def test_the_whole_line_is_pasted_into_a_shell(program: Program, tmp_path: Path)
     assert f"squeezenet1_0 · last_conv · {folder.name}" in done.stdout
 
 
+def test_a_root_within_fashion_mnist_is_mended_and_missing_weights_are_named(
+    program: Program, tmp_path: Path, shared_data: Path
+) -> None:
+    """Without a network and with the default backbone, whose weights are not here."""
+    done = program(f"dataset.root={shared_data / 'FashionMNIST' / 'raw'}", cwd=tmp_path)
+    assert done.returncode == 3
+    assert words_in_bash(fix_of(done.stderr)) == [f"dataset.root={shared_data}"]
+    assert "backbone.weights=<file>" in done.stderr
+    nowhere = program(f"dataset.root={tmp_path}", cwd=tmp_path)
+    assert "dataset.root=<the folder that contains FashionMNIST/raw>" in nowhere.stderr
+    assert "backbone.weights=<file>" in nowhere.stderr
+
+
 def test_a_password_is_in_no_command(program: Program, tmp_path: Path) -> None:
     uri = "tracking.uri=http://me:hunter2@127.0.0.1:9"
     done = program(*SMALL, uri, "layer=stage9", cwd=tmp_path)

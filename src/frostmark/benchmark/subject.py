@@ -293,7 +293,8 @@ def _read(
         if weights is None:
             raise
         # Both at once, before somebody carries the one over and finds the other missing.
-        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=problem.fix) from problem
+        fix = f"{problem.fix}; weights of your own: backbone.weights=<file>"
+        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=fix) from problem
 
 
 def _enough(images: ImageSet, pipeline: Pipeline) -> ImageSet:
