@@ -184,6 +184,18 @@ def test_a_root_within_fashion_mnist_is_mended_and_missing_weights_are_named(
     assert "backbone.weights=<file>" in nowhere.stderr
 
 
+def test_a_folder_that_is_not_there_without_weights_offers_what_needs_nothing(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").mkdir()
+    done = program("dataset=./flowers/train", cwd=tmp_path)
+    assert done.returncode == 3
+    assert words_in_bash(fix_of(done.stderr)) == ["experiment=quickstart"]
+    assert (
+        f"there is no folder {tmp_path / 'flowers' / 'train'}; {tmp_path} exists, and has the folders b, c"
+        in done.stderr
+    )
+
+
 def test_a_password_is_in_no_command(program: Program, tmp_path: Path) -> None:
     uri = "tracking.uri=http://me:hunter2@127.0.0.1:9"
     done = program(*SMALL, uri, "layer=stage9", cwd=tmp_path)
