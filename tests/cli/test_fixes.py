@@ -196,6 +196,36 @@ def test_a_folder_that_is_not_there_without_weights_offers_what_needs_nothing(pr
     )
 
 
+def test_two_networks_with_their_own_weights_in_one_sweep_are_two_commands(
+    program: Program, tmp_path: Path, shared_weights: Path
+) -> None:
+    pytest.importorskip("timm")
+    words = ("-m", "backbone=squeezenet1_0,timm", "backbone.name=tf_efficientnet_lite0")
+    done = program(*words, f"backbone.weights={shared_weights}", *SMALL[:3], *SMALL[5:], cwd=tmp_path)
+    assert done.returncode == 3
+    fixes = re.findall(r"^Fix: (.*)$", done.stderr, re.MULTILINE)
+    assert len(fixes) == 2  # a name that torchvision does not have, and weights of another architecture
+    for fix in fixes:
+        assert "compare <run folder> <run folder>" in fix
+        assert "choose candidates=mine.yaml" in fix
+        assert "efficientnet_b0" not in fix
+
+
+def test_a_misspelt_name_of_one_network_in_a_sweep_is_mended(program: Program, tmp_path: Path) -> None:
+    words = ("-m", "backbone=torchvision", "backbone.name=resnt18", "layer=stage1,stage2")
+    done = program(*words, "backbone.weights=untrained", *SMALL[:3], *SMALL[5:], cwd=tmp_path)
+    assert "backbone.name=resnet18" in fix_of(done.stderr)
+
+
+def test_a_cause_that_jobs_share_is_told_once(program: Program, tmp_path: Path) -> None:
+    done = program("-m", "dataset=./nowhere", *SMALL[3:], "layer=stage1,stage2,stage3", cwd=tmp_path)
+    assert done.returncode == 3
+    for told in (done.stdout, done.stderr):
+        assert told.count("there is no folder") == 1
+        assert told.count("the same problem as job 0") == 2
+    assert fix_of(done.stderr)
+
+
 def test_a_password_is_in_no_command(program: Program, tmp_path: Path) -> None:
     uri = "tracking.uri=http://me:hunter2@127.0.0.1:9"
     done = program(*SMALL, uri, "layer=stage9", cwd=tmp_path)

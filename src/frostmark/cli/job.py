@@ -21,10 +21,11 @@ from frostmark.benchmark.labels import identity
 from frostmark.benchmark.result import Result
 from frostmark.benchmark.run import run_benchmark
 from frostmark.benchmark.subject import Given
-from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
+from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices, typed_for_sweep
 from frostmark.cli.apart import run_apart
 from frostmark.cli.console import print_job, print_result
 from frostmark.cli.devices import a_device
+from frostmark.cli.networks_swept import with_two_commands
 from frostmark.cli.problems import stopped_code, tell
 from frostmark.cli.program import typed_command
 from frostmark.cli.under_way import sweep_folder
@@ -32,9 +33,9 @@ from frostmark.comparison.runs import Run
 from frostmark.config.compose import typed
 from frostmark.config.schema import Config
 from frostmark.config.shown import shown
-from frostmark.errors import Terminated
+from frostmark.errors import FrostmarkError, Terminated
 from frostmark.names import visible
-from frostmark.results.outcome import Outcome
+from frostmark.results.outcome import Outcome, first_with
 from frostmark.tracking.tracker import without_secrets
 
 
@@ -103,13 +104,19 @@ def work_of_job(
         Outcome(choices, choices, stopped_code(stop), "interrupted").write(folder)
         raise
     except Exception as error:
-        problem = tell(error, words)
-        Outcome(choices, choices, problem.code, problem.problem.splitlines()[0]).write(folder)
+        problem = tell(
+            with_two_commands(error, typed_for_sweep()), words, lambda problem: first_with(_line(problem), folder)
+        )
+        Outcome(choices, choices, problem.code, _line(problem)).write(folder)
         return
     assert result is not None, "a job runs in one process"
     # Before anything is printed: whoever reads may have gone, and the result is not lost with them.
     _outcome(choices, result, folder).write(folder)
     print_job(result, checked, folder.parent, choices)
+
+
+def _line(problem: FrostmarkError) -> str:
+    return problem.problem.splitlines()[0]
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:
