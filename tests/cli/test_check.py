@@ -27,7 +27,7 @@ def test_a_folder_with_copies(program: Program, tmp_path: Path) -> None:
     assert "Damaged files: none" in done.stdout
     assert "Sizes: 60 × 60 to 96 × 96 pixels, the median image 96 × 96" in done.stdout
     assert re.search(r"First run: about \d+ s .*resnet18 · last_conv at 32 pixels", done.stdout)
-    assert "the test split has 40 images: under 100" in done.stdout
+    assert "the test split has 40 images: with fewer than 100" in done.stdout
     assert not (tmp_path / "mlruns").exists()  # nothing is kept
 
 

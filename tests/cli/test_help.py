@@ -23,7 +23,7 @@ def test_every_value_can_be_typed_and_stands_beside_what_it_means(program: Progr
     config = compose(conf_dir(), ["dataset=folder", "reducer=umap", *typed])
     assert config == compose(conf_dir(), ["dataset=folder", "reducer=umap"])
     assert re.search(r"dataset\.test_share=0\.2 +of the images, where there is no test split", values)
-    assert re.search(r"metrics\.linear\.folds=5\n +of train", values)
+    assert re.search(r"metrics\.linear\.folds=5\n +folds of train", values)
     assert "_target_" not in values
 
 
@@ -40,5 +40,5 @@ def test_the_meaning_of_a_key_is_the_comment_behind_it(tmp_path: Path) -> None:
     file.write_text("# about the file\nsize: 3 # pixels\nlimit:\n  train: null # of # train\n  test: 'a'\nname: x#y\n")
     assert dict(explained_keys(file)) == {"size": "pixels", "limit.train": "of # train"}
     known = meanings({"reducer": ["tsne"], "metrics": ["linear", "neighbours"], "nothing": ["none"]})
-    assert known["reducer.perplexity"] == "about how many neighbours of a point count"
+    assert known["reducer.perplexity"] == "about the number of neighbours that count for a point"
     assert {"metrics.linear.folds", "metrics.neighbours.k", "controls", "output"} <= set(known)

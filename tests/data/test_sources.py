@@ -15,6 +15,7 @@ import torchvision
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from frostmark.data import synthetic
 from frostmark.data.decode import decode
 from frostmark.data.digits import Digits
 from frostmark.data.files import ImageFiles
@@ -282,6 +283,17 @@ def test_the_dial_gives_the_accuracy_it_promises(separation: float) -> None:
     scores = (test.images.flatten(1).double() - means.mean(0)) @ direction
     accuracy = ((scores < 0).long() == test.labels).double().mean().item()
     assert accuracy == pytest.approx(source.pairwise_accuracy, abs=0.025)  # 3 standard errors of 4,000 coin tosses
+
+
+@pytest.mark.parametrize("size", [4, 12, 32])
+def test_synthetic_images_drawn_in_blocks_are_those_of_one_draw(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Synthetic(size=size, num_classes=3, train=203, seed=5)
+    generator = torch.Generator().manual_seed(3 * 5 + 1)
+    noise = torch.randn(203, 3, size, size, generator=generator)
+    whole = (128 + NOISE * (source._means()[torch.arange(203) % 3] + noise)).round().clamp(0, 255).to(torch.uint8)
+    for images_at_once in (1, 7, 203, 500):
+        monkeypatch.setattr(synthetic, "_FLOATS", images_at_once * 3 * size**2)
+        assert torch.equal(source.split("train").images, whole)
 
 
 def test_synthetic_refuses_numbers_that_do_not_fit() -> None:

@@ -39,6 +39,7 @@ from frostmark.errors import DataError
 from frostmark.features.given import GivenRows, rows_of
 from frostmark.metrics.graphs import Search
 from frostmark.metrics.metric import Metric
+from frostmark.names import network_name, of_file, titled
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
 from frostmark.stats.accelerated import accelerator
@@ -104,13 +105,18 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """Backbone, or its label, and layer."""
-        return f"{label_of(self.config) or self.backbone.name} · {self.word}"
+        """Network and layer."""
+        return titled(self.called, self.word)
+
+    @property
+    def called(self) -> str:
+        """The network's label; where it has none its name, with the file of its weights."""
+        return label_of(self.config) or network_name(self.backbone.name, of_file(self.backbone.weights_name))
 
     @property
     def title(self) -> str:
         """Backbone · layer · data set."""
-        return f"{self.name} · {self.source.name}"
+        return titled(self.name, self.source.name)
 
     @property
     def about(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -112,6 +112,8 @@ def print_sweep(finished: Finished) -> None:
     if finished.compared is not None:
         print_comparison(finished.compared)
         print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))
+        for said in _report_of_the_best(finished.compared):
+            print(visible(said))
     elif finished.not_compared:
         print(visible(f"No comparison: {finished.not_compared}"))
     if finished.across is not None:
@@ -121,6 +123,13 @@ def print_sweep(finished: Finished) -> None:
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"
     print(f"{name} · {how_to_open(finished.link, finished.uri, where)}")
+
+
+def _report_of_the_best(compared: Compared) -> Iterator[str]:
+    """Where the errors and doubtful labels of the layer in the first place are."""
+    for best in compared.parts[0].verdict.contenders[:1]:
+        if best.run.folder is not None and (best.run.folder / "report.html").is_file():
+            yield f"Report of {best.name}: {best.run.folder / 'report.html'}"
 
 
 def _print_jobs(outcomes: Sequence[Outcome]) -> None:

@@ -202,6 +202,8 @@ def _explain_machine(error: Exception) -> DataError | None:
         return DataError(
             "this machine's memory is too small for that", fix="fewer images (dataset.limit.train=…), or layer.pool=gap"
         )
+    if isinstance(error, FileNotFoundError):
+        return _explain_removed(error)
     if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
         return None
     where = error.filename or "a file of this run"
@@ -210,6 +212,22 @@ def _explain_machine(error: Exception) -> DataError | None:
     return DataError(
         f"{where} cannot be read or written: {error.strerror}",
         fix="correct that, or paths.root=<a folder elsewhere>; the same command then continues where it stopped",
+    )
+
+
+def _explain_removed(error: FileNotFoundError) -> DataError | None:
+    """A folder that went away under the program: the one that it works in, or one of its own below ``mlruns/``."""
+    with_it = "" if not isinstance(error.filename, str) else f", and {error.filename} cannot be written"
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        told = f"the folder that this was started in was removed meanwhile{with_it}"
+        return DataError(told, fix="cd; cd <a folder that stays>; then the same command")
+    if not with_it or "mlruns" not in Path(error.filename).parts or Path(error.filename).parent.is_dir():
+        return None
+    told = f"the folder {Path(error.filename).parent} was removed meanwhile, with what was in it"
+    return DataError(
+        told, fix="paths.root=<a folder that stays>; what is left in mlruns/features is not extracted anew"
     )
 
 
