@@ -277,6 +277,7 @@ def test_words_that_are_replaced_or_left_behind_are_gone() -> None:
     ]  # fmt: skip
     words = ["dataset=folder", "dataset.root=x", "dataset.test_share=0.3"]
     assert mended(words, ["dataset=/y"]) == ["dataset=/y", "dataset.test_share=0.3"]
+    assert mended(["check", "dataset=./x"], ["dataset.root=/y"]) == ["check", "dataset=folder", "dataset.root=/y"]
     assert mended(["++seed=x"], ["seed=0"]) == ["seed=0"]
 
 
