@@ -145,6 +145,23 @@ def test_an_archive_alone_or_a_damaged_one_is_not_taken_for_data(tmp_path: Path)
         TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
 
 
+@pytest.mark.parametrize("given", ["MNIST/raw", "MNIST", "MNIST/processed"])
+def test_a_root_within_the_tree_of_the_files_is_answered_with_the_folder_above(given: str, tmp_path: Path) -> None:
+    root = tmp_path / "my data"
+    for stem in ("train", "t10k"):
+        write_idx(root / "MNIST" / "raw", np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8), stem)
+    with pytest.raises(DataError) as told:
+        TorchvisionSet("MNIST", root=str(root / given), download=False).split("train")
+    assert told.value.fix.startswith(f"dataset.root='{root}'; ")
+    assert len(TorchvisionSet("MNIST", root=str(root), download=False).split("train")) == 3
+
+
+def test_without_the_files_the_folder_to_name_is_described(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as told:
+        TorchvisionSet("FashionMNIST", root=str(tmp_path / "FashionMNIST" / "raw"), download=False).split("train")
+    assert "dataset.root=<the folder that contains FashionMNIST/raw>" in told.value.fix
+
+
 @pytest.mark.parametrize("folders", [("train",), ("test", "val"), ("valid",)])
 def test_splits_of_other_names_are_not_taken_for_classes(folders: tuple[str, ...], tmp_path: Path) -> None:
     for folder in folders:

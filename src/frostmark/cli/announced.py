@@ -135,6 +135,12 @@ def parent_run() -> str | None:
     return None if record is None else record.run_id
 
 
+def typed_for_sweep() -> Sequence[str]:
+    """The words of the sweep under way; none if there is none."""
+    record = _record()
+    return () if record is None else record.choices
+
+
 def _record() -> SweepRecord | None:
     folder = sweep_folder()
     return None if folder is None else SweepRecord.read(folder)

@@ -21,10 +21,11 @@ from frostmark.benchmark.labels import identity
 from frostmark.benchmark.result import Result
 from frostmark.benchmark.run import run_benchmark
 from frostmark.benchmark.subject import Given
-from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
+from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices, typed_for_sweep
 from frostmark.cli.apart import run_apart
 from frostmark.cli.console import print_job, print_result
 from frostmark.cli.devices import a_device
+from frostmark.cli.networks_swept import with_two_commands
 from frostmark.cli.problems import stopped_code, tell
 from frostmark.cli.program import typed_command
 from frostmark.cli.under_way import sweep_folder
@@ -33,10 +34,10 @@ from frostmark.config.compose import typed
 from frostmark.config.kept import MAX_BYTES
 from frostmark.config.schema import Config
 from frostmark.config.shown import shown
-from frostmark.errors import DataError, Terminated
+from frostmark.errors import DataError, FrostmarkError, Terminated
 from frostmark.names import visible
 from frostmark.regular import read_regular
-from frostmark.results.outcome import Outcome
+from frostmark.results.outcome import Outcome, first_with
 from frostmark.tracking.tracker import without_secrets
 
 
@@ -128,9 +129,14 @@ def work_of_job(
 
 
 def _failed(error: Exception, folder: Path, choices: str, words: Sequence[str]) -> None:
-    """Tell what went wrong, and write it down."""
-    problem = tell(error, words)
-    Outcome(choices, choices, problem.code, problem.problem.splitlines()[0]).write(folder)
+    """Tell what went wrong, and write it down; what an earlier job told is not told again in full."""
+    error = with_two_commands(error, typed_for_sweep())
+    problem = tell(error, words, lambda problem: first_with(_line(problem), folder))
+    Outcome(choices, choices, problem.code, _line(problem)).write(folder)
+
+
+def _line(problem: FrostmarkError) -> str:
+    return problem.problem.splitlines()[0]
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:

@@ -87,6 +87,16 @@ def outcomes(folder: Path) -> list[Outcome]:
     return [Outcome.read(path.parent) or Outcome("", f"job {path.parent.name}", None, lost) for path in written]
 
 
+def first_with(problem: str, job: Path) -> str | None:
+    """The number of the first job beside the one in ``job`` that ended with the same problem; None if none did."""
+    numbers = sorted((p.name for p in job.parent.iterdir() if p.is_dir() and p != job), key=lambda n: (len(n), n))
+    for number in numbers:
+        ended = Outcome.read(job.parent / number)
+        if ended is not None and ended.code and ended.problem == problem:
+            return number
+    return None
+
+
 def standing(sweep: Path) -> str:
     """How many jobs of the sweep in a folder have ended, of how many: ``3/12``."""
     record, done = SweepRecord.read(sweep), sum(o.code is not None for o in outcomes(sweep))
