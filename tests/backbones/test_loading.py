@@ -301,4 +301,4 @@ def test_a_fine_tuned_network_through_the_program(program: Program, tmp_path: Pa
     assert swept.returncode == 3
     assert "layer=logits needs classifier.1." in swept.stderr
     assert " layer=penultimate\n" in swept.stderr
-    assert "squeezenet1_0 · last_conv" in swept.stdout
+    assert "squeezenet1_0 (last.ckpt) · last_conv" in swept.stdout

@@ -27,7 +27,7 @@ def test_a_package_that_is_not_installed_skips_its_candidates_alone(
     others = [Candidate("timm", name="resnet10t.c3_in1k"), Candidate("open_clip", name="ViT-B-32")]
     words = [*WORDS, f"paths.root={tmp_path}"]
     entrants, absent = enter([others[0], HERE, others[1]], words, None, lambda _: None)
-    assert [one.title for one in entrants] == ["squeezenet1_0 untrained · last_conv"]
+    assert [one.title for one in entrants] == ["squeezenet1_0 (untrained) · last_conv"]
     assert [one.fix for one in absent] == ["pip install 'frostmark[timm]'", "pip install 'frostmark[clip]'"]
     with pytest.raises(DataError, match="needs the package timm") as error:
         refuse_too_few(entrants, absent, "choose --fetch")

@@ -41,10 +41,10 @@ def test_the_answer(gained: int, lost: int, expected: str) -> None:
 
 def test_the_sentence_names_both_in_their_order() -> None:
     assert answer(10, 10).sentence.startswith(
-        "resnet18 new.pth · last_conv is not worse than resnet18 old.pth · last_conv"
+        "resnet18 (new.pth) · last_conv is not worse than resnet18 (old.pth) · last_conv"
     )
     first, second = runs(10, 10)
-    assert gate_of(second, first, 0.01).names == ("resnet18 old.pth · last_conv", "resnet18 new.pth · last_conv")
+    assert gate_of(second, first, 0.01).names == ("resnet18 (old.pth) · last_conv", "resnet18 (new.pth) · last_conv")
 
 
 def test_checkpoints_of_one_name_are_told_by_their_digest() -> None:

@@ -143,7 +143,7 @@ def test_a_network_is_named_by_what_sets_it_apart() -> None:
     hits = np.ones(400, dtype=bool)
     runs = [run_of(hits), run_of(hits, weights="untrained"), run_of(hits, backbone="vgg16")]
     (group,) = comparable(runs)
-    assert group.names == ("resnet18 IMAGENET1K_V1", "resnet18 untrained", "vgg16 IMAGENET1K_V1")
+    assert group.names == ("resnet18 (IMAGENET1K_V1)", "resnet18 (untrained)", "vgg16 (IMAGENET1K_V1)")
     (group,) = comparable([runs[0], runs[2], run_of(hits, pool="max")])
     assert group.titles == ("resnet18 · last_conv gap", "vgg16 · last_conv gap", "resnet18 · last_conv max")
 
@@ -155,7 +155,7 @@ def test_networks_at_their_own_sizes_are_compared_and_one_at_two_sizes_is_two() 
     assert group.names == ("resnet18", "mine")
     assert "resize to 32 or 224 pixels" in group.setting
     (group,) = comparable([run_of(hits, image_size=size) for size in ("96", "224")])
-    assert group.names == ("resnet18 96 px", "resnet18 224 px")
+    assert group.names == ("resnet18 (96 px)", "resnet18 (224 px)")
 
 
 def test_a_pool_that_nobody_chose_is_not_named() -> None:
@@ -171,7 +171,7 @@ def test_a_pool_that_nobody_chose_is_not_named() -> None:
 def test_an_untrained_network_is_called_so_beside_trained_ones() -> None:
     hits = np.ones(400, dtype=bool)
     (group,) = comparable([run_of(hits), run_of(hits, backbone="vgg16", weights="untrained")])
-    assert group.names == ("resnet18", "vgg16 untrained")
+    assert group.names == ("resnet18", "vgg16 (untrained)")
     (group,) = comparable([run_of(hits, backbone=name, weights="untrained") for name in ("resnet18", "vgg16")])
     assert group.names == ("resnet18", "vgg16")
 
@@ -233,9 +233,13 @@ def test_the_sentence_says_over_how_many_groups() -> None:
     verdict = judge(grouped(runs, groups))
     assert verdict.pairs[0].told
     assert re.search(r"p (=|<) 0\.\d+ over 12 groups\)", verdict.sentence)
-    assert "a sign-flip test of the groups' differences" in how(grouped(runs, groups))
-    assert "few" in how(grouped(runs, groups % 7))
-    assert "independent of each other" in how(two([run.outcomes["test/knn_hits"] for run in runs]))
+
+    def told(group: Group) -> str:
+        return how(group, judge(group))
+
+    assert "a sign-flip test of the groups' differences" in told(grouped(runs, groups))
+    assert "few" in told(grouped(runs, groups % 7))
+    assert "independent of each other" in told(two([run.outcomes["test/knn_hits"] for run in runs]))
 
 
 def test_fewer_than_six_groups_tell_nothing_and_why() -> None:
@@ -282,4 +286,4 @@ def test_a_file_of_weights_is_named_without_its_network() -> None:
     files = ("resnet18-imagenet.pth", "ResNet18_mine.ckpt", "other.pth", "resnet18.pth")
     runs = [run_of(hits, weights=name, weights_digest=name) for name in files]
     (group,) = comparable(runs)
-    assert group.names == ("resnet18 imagenet.pth", "resnet18 mine.ckpt", "resnet18 other.pth", "resnet18 resnet18.pth")
+    assert group.names == tuple(f"resnet18 ({of})" for of in ("imagenet.pth", "mine.ckpt", "other.pth", "resnet18.pth"))

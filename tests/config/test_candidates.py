@@ -58,7 +58,7 @@ def test_a_list_of_one_s_own_is_a_path_or_lies_in_the_folder_of_yamls(tmp_path: 
         first, second = read_candidates(word, own)
         assert first == Candidate("resnet18")
         assert first.words == ["backbone=resnet18", "layer=embedding"]
-        assert second.title == "a.b it's.pth · embedding max"
+        assert second.title == "a.b (it's.pth) · embedding max"
         assert compose(conf_dir(), second.words).backbone["weights"] == "/x y/it's.pth"
     assert "mine" in candidate_words(tmp_path)
 
@@ -69,8 +69,8 @@ def test_a_title_says_the_size_and_the_weights_where_nothing_else_tells_two_cand
     told = ["resnet18 · embedding · 96 px", "resnet18 · embedding · 224 px", "resnet18 · embedding · its own size"]
     assert distinct_titles([small, large, own]) == told
     first, second = (Candidate("resnet18", weights=f"/{folder}/resnet18-best.pth") for folder in "ab")
-    assert distinct_titles([first, small]) == ["resnet18 best.pth · embedding", "resnet18 · embedding"]
-    told = [f"resnet18 best.pth · embedding · /{folder}/resnet18-best.pth" for folder in "ab"]
+    assert distinct_titles([first, small]) == ["resnet18 (best.pth) · embedding", "resnet18 · embedding"]
+    told = [f"resnet18 (best.pth) · embedding · {folder}/resnet18-best.pth" for folder in "ab"]
     assert distinct_titles([first, second]) == told
 
 

@@ -84,7 +84,7 @@ def test_pictures_of_a_thousand_classes_are_small_and_say_what_a_cell_is(tmp_pat
         draw_confusability({"train": noise, "test": noise.T}, classes, range(1_000), "t"),
     ):
         told = " ".join(text.get_text() for text in figure.findobj(Text))
-        assert "A cell stands for 8 × 8 pairs" in " ".join(told.split())
+        assert "Each cell is the mean of 8 × 8 pairs" in " ".join(told.split())
         image = figure.axes[0].images[0]
         assert image.get_array().shape == (MAX_DRAWN, MAX_DRAWN)
         assert image.get_extent() == [-0.5, 999.5, 999.5, -0.5]

@@ -125,7 +125,10 @@ def point_at_images(frame: Frame, maps: int = 3) -> None:
         hover(frame, m, i)
         assert frame.text_content("#card .label") == CLASSES[i % 4]
         assert frame.text_content("#card .where") == f"test · image {1000 + 7 * i}"
-        kept = [line.inner_text().split("\n") for line in frame.query_selector_all("#card .share")]
+        kept = [
+            [part.text_content() for part in of.query_selector_all(":scope > *")]
+            for of in frame.query_selector_all("#card .share")
+        ]
         assert [line[0] for line in kept] == ["net 0 · layer 0", "net 1 · layer 0"]  # the other does not know
         assert {line[-1] for line in kept} == {f"{round(100 * i / 23)}%"}
         centres = rings(frame)
@@ -174,9 +177,9 @@ def change_split(frame: Frame, maps: int = 3) -> None:
     assert [b.text_content() for b in buttons] == ["test · 24 images", "train · 18 images"]
     assert [b.get_attribute("aria-pressed") for b in buttons] == ["true", "false"]
     heads = frame.query_selector_all(".plot h2")
-    assert heads[1].inner_text().split("\n") == ["net 0 · layer 1", "badge 1"]
+    assert [part.text_content() for part in heads[1].query_selector_all(":scope > *")] == ["net 0 · layer 1", "badge 1"]
     click_split(frame, TRAIN)
-    assert heads[1].inner_text().strip() == "net 0 · layer 1"
+    assert heads[1].text_content() == "net 0 · layer 1"
     assert painted(frame, maps, TRAIN) == [list(range(18))] * maps
     around(frame, [place_of(frame, 1, i, TRAIN) for i in (17, 16)], margin=7)
     frame.wait_for_selector("#selection .images figure")
@@ -346,3 +349,17 @@ def test_twelve_maps_of_three_thousand_images_stay_small_and_open(opened: Opened
     around(frame, [place_of(frame, 0, 0)], margin=3)
     frame.wait_for_selector("#selection .images figure")
     assert ("test", 0) in listed(frame)
+
+
+def test_where_there_is_no_room_the_network_is_cut_and_the_layer_stands_whole(opened: Opened) -> None:
+    """Twelve maps of networks whose names are wider than their maps."""
+    maps = [replace(of, name=f"{'vit_' * 20}{m} · stage4 = last_conv") for m, of in enumerate(some_maps(12))]
+    frame = opened(alone(linked_maps(maps, some_images(4, pictures=False), CLASSES, "")))
+    for plot in frame.query_selector_all(".plot"):
+        box, layer = plot.bounding_box(), plot.query_selector("h2 .layer")
+        assert layer is not None
+        inside = layer.bounding_box()
+        assert box is not None
+        assert inside is not None
+        assert layer.text_content() == " · stage4 = last_conv"
+        assert inside["x"] + inside["width"] <= box["x"] + box["width"] + 1

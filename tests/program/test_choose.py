@@ -125,7 +125,7 @@ def test_a_benchmark_sends_a_list_of_candidates_to_choose(program: Program, tmp_
         (("candidates=mine.yaml", "layer.pool=max"), "the candidates name their own layer"),
         (("candidates=mine.yaml", "dataset=digit"), "dataset"),
         (("candidates=one.yaml", "dataset=digits"), "a race needs two"),
-        (("candidates=wrong.yaml", "dataset=digits"), "candidate resnet18 untrained · block3"),
+        (("candidates=wrong.yaml", "dataset=digits"), "candidate resnet18 (untrained) · block3"),
     ],
 )
 def test_wrong_words_are_refused(words: tuple[str, ...], told: str, program: Program, root: Path) -> None:

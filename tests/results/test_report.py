@@ -250,5 +250,5 @@ def test_doubtful_images_are_told_of_where_they_cannot_be_shown() -> None:
 
 
 def test_its_answer_is_that_of_the_terminal(run: Result, html: str) -> None:
-    assert run.answer == answer("squeezenet1_0 · stage2", run.findings)
+    assert run.answer == answer("squeezenet1_0 · stage2", run.findings, untrained=True)
     assert "Versions" in html

@@ -16,6 +16,8 @@ def test_the_runs_page_has_the_results_as_columns_and_in_the_first_charts(tmp_pa
     view = json.loads(value)
     shown = [column for column in view["selectedColumns"] if column.startswith("metrics.")]
     assert shown[:3] == ["metrics.`accuracy`", "metrics.`accuracy_lo`", "metrics.`accuracy_hi`"]
+    # By time the runs of a sweep would be folded up below it.
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`accuracy`", False)
     sections = [section["uuid"] for section in view["compareRunSections"]]
     assert {chart["metricSectionId"] for chart in view["compareRunCharts"]} == set(sections)
     assert store.address.endswith(f"&viewStateShareKey={key.rpartition('.')[2]}")

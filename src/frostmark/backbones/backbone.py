@@ -16,12 +16,10 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 
 from frostmark.backbones.taps import Survey
+from frostmark.names import WEIGHT_FILES
 
 UNTRAINED = "untrained"
 """The word for seeded initial weights: the control."""
-
-WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pth.tar", ".bin")
-"""Endings of files that may hold weights, in small or capital letters."""
 
 
 @dataclass

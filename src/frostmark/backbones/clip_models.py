@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
+from frostmark.backbones.backbone import UNTRAINED, Preset, weights_file
 from frostmark.backbones.checkpoint import Suited, read_checkpoint
 from frostmark.backbones.clip_described import ClipModel, tags_of
 from frostmark.backbones.clip_towers import build_tower, projection_of, resize_tower, resized_positions
@@ -30,6 +30,7 @@ from frostmark.backbones.taps import LOGITS, PROJECTION, Survey, survey_at
 from frostmark.backbones.unknown import unknown_name
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError, MissingExtraError
+from frostmark.names import WEIGHT_FILES
 
 PUBLISHED = "DEFAULT"
 """The word for the weights of the tag."""

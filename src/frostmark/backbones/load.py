@@ -18,7 +18,7 @@ import torchvision
 from torch import nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 
-from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
+from frostmark.backbones.backbone import UNTRAINED, Preset, weights_file
 from frostmark.backbones.checkpoint import Checkpoint
 from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.loading import load_file, load_weights
@@ -27,6 +27,7 @@ from frostmark.backbones.taps import Survey, survey_at
 from frostmark.backbones.unknown import unknown_name
 from frostmark.backbones.weights import describe, fetch_weights, where_cached
 from frostmark.errors import ConfigError, nearest
+from frostmark.names import WEIGHT_FILES
 
 PLAIN_SIZE = 224
 """Edge in pixels that images are resized to for a network of torchvision, as in the report."""

@@ -21,12 +21,13 @@ from typing import Self
 import torch
 from torch import nn
 
-from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
+from frostmark.backbones.backbone import UNTRAINED, Preset, weights_file
 from frostmark.backbones.drawing import drawing
 from frostmark.backbones.loading import load_file
 from frostmark.backbones.module import IMAGENET_MEAN, IMAGENET_STD, ModuleBackbone, loose_digest
 from frostmark.backbones.taps import Survey
 from frostmark.errors import ConfigError, breach, foreign
+from frostmark.names import WEIGHT_FILES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from frostmark.backbones.backbone import UNTRAINED, WEIGHT_FILES, Preset, weights_file
+from frostmark.backbones.backbone import UNTRAINED, Preset, weights_file
 from frostmark.backbones.checkpoint import read_checkpoint
 from frostmark.backbones.drawing import on_meta
 from frostmark.backbones.hub import FILES, address
@@ -32,6 +32,7 @@ from frostmark.backbones.timm_described import IN_FOLDER, ON_HUB, Described, che
 from frostmark.backbones.timm_loading import loaded_network
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError, MissingExtraError
+from frostmark.names import WEIGHT_FILES
 
 PUBLISHED = "DEFAULT"
 """The word for the weights that timm publishes under the tag of the name, or under the network's first tag."""

@@ -21,6 +21,7 @@ from frostmark.data.pixels import PACKED_WIDTH
 from frostmark.data.preprocess import Pipeline, Preprocess
 from frostmark.data.source import ImageSet
 from frostmark.lit.trainer import has_gpu
+from frostmark.names import network_name, titled
 from frostmark.results.maps import PAGE_EDGE
 from frostmark.stats.copies import SKETCH_WIDTH
 
@@ -67,7 +68,7 @@ def estimate(config: Config, backbone: Backbone, splits: Mapping[str, ImageSet])
     count = sum(map(len, splits.values()))
     device = "cuda" if has_gpu() and config.trainer.accelerator != "cpu" else "cpu"
     return Estimate(
-        f"{backbone.name} · {word} at {pipeline.size} pixels",
+        f"{titled(network_name(backbone.name), word)} at {pipeline.size} pixels",
         device,
         count * _seconds_to_read(splits, pipeline),
         count * seconds_to_forward(backbone.architecture(), tap, pipeline.size, device),

@@ -19,6 +19,7 @@ from frostmark.config.schema import Config
 from frostmark.data.files import left_out
 from frostmark.data.fingerprint import combined, group_digest, label_digest
 from frostmark.data.source import said_by
+from frostmark.figures.fonts import told_of
 from frostmark.figures.palette import name_colour
 from frostmark.metrics.neighbours import Neighbours
 from frostmark.stats.grouped import INDEPENDENT, Codes
@@ -70,6 +71,11 @@ def tags(subject: Subject, network: Network | None) -> dict[str, str]:
         "mlflow.runColor": name_colour(backbone.name),
         **versions(),
     }
+
+
+def leading_params(subject: Subject) -> dict[str, str]:
+    """What tells runs apart, in capitals: MLflow compares runs by the first three, in the alphabet's order."""
+    return {"Backbone": subject.called, "Layer": subject.word, "Weights": subject.backbone.weights_name}
 
 
 def _made_by(subject: Subject, network: Network | None) -> dict[str, str]:
@@ -131,6 +137,7 @@ def remarks(subject: Subject, network: Network | None) -> list[str]:
         *left_out(subject.splits),
         *image_remarks(labels, subject.classes, neighbours, search_of(subject.config)),
         *group_remarks(subject.groups),
+        *filter(None, [told_of(subject.classes)]),
     ]
     return [*of_weights, *subject.idle, *of_images, *of_rows]
 
@@ -191,6 +198,12 @@ def setting(subject: Subject) -> dict[str, str]:
         "Row": subject.row_recipe,
         "Images": f"{sizes} of {subject.source.name}, {seen}",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),
-        "Map": "none" if subject.reducer is None else f"{subject.reducer.words}, fit on {subject.reducer.fit_on}",
+        "Map": _map(subject),
         "Seed": str(subject.config.seed),
     }
+
+
+def _map(subject: Subject) -> str:
+    if subject.reducer is None:
+        return "none"
+    return f"{subject.reducer.words}, fitted on {'train' if subject.reducer.fit_on == 'train' else 'each split'}"

@@ -19,7 +19,7 @@ from frostmark.backbones.network import Network
 from frostmark.benchmark.controls import add_controls
 from frostmark.benchmark.costs import costs
 from frostmark.benchmark.extraction import Extraction, extraction_of
-from frostmark.benchmark.labels import remarks, setting, tags
+from frostmark.benchmark.labels import leading_params, remarks, setting, tags
 from frostmark.benchmark.leaks import add_leaks
 from frostmark.benchmark.measuring import observers
 from frostmark.benchmark.networks import network_of
@@ -131,7 +131,7 @@ def _recording(
         yield
         return
     tracker = record.tracker
-    tracker.log_params(config.params)
+    tracker.log_params(leading_params(subject) | config.params)
     record.add_tags(tags(subject, network))
     record.add_text("config.yaml", config.yaml)
     for split, images in subject.splits.items():

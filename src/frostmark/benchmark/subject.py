@@ -34,10 +34,12 @@ from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
 from frostmark.data.rows import RowImages
 from frostmark.data.source import SPLITS, ImageSet, Source, files_of, groups_of
+from frostmark.data.tree import ALWAYS_THERE
 from frostmark.errors import DataError
 from frostmark.features.given import GivenRows, rows_of
 from frostmark.metrics.graphs import Search
 from frostmark.metrics.metric import Metric
+from frostmark.names import network_name, of_file, titled
 from frostmark.reducers.reducer import Reducer
 from frostmark.results.progress import ProgressLine
 from frostmark.stats.accelerated import accelerator
@@ -103,13 +105,18 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """Backbone, or its label, and layer."""
-        return f"{label_of(self.config) or self.backbone.name} · {self.word}"
+        """Network and layer."""
+        return titled(self.called, self.word)
+
+    @property
+    def called(self) -> str:
+        """The network's label; where it has none its name, with the file of its weights."""
+        return label_of(self.config) or network_name(self.backbone.name, of_file(self.backbone.weights_name))
 
     @property
     def title(self) -> str:
         """Backbone · layer · data set."""
-        return f"{self.name} · {self.source.name}"
+        return titled(self.name, self.source.name)
 
     @property
     def about(self) -> str:
@@ -293,7 +300,11 @@ def _read(
         if weights is None:
             raise
         # Both at once, before somebody carries the one over and finds the other missing.
-        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=problem.fix) from problem
+        fix = problem.fix
+        if fix.startswith(ALWAYS_THERE):  # its images are here, and the backbone's weights are not
+            fix = "python run.py experiment=quickstart" + fix.removeprefix(ALWAYS_THERE)
+        fix = f"{fix}; weights of your own: backbone.weights=<file>"
+        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=fix) from problem
 
 
 def _enough(images: ImageSet, pipeline: Pipeline) -> ImageSet:

@@ -31,7 +31,7 @@ from frostmark.config.candidates import read_candidates
 from frostmark.config.compose import composed
 from frostmark.config.words import conf_dir
 from frostmark.errors import DataError
-from frostmark.names import visible
+from frostmark.names import visible, without_folders
 from frostmark.results.lease import Lease
 from frostmark.results.markdown import plain, table
 from frostmark.results.outcome import SweepRecord
@@ -119,7 +119,8 @@ def _opened(asked: ChoiceAsked, entrants: Sequence[Entrant]) -> Sweep:
     before = to_go_on_with(folder.parent, asked.typed, "choice")
     store = open_store(config.tracking, config.mlruns)
     choices = " ".join(asked.typed)
-    run_id = None if store is None else parent_of(store, f"choice · {' '.join(asked.typed[1:])}", choices, before)
+    title = f"choice · {without_folders(' '.join(asked.typed[1:]))}"
+    run_id = None if store is None else parent_of(store, title, choices, before)
     folder.mkdir(parents=True)
     lease = Lease(folder)
     lease.take()

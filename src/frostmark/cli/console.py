@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -117,6 +117,8 @@ def print_sweep(finished: Finished) -> None:
     if finished.compared is not None:
         print_comparison(finished.compared)
         print_place("Comparison", finished.folder / "comparison.html")
+        for words, page in _report_of_the_best(finished.compared):
+            print_place(words, page)
     elif finished.not_compared:
         print(visible(f"No comparison: {finished.not_compared}"))
     if finished.across is not None:
@@ -128,6 +130,13 @@ def print_sweep(finished: Finished) -> None:
     print(f"{name} · {how_to_open(finished.link, finished.uri, where)}")
 
 
+def _report_of_the_best(compared: Compared) -> Iterator[tuple[str, Path]]:
+    """Where the errors and doubtful labels of the layer in the first place are."""
+    for best in compared.parts[0].verdict.contenders[:1]:
+        if best.run.folder is not None and (best.run.folder / "report.html").is_file():
+            yield f"Report of {best.name}", best.run.folder / "report.html"
+
+
 def _print_jobs(outcomes: Sequence[Outcome]) -> None:
     terminal = console()
     terminal.print()
@@ -135,9 +144,14 @@ def _print_jobs(outcomes: Sequence[Outcome]) -> None:
     decided = {o.metric for o in outcomes if o.metric}
     metric = decided.pop() if len(decided) == 1 else "accuracy"
     terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)], metric))
+    told: dict[str, int] = {}
     for position, outcome in enumerate(outcomes):
-        if outcome.code != 0:
-            print(visible(f"#{position}: {outcome.problem or 'did not finish'}"))
+        if outcome.code == 0:
+            continue
+        problem = outcome.problem or "did not finish"
+        first = told.setdefault(problem, position)
+        again = first != position and len(problem) > len("the same problem as job 0")
+        print(visible(f"#{position}: {f'the same problem as job {first}' if again else problem}"))
 
 
 def differing(outcomes: Sequence[Outcome]) -> list[str]:

@@ -17,9 +17,9 @@ from dataclasses import fields
 from io import StringIO
 
 from frostmark.cli.program import program
-from frostmark.config.dataset_paths import PATH_KEYS
-from frostmark.config.mistaken import pasted
-from frostmark.config.schema import Config
+from frostmark.config.dataset_paths import PATH_KEYS, with_paths
+from frostmark.config.mistaken import LISTS, pasted
+from frostmark.config.schema import CONTROLS, Config
 from frostmark.config.words import choices_with, known_words
 from frostmark.tracking.tracker import without_secrets
 
@@ -66,8 +66,23 @@ def mended(typed: Sequence[str], words: Sequence[str], wrong: Sequence[str] = ()
     Keys that a new choice of their group does not have are left out.
     """
     keys = {_key(word): word for word in words}
-    kept = [keys.get(_key(word), word) for word in typed if word not in wrong and not _left_behind(word, keys)]
-    return list(dict.fromkeys([*kept, *words]))
+    if not keys.keys().isdisjoint(PATH_KEYS.values()):
+        typed = with_paths(typed)  # dataset=<path> names the place, too
+    right = [word for word in typed if word not in wrong and not _left_behind(word, keys)]
+    kept = [_in_list(word, keys.get(_key(word), word)) for word in right]
+    there = {_key(word) for word in kept}
+    return list(dict.fromkeys([*kept, *(word for word in words if _key(word) not in there)]))
+
+
+def _in_list(word: str, new: str) -> str:
+    """``metrics=[linear,neighbours]`` of ``metrics=[linear,knn]`` and ``metrics=neighbours``: what was right stays."""
+    key, _, value = word.partition("=")
+    if key not in LISTS or word == new or not value.startswith("["):
+        return new
+    known = CONTROLS if key == "controls" else known_words(key)
+    right = [name for name in value.strip("[]").replace(" ", "").split(",") if name in known]
+    meant = new.partition("=")[2].strip("[]").split(",")
+    return f"{key}=[{','.join(dict.fromkeys([*right, *meant]))}]" if right else new
 
 
 def _left_behind(word: str, keys: Mapping[str, str]) -> bool:

@@ -34,7 +34,7 @@ from frostmark.config.explain import explained
 from frostmark.config.schema import Config, Tracking
 from frostmark.errors import ConfigError, TrackingError
 from frostmark.features.store import FeatureStore
-from frostmark.names import visible
+from frostmark.names import visible, without_folders
 from frostmark.results.lease import Lease
 from frostmark.results.markdown import code, plain
 from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, outcomes
@@ -99,7 +99,7 @@ def open_sweep(config: DictConfig, jobs: list[list[str]], devices: list[Device])
     choices = without_secrets(" ".join(config.hydra.overrides.task)) or "defaults"
     before = to_go_on_with(folder.parent, words)
     swept = " ".join(w for w in choices.split() if "," in w or "(" in w) or choices
-    run_id = None if store is None else parent_of(store, f"sweep · {swept}", choices, before)
+    run_id = None if store is None else parent_of(store, f"sweep · {without_folders(swept)}", choices, before)
     lease = Lease(folder)
     lease.take()
     earlier = before.folder if before is not None else None

@@ -16,7 +16,7 @@ from functools import cached_property
 from frostmark.comparison.runs import Run
 from frostmark.metrics.kinds import Kind, base_of, kind_of
 from frostmark.metrics.lookup import compares
-from frostmark.names import short_weights
+from frostmark.names import network_name, titled
 
 SAME = {
     "dataset": "data set",
@@ -31,8 +31,8 @@ SAME = {
 }
 """Tags that runs must share to be compared, and how a person calls them."""
 
-NAMING = ("backbone", "weights", "image_size", "precision", "reducer")
-"""Tags that tell networks apart; of those, a name holds the ones that differ."""
+NAMING = ("weights", "image_size", "precision", "reducer")
+"""Tags that tell networks of one backbone apart: a name holds the ones that differ."""
 
 OWN_POOL = ("embedding", "penultimate", "logits")
 """Layers that are one vector per image as the network makes it: nobody chose their pool."""
@@ -60,7 +60,7 @@ class Group:
     @property
     def titles(self) -> tuple[str, ...]:
         """Network and layer of every run."""
-        return tuple(f"{name} · {layer}" for name, layer in zip(self.names, self.layers, strict=True))
+        return tuple(titled(name, layer) for name, layer in zip(self.names, self.layers, strict=True))
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
@@ -104,7 +104,7 @@ def comparable(runs: Sequence[Run]) -> list[Group]:
     """
     alike: dict[tuple[str, ...], dict[tuple[str, ...], list[Run]]] = {}
     for run in runs:
-        what = tuple(run.tags.get(tag, "") for tag in (*NAMING, "weights_digest", "node", "pool", "norm"))
+        what = tuple(run.tags.get(tag, "") for tag in ("backbone", *NAMING, "weights_digest", "node", "pool", "norm"))
         alike.setdefault(tuple(_sameness(run).values()), {}).setdefault(what, []).append(run)
     groups = sorted((list(group.values()) for group in alike.values()), key=len, reverse=True)
     return [
@@ -144,22 +144,21 @@ def network_names(runs: Sequence[Run]) -> tuple[str, ...]:
     A network with a label is called by it. Beside trained networks an untrained one is called so. Runs of several data
     sets may be named together: a network has one name in all of them.
     """
-    telling = [tag for tag in NAMING if tag == "backbone" or _differ_within_backbone(runs, tag)]
+    telling = [tag for tag in NAMING if _differ_within_backbone(runs, tag)]
     mixed = "weights" not in telling and len({run.tags.get("weights") == UNTRAINED for run in runs}) > 1
     names = []
     for run in runs:
         if LABEL in run.tags:
             names.append(run.tags[LABEL])
             continue
-        words = [_word(run, tag) for tag in telling if run.tags.get(tag)]
-        names.append(" ".join([*words, UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else words))
+        told = [_word(run, tag) for tag in telling if run.tags.get(tag)]
+        told += [UNTRAINED] if mixed and run.tags.get("weights") == UNTRAINED else []
+        names.append(network_name(run.backbone, *told))
     return _with_digests(names, runs)
 
 
 def _word(run: Run, tag: str) -> str:
     """What a tag says in the name of a network."""
-    if tag == "weights":
-        return short_weights(run.tags[tag], run.backbone)
     return run.tags[tag] + (" px" if tag == "image_size" else "")
 
 

@@ -23,6 +23,7 @@ from frostmark.comparison.runs import FILE, FILES, THUMBNAILS, WITHOUT_PICTURES,
 from frostmark.comparison.tracked import compare_links, log_across, log_comparison
 from frostmark.errors import ConfigError, DataError
 from frostmark.features.store import FeatureStore
+from frostmark.names import without_folders
 from frostmark.results.outcome import outcomes
 from frostmark.results.places import found
 from frostmark.results.progress import ProgressLine
@@ -90,7 +91,7 @@ def rank_named(
         files = write_across(across, folder, command)
     if tracked is None:
         return across, folder, None
-    run_id = tracked.start(f"across · {' '.join(names)}"[:250], {"compares": " ".join(names)})
+    run_id = tracked.start(f"across · {without_folders(' '.join(names))}"[:250], {"compares": " ".join(names)})
     log_across(tracked, run_id, across, files)
     tracked.finish(run_id, "FINISHED", {"mlflow.note.content": across_markdown(across, command)})
     return across, folder, tracked.link(run_id)
@@ -201,7 +202,7 @@ def _fetch_thumbnails(tracked: RunStore, runs: Sequence[Run], into: Path) -> Non
 def _keep(tracked: RunStore, parent: str | None, names: Sequence[str], compared: Compared) -> str:
     """Log the comparison with the sweep's run, or with one of its own."""
     note, words = {"mlflow.note.content": compared.markdown}, " ".join(names)
-    run_id = parent or tracked.start(f"comparison · {words}"[:250], {"compares": words})
+    run_id = parent or tracked.start(f"comparison · {without_folders(words)}"[:250], {"compares": words})
     log_comparison(tracked, run_id, compared)
     if parent is not None:
         tracked.add_tags(run_id, note)

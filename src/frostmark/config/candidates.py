@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from frostmark.config.plugins import plugins
 from frostmark.config.words import conf_dir
 from frostmark.errors import ConfigError, nearest
-from frostmark.names import quoted, short_weights
+from frostmark.names import network_name, quoted, titled, told_apart
 
 GROUP = "candidates"
 """The folder of the lists, and their word on the command line."""
@@ -47,10 +47,9 @@ class Candidate:
     @property
     def title(self) -> str:
         """What a person calls it; :func:`distinct_titles` where that names two of a list."""
-        network = self.name or self.backbone
-        weights = None if self.weights is None else short_weights(Path(self.weights).name, network)
-        parts = ((network, self.tag, weights), (self.layer, self.pool))
-        return " · ".join(" ".join(filter(None, part)) for part in parts)
+        weights = None if self.weights is None else Path(self.weights).name
+        network = network_name(self.name or self.backbone, self.tag, weights)
+        return titled(network, " ".join(filter(None, (self.layer, self.pool))))
 
     @property
     def words(self) -> list[str]:
@@ -103,8 +102,11 @@ def distinct_titles(candidates: Sequence[Candidate]) -> list[str]:
 
 def _distinct(one: Candidate, alike: Sequence[Candidate]) -> str:
     size = f"{one.size} px" if one.size else "its own size"
-    differs = ((size, {other.size for other in alike}), (one.weights, {other.weights for other in alike}))
-    return " · ".join([one.title, *(told or "its own weights" for told, values in differs if len(values) > 1)])
+    paths = {other.weights: other.weights for other in alike if other.weights is not None}
+    ends = dict(zip(paths, told_apart(list(paths)), strict=True))
+    weights = "its own weights" if one.weights is None else ends[one.weights]
+    differs = ((size, {other.size for other in alike}), (weights, {other.weights for other in alike}))
+    return titled(one.title, *(told for told, values in differs if len(values) > 1))
 
 
 def _path(word: str, own: Path | None) -> Path:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
+from frostmark.config.schema import Config
 from frostmark.config.words import choices_with, known_words
 from frostmark.errors import ConfigError
 from frostmark.names import quoted
@@ -24,8 +26,17 @@ from frostmark.names import quoted
 _ONE_EACH = ("backbone", "dataset", "layer", "preprocess", "reducer", "tracking", "trainer", "decide")
 """Groups of which a run has one choice: of a list Hydra would take the last one without a word."""
 
-_LISTS = ("metrics", "controls")
+LISTS = ("metrics", "controls")
 """Keys whose value is a list."""
+
+_SWITCHES = {
+    f"{group.name}.{key.name}"
+    for group in fields(Config)
+    if is_dataclass(part := getattr(Config(), group.name))
+    for key in fields(part)
+    if key.type == "bool"
+}
+"""Keys that are true or false: the configuration library takes any number for true."""
 
 MEASURED = {"accuracy": "linear", "knn": "neighbours", "knn_accuracy": "neighbours", "linear": "linear"}
 """What is measured, and not set → the choice of ``metrics=`` that measures it."""
@@ -52,6 +63,8 @@ def refuse_mistaken(words: Sequence[str], *, one_run: bool = True, shell: bool =
         override = _parsed(word, key, value)
         if key in _ONE_EACH:
             _refuse_list(word, override, shell=shell)
+        if key in _SWITCHES and type(override.value()) is int and override.value() not in (0, 1):
+            raise ConfigError(f"{word} is not true or false", fix=f"{key}=true")
         if key == "controls" and isinstance(override.value(), str | QuotedString):
             raise ConfigError(f"{word} is not a list", fix=pasted(f"controls=[{value}]"))
         if one_run and override.is_sweep_override():
@@ -140,7 +153,7 @@ def _several(word: str, key: str, value: str, *, shell: bool) -> ConfigError:
     """Several values without ``-m``: a sweep was meant, or a list, or one name with a comma in it."""
     sweep = pasted(*[word, "-m"]) if shell else "one call for each value"
     literal = pasted(f"{key}={quoted(value)}")
-    if key in _LISTS:
+    if key in LISTS:
         told = f"{word} is several values of a sweep; one run takes a list"
         return ConfigError(told, fix=f"{pasted(f'{key}=[{value}]')}, or {sweep}")
     if Path(value).exists():

@@ -6,14 +6,15 @@ write_names(ax, [Name("vgg16 · stage5", x=15.3, y=0.81, low=0.79, high=0.83, we
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
-from frostmark.figures.lines import plain, shown, width_of
+from frostmark.figures.lines import plain, width_of
+from frostmark.names import short_titles
 
 _SIZE = 8.0
 """Of the font beside points."""
@@ -51,6 +52,8 @@ def write_names(ax: Axes, names: Sequence[Name], others: Sequence[Name] = ()) ->
 
     Limits and scales of ``ax`` have to be what they will be.
     """
+    short = short_titles([name.text for name in names], 34)
+    names = [replace(name, text=text) for name, text in zip(names, short, strict=True)]
     taken = [_whisker(ax, name) for name in (*names, *others)]
     for name in sorted(names, key=lambda name: not name.weight):
         boxes = [_box(ax, name, *place) for place in (_PLACES if name.weight else _NEAR)]
@@ -65,7 +68,7 @@ def _write_name(ax: Axes, name: Name, right: float, up: float, side: str) -> Non
     far = (right, up, side) in _FAR
     line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3} if far else None
     text = ax.annotate(
-        plain(shown(name.text, 34)), (name.x, name.y), xytext=(right, up), textcoords="offset points", ha=side,
+        plain(name.text), (name.x, name.y), xytext=(right, up), textcoords="offset points", ha=side,
         va="center", fontsize=_SIZE, fontweight="bold" if name.weight else "normal", color="#111111", zorder=4,
         arrowprops=line,
     )  # fmt: skip
@@ -75,7 +78,7 @@ def _write_name(ax: Axes, name: Name, right: float, up: float, side: str) -> Non
 def _box(ax: Axes, name: Name, right: float, up: float, side: str) -> Bbox:
     """Where the name would stand, in pixels."""
     unit = _unit(ax)
-    width = 72 * width_of(shown(name.text, 34), _SIZE, bold=name.weight) * unit
+    width = 72 * width_of(name.text, _SIZE, bold=name.weight) * unit
     x, y = ax.transData.transform((name.x, name.y)) + np.array([right, up]) * unit
     left = x - width * {"left": 0.0, "center": 0.5, "right": 1.0}[side]
     return Bbox.from_bounds(left, y - 0.6 * _SIZE * unit, width, 1.2 * _SIZE * unit)

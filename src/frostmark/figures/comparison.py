@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from frostmark.figures.clusters import Clusters, write_clusters
 from frostmark.figures.costs import CostPoint, key_of_rows, plot_costs, row_styles
 from frostmark.figures.depth import Stop, plot_depth
+from frostmark.figures.fonts import labels_of
 from frostmark.figures.key import Key
 from frostmark.figures.lines import height_of, plain, wrapped
 from frostmark.figures.maps import MapView, frames_of, key_of, scatter
@@ -74,7 +75,7 @@ def draw_comparison(
         points: drawn if there are any.
         share: whether the metric is read in percent.
     """
-    grid = _Grid.of(maps[:MAX_MAPS], classes, len(maps))
+    grid = _Grid.of(maps[:MAX_MAPS], tuple(labels_of(classes)), len(maps))
     deep = curves if any(len(stops) > 1 for stops in curves.values()) else {}
     styles = row_styles([*deep, *(p.row for p in points)])
     rows = key_of_rows(styles, "shaded, whiskers: 95% CI", front=bool(points), height=CHARTS)

@@ -16,9 +16,13 @@ from matplotlib.ticker import FuncFormatter
 
 from frostmark.figures.beside import Name, write_names
 from frostmark.figures.key import Key, KeyLine
-from frostmark.figures.lines import height_of, plain, shown, wrapped
+from frostmark.figures.lines import height_of, plain, wrapped
 from frostmark.figures.palette import Style, curve_styles
 from frostmark.figures.sheet import Sheet, in_percent
+from frostmark.names import short_titles
+
+_LETTERS = 30
+"""Of a network's name in the list beside the charts."""
 
 MAX_NAMED = 12
 """Up to so many points all are named; of more only those at the front."""
@@ -122,9 +126,10 @@ def name_metric(ax: Axes, metric: str, share: bool) -> None:
 
 def key_of_rows(styles: Mapping[str, Style], note: str, front: bool, height: float) -> Key:
     """The list of the rows, to stand beside the charts: in them it would hide points."""
-    entries = [KeyLine(row, style, line=True) for row, style in styles.items()]
+    names = short_titles(list(styles), _LETTERS)
+    entries = [KeyLine(row, style, line=True) for row, style in zip(names, styles.values(), strict=True)]
     best = [KeyLine("best for its cost", Style(FRONT, "", "--"), line=True)] if front else []
-    return Key.of([*entries, *best], note, height, most=30)
+    return Key.of([*entries, *best], note, height, most=None)
 
 
 def _plot_row(ax: Axes, points: Sequence[CostPoint], style: Style) -> None:
@@ -133,7 +138,7 @@ def _plot_row(ax: Axes, points: Sequence[CostPoint], style: Style) -> None:
     high = np.array([p.value if p.high is None else p.high for p in points])
     ax.errorbar(
         [p.cost for p in points], values, yerr=np.maximum([values - low, high - values], 0), fmt=style.marker,
-        color=style.colour, markersize=7, elinewidth=1.2, label=plain(shown(points[0].row, 30)), zorder=3,
+        color=style.colour, markersize=7, elinewidth=1.2, label=plain(points[0].row), zorder=3,
     )  # fmt: skip
 
 

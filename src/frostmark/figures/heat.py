@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
+from frostmark.figures.fonts import FontedFigure, labels_of
+from frostmark.figures.lines import height_of, plain, width_of, wrapped
 from frostmark.figures.pairs import (
     MAX_NUMBERS,
     NAME,
@@ -30,6 +31,7 @@ from frostmark.figures.pairs import (
     write_numbers,
 )
 from frostmark.figures.sheet import Sheet
+from frostmark.names import short_titles
 from frostmark.stats.moments import Array
 
 _EDGE, _TITLE, _LETTERS, _TURN, _END = 0.2, 12, 34, 45, 9
@@ -47,12 +49,12 @@ def factor(ratio: float) -> str:
 def draw_confusion(shares: Array, classes: Sequence[str], title: str) -> Figure:
     """Heat map of a confusion matrix (C, C) as shares of the images of each class, a row; NaN of classes without."""
     edge = float(np.clip(0.16 * len(classes) + 2.0, 6, 12))
-    figure = Figure(figsize=(edge + 1.2, edge), dpi=110, layout="constrained")
+    figure = FontedFigure(figsize=(edge + 1.2, edge), dpi=110, layout="constrained")
     ax = figure.subplots()
     scale = colormaps["cividis"].with_extremes(bad=UNKNOWN)
     # The square root: a twentieth of the images of a class is to be seen beside the many that are right.
     image = ax.imshow(np.ma.masked_invalid(shares), cmap=scale, norm=PowerNorm(0.5, 0.0, 1.0))
-    name_axes(ax, classes)
+    name_axes(ax, labels_of(classes))
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
     bar = figure.colorbar(
@@ -66,7 +68,8 @@ def draw_confusion(shares: Array, classes: Sequence[str], title: str) -> Figure:
 def draw_similarity(matrix: Array, names: Sequence[str], title: str) -> Figure:
     """Heat map of the CKA (R, R) of R layers; NaN where it is not known. Up to a dozen carry their numbers."""
     side = side_of(len(names))
-    longest = max(width_of(shown(name, _LETTERS), NAME) for name in names)
+    names = short_titles(names, _LETTERS)
+    longest = max(width_of(name, NAME) for name in names)
     unknown = "" if np.isfinite(matrix).all() else " Grey: not known."
     note = f"CKA: 1 for features that differ only by rotation and scale, about 0 for unrelated features.{unknown}"
     width = max(_EDGE + longest + 0.2 + side + 1.0, 6.0)
@@ -96,7 +99,8 @@ def draw_confusion_difference(
         names: of the two layers.
     """
     side = side_of(len(classes))
-    ordered = [classes[c] for c in order]
+    labels = labels_of(classes)
+    ordered = [labels[c] for c in order]
     left, below = room_of(ordered)
     width = max(2 * _EDGE + left + side, 6.4)
     left = max(left, (width - side) / 2)
@@ -128,7 +132,7 @@ def _heat(ax: Axes, matrix: Array, colours: str, low: float, high: float) -> Axe
 
 
 def _name_lines(ax: Axes, names: Sequence[str]) -> None:
-    words = [plain(shown(name, _LETTERS)) for name in names]
+    words = [plain(name) for name in names]
     ax.set_xticks(range(len(names)), words, rotation=_TURN, ha="right", rotation_mode="anchor", fontsize=NAME)
     ax.set_yticks(range(len(names)), words, fontsize=NAME)
 
@@ -142,7 +146,8 @@ def _ratio_bar(sheet: Sheet, image: AxesImage, names: tuple[str, str], top: floa
     bar.formatter = FuncFormatter(lambda value, _: "equal" if value == 0 else f"{2 ** abs(value):.2g}×")
     bar.update_ticks()
     bar.ax.tick_params(labelsize=9)
-    ends = [wrapped(f"{shown(name, 60)} separates better", width / 2 - 0.1, _END, bold=True) for name in names]
+    short = short_titles(names, 60)
+    ends = [wrapped(f"{name} separates better", width / 2 - 0.1, _END, bold=True) for name in short]
     for place, text, side in zip((0.0, 1.0), ends, ("left", "right"), strict=True):
         bar.ax.text(
             place, -2.1, plain(text), transform=bar.ax.transAxes, ha=side, va="top", fontsize=_END, fontweight="bold",

@@ -43,14 +43,14 @@ class Key:
     width: float
 
     @classmethod
-    def of(cls, entries: Sequence[KeyLine], title: str, height: float, most: int = 26) -> Key:
-        """The entries in columns no higher than ``height`` inches, names of at most ``most`` letters.
+    def of(cls, entries: Sequence[KeyLine], title: str, height: float, most: int | None = 26) -> Key:
+        """The entries in columns no higher than ``height`` inches, names of at most ``most`` letters (None: whole).
 
         Nothing is drawn of no entries, and its width is 0.
         """
         if not entries:
             return cls((), title, 1, 0.0)
-        entries = [KeyLine(shown(e.name, most), e.style, e.line) for e in entries]
+        entries = [e if most is None else KeyLine(shown(e.name, most), e.style, e.line) for e in entries]
         rows = max(1, int(height / _ROW) - 1)
         columns = -(-len(entries) // rows)
         rows = -(-len(entries) // columns)

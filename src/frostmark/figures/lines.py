@@ -11,6 +11,7 @@ from functools import lru_cache
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from frostmark.figures.fonts import drawn, families_of
 from frostmark.names import visible, visible_lines
 
 _MARKS = "_-./,"
@@ -28,14 +29,15 @@ def shown(name: str, most: int) -> str:
 
 def plain(text: str) -> str:
     """Text that matplotlib does not read as mathematics, and an SVG can hold."""
-    return visible_lines(text).replace("$", r"\$")
+    return drawn(visible_lines(text)).replace("$", r"\$")
 
 
 @lru_cache(4096)
 def width_of(text: str, size: float, bold: bool = False) -> float:
     """Inches that a line of text takes; not one for :func:`plain`, which adds backslashes that are not drawn."""
-    look = FontProperties(size=size, weight="bold" if bold else "normal")
-    width, _, _ = text_to_path.get_text_width_height_descent(visible(text), look, ismath=False)
+    text = drawn(visible(text))
+    look = FontProperties(family=families_of(text) or None, size=size, weight="bold" if bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent(text, look, ismath=False)
     return float(width) / 72 * 1.02  # what is drawn is hinted: a little wider
 
 

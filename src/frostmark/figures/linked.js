@@ -39,11 +39,18 @@ function frameOf(plot) {
     range.setv({ start, end, reset_start: start, reset_end: end });
 }
 
+// Where there is no room the network's name is cut, never the layer.
+function titleOf(name) {
+  const at = name.indexOf(" · ");
+  return at < 0 ? make("span", "name", name)
+    : make("span", "title", make("span", "name", name.slice(0, at)), make("span", "layer", name.slice(at)));
+}
+
 function headPlot(plot) {
   const far = plot.beyond[split] ? `${plot.beyond[split]} far outside the view` : "";
   const says = [plot.badges[split], far].filter(Boolean).join(" · ");
   const badge = make("small", "", says);
-  const title = make("span", "name", plot.name);
+  const title = titleOf(plot.name);
   plot.section.querySelector("h2").replaceChildren(title, badge);
   title.title = plot.name;
   badge.title = says;
@@ -74,7 +81,7 @@ function keptLines(v, i) {
   const known = plots.filter(({ kept }) => kept[v] && !Number.isNaN(kept[v][i]));
   if (!known.length) return [];
   const lines = known.map(({ name, kept }) => {
-    const title = make("span", "name", name);
+    const title = titleOf(name);
     title.title = name;
     return make("div", "share", title, bar(kept[v][i]), make("span", "", percent(kept[v][i])));
   });

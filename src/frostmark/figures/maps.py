@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from frostmark.figures.clusters import Clusters, write_clusters
+from frostmark.figures.fonts import labels_of, told_of
 from frostmark.figures.frames import Frame, around
 from frostmark.figures.key import Key, KeyLine
 from frostmark.figures.lines import height_of, plain, wrapped
@@ -68,6 +69,7 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
         shared: whether the views lie in one coordinate system: then they get the same frame, and a class is named at
             the same place in each.
     """
+    classes, missing = tuple(labels_of(classes)), told_of(classes)
     frames = frames_of(views, shared)
     height = PANEL * len(views) / sum(1 / frame.aspect for frame in frames)
     widths = [height / frame.aspect for frame in frames]
@@ -75,7 +77,7 @@ def draw_maps(views: Sequence[MapView], classes: tuple[str, ...], title: str, no
     key = key_of(views, classes, styles, height + 0.5)
     across = _EDGE + sum(widths) + _GAP * len(views) + key.width + _EDGE * bool(key.width)
     title = wrapped(title, across - 2 * _EDGE, TITLE, bold=True)
-    note = wrapped(f"{note}{_why_no_names(views)}", across - 2 * _EDGE, NOTE)
+    note = wrapped(f"{note}{_why_no_names(views)}{missing and f' {missing}.'}", across - 2 * _EDGE, NOTE)
     badges = [wrapped(_badge(v, f), w, BADGE) for v, f, w in zip(views, frames, widths, strict=True)]
     warnings = [wrapped(f"⚠ {v.warning}", w - 0.3, WARNING, bold=True) for v, w in zip(views, widths, strict=True)]
     warned = max((0.2 + height_of(w, WARNING) for v, w in zip(views, warnings, strict=True) if v.warning), default=0.0)

@@ -16,6 +16,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from frostmark.figures.fonts import labels_of
 from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
 from frostmark.figures.sheet import Sheet
 from frostmark.stats.moments import Array
@@ -101,6 +102,7 @@ def _heat_maps(
     said: Callable[[float], str],
     label: str,
 ) -> Figure:
+    classes = tuple(labels_of(classes))
     side = side_of(len(classes))
     note += " Grey: too few images." if any(map(_unknown, matrices.values())) else ""
     size = block_of(len(classes))

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from frostmark.figures.key import Key, KeyLine
-from frostmark.figures.lines import height_of, plain, shown, width_of, wrapped
+from frostmark.figures.lines import height_of, plain, width_of, wrapped
 from frostmark.figures.palette import CURVE_COLOURS, curve_styles
 from frostmark.figures.sheet import Sheet, in_percent
+from frostmark.names import short_titles
 from frostmark.stats.moments import Float
 
 MAX_ROWS = 60
@@ -95,7 +96,7 @@ def _left_out(networks: Sequence[str]) -> str:
 
 def _rows(networks: Sequence[str], title: str, note: str, beside: float) -> tuple[Sheet, Axes]:
     """A sheet with a line per network, its note below, and so many inches free at the right of the chart."""
-    names = [shown(name, 44) for name in networks]
+    names = short_titles(networks, 44)
     left = 0.2 + max(width_of(name, 10) for name in names) + 0.15
     width = left + _CHART + beside + 0.15
     title, note = wrapped(title, width - 0.4, 12, bold=True), wrapped(note, width - 0.4, 9)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from frostmark.figures.fonts import FontedFigure
 from frostmark.figures.lines import plain
 
 DPI = 110
@@ -23,7 +23,7 @@ class Sheet:
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=DPI)
+        self.figure = FontedFigure(figsize=(width, height), dpi=DPI)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Axes whose frame fills the given box."""

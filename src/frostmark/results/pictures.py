@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from frostmark.figures.examples import draw_image_pairs
+from frostmark.figures.fonts import labels_of
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.figures.shots import draw_shots
 from frostmark.metrics.confusability import similarity_order
@@ -68,7 +69,7 @@ def metric_pictures(scores: Scores, splits: Splits, title: str, thumbnails: Thum
         yield _pair_variance(splits, title)
     if "confusable_pairs" in scores.tables:
         yield _confusability(splits, title)
-        yield _confused_images(scores.tables["confusable_pairs"], title, thumbnails)
+        yield _confused_images(scores.tables["confusable_pairs"], splits["train"].classes, title, thumbnails)
     if scores.tables.get("shots", {}).get("shots"):
         yield _shots(scores, title)
 
@@ -94,7 +95,7 @@ def _confusability(splits: Splits, title: str) -> Picture:
     return Picture("confusability.png", figure, "confusability", vector=True)
 
 
-def _confused_images(table: Table, title: str, thumbnails: Thumbnails | None) -> Picture:
+def _confused_images(table: Table, classes: Sequence[str], title: str, thumbnails: Thumbnails | None) -> Picture:
     if thumbnails is None:
         return Picture("confusable_pairs.png", None, why_none=NO_IMAGES)
     lines = [dict(zip(table, line, strict=True)) for line in zip(*table.values(), strict=True)]
@@ -103,8 +104,15 @@ def _confused_images(table: Table, title: str, thumbnails: Thumbnails | None) ->
         return Picture("confusable_pairs.png", None, why_none="no two classes of the test split can be compared")
     wanted = [int(line[side]) for line in shown for side in ("image_i", "image_j")]
     images = thumbnails("test", wanted, None)
+    said = dict(zip(classes, labels_of(classes), strict=True))
     pairs = [
-        (images[2 * n], str(line["name_i"]), images[2 * n + 1], str(line["name_j"]), float(line["cosine"]))
+        (
+            images[2 * n],
+            said[str(line["name_i"])],
+            images[2 * n + 1],
+            said[str(line["name_j"])],
+            float(line["cosine"]),
+        )
         for n, line in enumerate(shown)
     ]
     figure = draw_image_pairs(pairs, f"{title} · the most similar images of the closest classes (test)")

@@ -210,7 +210,8 @@ class Record:
             for path in table_files(self.folder, name, table, len(self.classes)):
                 self._log(path)
         self.add_text(NUMBERS, _numbers(self))
-        self.tracker.log_metrics(self.values | short_metrics(self.values, self.kinds, self.rule))
+        # The short keys first: MLflow lists metrics as they came, and draws the first of them when it compares runs.
+        self.tracker.log_metrics(short_metrics(self.values, self.kinds, self.rule) | self.values)
         self.tracker.set_tags({f"undefined.{key}": reason for key, reason in self.undefined.items()})
         self.tracker.set_tags({f"skipped.{name}": reason for name, reason in self.skipped.items()})
 

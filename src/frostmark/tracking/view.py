@@ -42,14 +42,17 @@ def _chart(kind: str, key: str, section: str, **what: object) -> dict[str, objec
     }  # fmt: skip
 
 
-def _section(name: str) -> dict[str, object]:
-    own = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+def _section(name: str, **look: int) -> dict[str, object]:
+    own = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False, **look}
     return {"uuid": f"frostmark-{name.lower()}", "name": name, **own}
 
 
 VIEW_TAG = (
     "mlflow.sharedViewState.frostmark",
     json.dumps({
+        # The most accurate first: ordered by time, the runs of a sweep are folded up below it, and nothing is seen.
+        "searchFilter": "", "orderByKey": "metrics.`accuracy`", "orderByAsc": False, "startTime": "ALL",
+        "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs",
         "selectedColumns": [
             "attributes.`Created`", *(f"metrics.`{key}`" for key in _RESULT), *(f"tags.`{tag}`" for tag in _TAGS),
         ],
@@ -57,7 +60,8 @@ VIEW_TAG = (
             *(_chart("BAR", key, "result", metricKey=key) for key in _CHARTS),
             *(_chart("IMAGE", key, "maps", imageKeys=[key], step=0) for key in _IMAGES),
         ],
-        "compareRunSections": [_section("Result"), _section("Maps")],
+        # Maps are folded up, and high: above an image MLflow writes all params of its run.
+        "compareRunSections": [_section("Result"), _section("Maps", display=False, columns=2, cardHeight=900)],
         "isAccordionReordered": True,  # else the sections stand in the order of the alphabet
     }),
 )  # fmt: skip
