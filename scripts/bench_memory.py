@@ -3,8 +3,8 @@
     python scripts/bench_memory.py --rows 25000 50000 100000 200000 --width 2048
 
 Gaussian classes in float32. Every line is a process of its own, in which one family meets all rows; the peak is the
-kernel's (VmHWM) after the rows are there and before and after the family. Few resamples and permutations, unless told
-otherwise: how many there are changes the time, not the memory.
+kernel's (VmHWM) after the rows are there and before and after the family. Fewer resamples and permutations than in a
+run, unless told otherwise: 256 resamples are a whole block of draws, of which more need no more memory.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[12_500, 25_000, 50_000])
     parser.add_argument("--width", type=int, default=2048)
     parser.add_argument("--classes", type=int, default=10)
-    parser.add_argument("--resamples", type=int, default=100)
+    parser.add_argument("--resamples", type=int, default=256)
     parser.add_argument("--permutations", type=int, default=19)
     parser.add_argument("--exact-up-to", type=int, default=200_000, help="as neighbours.exact_up_to")
     parser.add_argument("--work", nargs="+", choices=WORK, default=list(WORK))
@@ -63,7 +63,8 @@ def main() -> None:
         cells = [f"{count:,}", f"{count * options.width * 4 / 1e6:,.0f}"]
         for work in options.work:
             found = alone(work, count)
-            print(f"{count:,} {work}: {found['mb']:,.0f} MB, {found['s']:.0f} s", flush=True)
+            share = found["mb"] * 1e6 / (count * options.width * 4)
+            print(f"{count:,} {work}: {found['mb']:,.0f} MB ({share:.2f} × the rows), {found['s']:.0f} s", flush=True)
             cells += [f"{found['mb']:,.0f}", f"{found['s']:.0f}"]
         table.add_row(*cells)
     Console(width=160).print(table)

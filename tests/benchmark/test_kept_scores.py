@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from frostmark.benchmark.kept_scores import scores_of_pixels
 from frostmark.benchmark.subject import Given, Subject, resolve
 from frostmark.config.compose import compose
 from frostmark.features.entry import Entry
+from frostmark.features.files import place_of
+from frostmark.features.key import digest_of
 from frostmark.features.store import FeatureStore
 from frostmark.metrics.metric import Scores, Undefined
 from frostmark.metrics.neighbours import Neighbours
@@ -106,3 +109,30 @@ def test_scores_of_metrics_of_others_are_not_kept(tmp_path: Path) -> None:
     for _ in range(2):
         scores_of_pixels(of_others, computing)
     assert computing.times == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{",
+        "[]",
+        "7",
+        '{"width": 1, "values": [], "undefined": {}}',
+        '{"width": 1, "values": {}, "undefined": []}',
+        '{"width": 1e999, "values": {}, "undefined": {}}',
+        '{"width": 1, "values": {"test/x": NaN}, "undefined": {}}',
+        "[" * 99_999,
+    ],
+)
+def test_scores_that_somebody_else_wrote_are_computed_again(said: str, tmp_path: Path) -> None:
+    """Their digest proves that they are whole, and nothing more."""
+    computing, asked = Computing(), subject(tmp_path)
+    scores_of_pixels(asked, computing)
+    (path,) = (tmp_path / "mlruns" / "features").glob("*/derived-scores-*")
+    name = str(path.name)[len("derived-") : -len("-.safetensors") - 32]
+    arrays = {**load(path.read_bytes()), "said": np.frombuffer(said.encode(), np.uint8)}
+    content = save(arrays, place_of(path.parent.name, name))
+    path.unlink()
+    (path.parent / f"derived-{name}-{digest_of(content)}.safetensors").write_bytes(content)
+    scores, width = scores_of_pixels(asked, computing)
+    assert (scores.values, width, computing.times) == (computing.scores.values, 784, 2)

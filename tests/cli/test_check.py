@@ -27,7 +27,7 @@ def test_a_folder_with_copies(program: Program, tmp_path: Path) -> None:
     assert "Damaged files: none" in done.stdout
     assert "Sizes: 60 × 60 to 96 × 96 pixels, the median image 96 × 96" in done.stdout
     assert re.search(r"First run: about \d+ s .*resnet18 · last_conv at 32 pixels", done.stdout)
-    assert "the test split has 40 images: under 100" in done.stdout
+    assert "the test split has 40 images: with fewer than 100" in done.stdout
     assert not (tmp_path / "mlruns").exists()  # nothing is kept
 
 
@@ -75,6 +75,20 @@ def test_a_folder_of_nearly_that_name_is_named(program: Program, tmp_path: Path)
     assert pasted == ["python", "run.py", "check", "dataset=" + str(tmp_path / "it's flowers")]
     further = program(*pasted[2:], cwd=tmp_path)
     assert "there is no folder" not in further.stderr
+
+
+def test_a_class_folder_is_answered_with_the_folder_of_all_classes(program: Program, tmp_path: Path) -> None:
+    for name in ("boot", "sandal"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", (20, 20), (20 * i, 9, 9)).save(tmp_path / "photos" / name / f"{i}.png")
+    done = program("check", f"dataset={tmp_path / 'photos' / 'sandal'}", cwd=tmp_path)
+    assert done.returncode == 3
+    assert f"did you mean dataset={tmp_path / 'photos'}?" in done.stderr
+    (fix,) = [line.removeprefix("Fix: ") for line in done.stderr.splitlines() if line.startswith("Fix: ")]
+    assert shlex.split(fix) == ["python", "run.py", "check", f"dataset={tmp_path / 'photos'}"]
+    further = program(*shlex.split(fix)[2:], cwd=tmp_path)
+    assert further.returncode == 0, further.stderr
 
 
 def test_rows_made_elsewhere_have_no_images(program: Program, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,18 @@ from omegaconf import OmegaConf
 
 from frostmark.cli.announced import first_of_each
 from frostmark.cli.apart import run_apart
-from frostmark.cli.devices import VARIABLE, Device, a_device, announce_devices, devices_here, shared_out, visible_gpus
-from frostmark.errors import ConfigError
+from frostmark.cli.devices import (
+    DEVICES,
+    VARIABLE,
+    Device,
+    a_device,
+    announce_devices,
+    devices_here,
+    shared_out,
+    visible_gpus,
+)
+from frostmark.errors import ConfigError, DataError
+from support.laid import LAID
 from support.seen_device import write_down
 
 THREE = [Device(gpu=name) for name in ("0", "2", "GPU-8d3c")]
@@ -160,3 +171,21 @@ def test_one_job_of_every_pass_begins_before_those_that_read_its_rows() -> None:
     assert first_of_each(["a", "a", "a", "b", "b", "c"]) == [0, 3, 5, 1, 2, 4]
     assert first_of_each(["a", "b", "a"]) == [0, 1, 2]
     assert first_of_each([]) == []
+
+
+FORGED = ["{", "[]]", "7", '[{"gpu": 0, "cores": []}]', '[{"gpu": null, "cores": ["0"]}]', '["x"]', "[" * 99_999]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "lay",
+    [*LAID.values(), *(partial(Path.write_text, data=text) for text in FORGED)],
+    ids=[*LAID, *(text[:30] for text in FORGED)],
+)
+def test_devices_that_cannot_be_read_are_told_of(lay: Callable[[Path], object], sweep: Path) -> None:
+    (sweep / DEVICES).unlink()
+    with a_device(sweep, 0) as device:
+        assert device is None  # nobody announced any
+    lay(sweep / DEVICES)
+    with pytest.raises(DataError, match="the devices of the sweep cannot be read"), a_device(sweep, 0):
+        pass

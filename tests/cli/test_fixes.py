@@ -86,6 +86,14 @@ CASES = [
     (["-m", "--cfg", "job"], "together", "-m", 3),
     (["compar"], "compare", "compare --help", 0),
     (["resnet18", "--cfg", "job"], "resnet18", "backbone=resnet18", 0),
+    (
+        ["dataset=./photos", "dataset.on_bad_images=skip", "--cfg", "job"],
+        "Nearest",
+        "photos dataset.on_bad_image=skip",
+        0,
+    ),
+    (["datset.on_bad_image=skip", "--cfg", "job"], "dataset=folder", "dataset=folder dataset.on_bad_image=skip", 0),
+    (["dataset.shuffle=3"], "Valid: dataset.dataset, dataset.download,", "--help", 0),
     (["epochs=3"], "epochs", "--help", 0),
     (["layers", "backbone=resnt18"], "resnet18", "layers backbone=resnet18", 0),
     (["cache", "prun"], "prune", "cache --help", 0),
@@ -166,6 +174,61 @@ def test_the_whole_line_is_pasted_into_a_shell(program: Program, tmp_path: Path)
     assert f"squeezenet1_0 · last_conv · {folder.name}" in done.stdout
 
 
+def test_a_root_within_fashion_mnist_is_mended_and_missing_weights_are_named(
+    program: Program, tmp_path: Path, shared_data: Path
+) -> None:
+    """Without a network and with the default backbone, whose weights are not here."""
+    done = program(f"dataset.root={shared_data / 'FashionMNIST' / 'raw'}", cwd=tmp_path)
+    assert done.returncode == 3
+    assert words_in_bash(fix_of(done.stderr)) == [f"dataset.root={shared_data}"]
+    assert "backbone.weights=<file>" in done.stderr
+    nowhere = program(f"dataset.root={tmp_path}", cwd=tmp_path)
+    assert "dataset.root=<the folder that contains FashionMNIST/raw>" in nowhere.stderr
+    assert "backbone.weights=<file>" in nowhere.stderr
+
+
+def test_a_folder_that_is_not_there_without_weights_offers_what_needs_nothing(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").mkdir()
+    done = program("dataset=./flowers/train", cwd=tmp_path)
+    assert done.returncode == 3
+    assert words_in_bash(fix_of(done.stderr)) == ["experiment=quickstart"]
+    assert (
+        f"there is no folder {tmp_path / 'flowers' / 'train'}; {tmp_path} exists, and has the folders b, c"
+        in done.stderr
+    )
+
+
+def test_two_networks_with_their_own_weights_in_one_sweep_are_two_commands(
+    program: Program, tmp_path: Path, shared_weights: Path
+) -> None:
+    pytest.importorskip("timm")
+    words = ("-m", "backbone=squeezenet1_0,timm", "backbone.name=tf_efficientnet_lite0")
+    done = program(*words, f"backbone.weights={shared_weights}", *SMALL[:3], *SMALL[5:], cwd=tmp_path)
+    assert done.returncode == 3
+    fixes = re.findall(r"^Fix: (.*)$", done.stderr, re.MULTILINE)
+    assert len(fixes) == 2  # a name that torchvision does not have, and weights of another architecture
+    for fix in fixes:
+        assert "compare <run folder> <run folder>" in fix
+        assert "choose candidates=mine.yaml" in fix
+        assert "efficientnet_b0" not in fix
+
+
+def test_a_misspelt_name_of_one_network_in_a_sweep_is_mended(program: Program, tmp_path: Path) -> None:
+    words = ("-m", "backbone=torchvision", "backbone.name=resnt18", "layer=stage1,stage2")
+    done = program(*words, "backbone.weights=untrained", *SMALL[:3], *SMALL[5:], cwd=tmp_path)
+    assert "backbone.name=resnet18" in fix_of(done.stderr)
+
+
+def test_a_cause_that_jobs_share_is_told_once(program: Program, tmp_path: Path) -> None:
+    done = program("-m", "dataset=./nowhere", *SMALL[3:], "layer=stage1,stage2,stage3", cwd=tmp_path)
+    assert done.returncode == 3
+    for told in (done.stdout, done.stderr):
+        assert told.count("there is no folder") == 1
+        assert told.count("the same problem as job 0") == 2
+    assert fix_of(done.stderr)
+
+
 def test_a_password_is_in_no_command(program: Program, tmp_path: Path) -> None:
     uri = "tracking.uri=http://me:hunter2@127.0.0.1:9"
     done = program(*SMALL, uri, "layer=stage9", cwd=tmp_path)
@@ -214,6 +277,7 @@ def test_words_that_are_replaced_or_left_behind_are_gone() -> None:
     ]  # fmt: skip
     words = ["dataset=folder", "dataset.root=x", "dataset.test_share=0.3"]
     assert mended(words, ["dataset=/y"]) == ["dataset=/y", "dataset.test_share=0.3"]
+    assert mended(["check", "dataset=./x"], ["dataset.root=/y"]) == ["check", "dataset=folder", "dataset.root=/y"]
     assert mended(["++seed=x"], ["seed=0"]) == ["seed=0"]
 
 

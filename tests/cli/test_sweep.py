@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import hydra
 import pytest
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
-from frostmark.cli.announced import jobs_of
+from frostmark.cli.announced import LAYERS, announce_layers, jobs_of, layers_of_sweep
 from frostmark.cli.sweeper import BASIC, put_in_order
-from frostmark.cli.under_way import call_through_hydra
+from frostmark.cli.under_way import VARIABLE, call_through_hydra
+from frostmark.config.compose import compose
 from frostmark.config.register import register
 from support.environment import REPOSITORY
+from support.laid import LAID
 
 
 def jobs(task: list[str], params: dict[str, str] | None = None) -> list[list[str]]:
@@ -59,3 +65,34 @@ def test_jobs_begin_in_the_order_that_the_call_asks_for(order: list[int] | None,
     with call_through_hydra() as call:
         call.order = order
         assert [job for (job,) in sweeper.get_job_batch()] == begun  # type: ignore[attr-defined]
+
+
+FORGED = [
+    "{",
+    "[]",
+    "7",
+    '{"%s": 5}',
+    '{"%s": [{"tap": 5}]}',
+    '{"%s": [{"tap": "x", "y": 1}]}',
+    '{"%s": [{"tap": []}]}',
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("lay", [None, *LAID.values(), *FORGED])
+def test_layers_of_other_jobs_that_cannot_be_read_are_none(
+    lay: Callable[[Path], object] | str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = compose(REPOSITORY / "conf", ["layer=stage2"])
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    announce_layers(tmp_path, [OmegaConf.structured(job)])
+    written = json.loads((tmp_path / LAYERS).read_text())
+    assert [layer.word for layer in layers_of_sweep(job)] == ["stage2"]
+    if lay is None:
+        return
+    (tmp_path / LAYERS).unlink()
+    if isinstance(lay, str):
+        (tmp_path / LAYERS).write_text(lay.replace("%s", next(iter(written)).replace('"', '\\"')))
+    else:
+        lay(tmp_path / LAYERS)
+    assert layers_of_sweep(job) == []

@@ -147,6 +147,13 @@ def pairs(text: str) -> Callable[[Path], None]:
     return lambda run: (run / "pair_variance.csv").write_text(text)
 
 
+def own_range(run: Path) -> None:
+    """A run that declares that its accuracy may be anything."""
+    kind = {"words": "accuracy", "better": "higher", "across": "networks", "range": [0, 100]}
+    edited("kinds", to={KEY.removeprefix("test/"): kind})(run)
+    edited("values", KEY, to=7.0)(run)
+
+
 PAIRS = "space,split,class_i,class_j,directional_cdnv\n"
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "no numbers": lambda run: (run / "raw" / "metrics.json").write_bytes(b"\xff\x00"),
@@ -164,12 +171,26 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "no class": edited("classes", to=[]),
     "fewer classes than the map's labels": edited("classes", to=["a", "b"]),
     "undefined is a list": edited("undefined", to=[]),
+    "an accuracy of 7": edited("values", KEY, to=7.0),
+    "a negative accuracy": edited("values", KEY, to=-0.1),
+    "an interval beyond 1": edited("values", f"{KEY}_hi", to=1.5),
+    "a p of 5": edited("values", f"{KEY}_p", to=5),
+    "a range of its own": own_range,
+    "costs below zero": lambda run: (run / "raw" / "exported.json").write_text('{"cost/images_per_second": -1}'),
     "cut arrays": cut("draws.npz"),
     "short outcomes": with_array("outcomes/test/knn_hits", np.ones(7, bool)),
+    "long outcomes": with_array("outcomes/test/knn_hits", np.ones(TEST + 1, bool)),
+    "outcomes of a split that is none": with_array("outcomes/val/knn_hits", np.ones(TEST, bool)),
+    "infinite outcomes": with_array("outcomes/test/silhouette", np.full(TEST, np.inf)),
     "outcomes of two dimensions": with_array("outcomes/test/knn_hits", np.ones((TEST, 2), bool)),
     "hits that are texts": with_array("outcomes/test/knn_hits", np.array(["x"] * TEST)),
     "short labels": with_array("labels/test", np.arange(3)),
+    "labels beyond the classes": with_array("labels/test", np.full(TEST, 3)),
+    "negative labels": with_array("labels/train", np.full(TRAIN, -1)),
     "groups of fewer images": with_array("groups/test", np.arange(3)),
+    "NaN draws": with_array(f"draws/{KEY}", np.full(50, np.nan)),
+    "one infinite draw": with_array(f"draws/{KEY}", np.r_[np.full(49, 0.5), np.inf]),
+    "no draws": with_array(f"draws/{KEY}", np.empty(0)),
     "draws that are texts": with_array(f"draws/{KEY}", np.array(["x"])),
     "files that are numbers": with_array("files/test", np.arange(TEST)),
     "an archive that unfolds to 1.2 GB": a_bomb,
@@ -179,12 +200,14 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "no parquet": lambda run: (run / "embedding.parquet").write_text("x"),
     "a missing column": with_column("x", None),
     "NaN map": with_column("x", [float("nan")] * 100),
+    "a share of neighbours of 3": with_column("neighbours_kept", [3.0] * 100),
     "a map of texts": with_column("y", ["here"] * 100),
     "null labels": with_column("label", [None] * 100),
     "labels of no class": with_column("label", [3] * 100),
     "images that are not there": with_column("index", [*range(99), 4_000]),
     "pairs without a column": pairs("space,split,class_i\nfeatures,test,0\n"),
     "pairs of no class": pairs(f"{PAIRS}features,test,0,9,0.5\n"),
+    "infinite pairs": pairs(f"{PAIRS}features,test,0,1,inf\n"),
     "pairs of words": pairs(f"{PAIRS}features,test,a,b,c\n"),
     "numbers through a pipe": a_pipe("raw/metrics.json"),
     "a map through a pipe": a_pipe("embedding.parquet"),

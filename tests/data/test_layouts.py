@@ -518,13 +518,13 @@ REFUSED = {
         "dataset.root=ROOT/cat",
     ),
     "two classes that are one folder": Refused(
-        TWO, "are one folder (a link)", "remove the link", then=link("kitten", "cat")
+        TWO, r"are one folder \(a link\)", "remove the link", then=link("kitten", "cat")
     ),
     "two splits that are one folder": Refused(
-        {"train/cat": 3, "train/dog": 4}, "are one folder (a link)", "remove the link", then=link("test", "train")
+        {"train/cat": 3, "train/dog": 4}, r"are one folder \(a link\)", "remove the link", then=link("test", "train")
     ),
     "a class linked inside another": Refused(
-        TWO, "are one folder (a link)", "remove the link", then=link("dog/more", "../cat")
+        TWO, r"are one folder \(a link\)", "remove the link", then=link("dog/more", "../cat")
     ),
 }
 

@@ -15,6 +15,7 @@ import torchvision
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from frostmark.data import synthetic
 from frostmark.data.decode import decode
 from frostmark.data.digits import Digits
 from frostmark.data.files import ImageFiles
@@ -144,6 +145,23 @@ def test_an_archive_alone_or_a_damaged_one_is_not_taken_for_data(tmp_path: Path)
         TorchvisionSet("MNIST", root=str(tmp_path), download=False).split("train")
 
 
+@pytest.mark.parametrize("given", ["MNIST/raw", "MNIST", "MNIST/processed"])
+def test_a_root_within_the_tree_of_the_files_is_answered_with_the_folder_above(given: str, tmp_path: Path) -> None:
+    root = tmp_path / "my data"
+    for stem in ("train", "t10k"):
+        write_idx(root / "MNIST" / "raw", np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8), stem)
+    with pytest.raises(DataError) as told:
+        TorchvisionSet("MNIST", root=str(root / given), download=False).split("train")
+    assert told.value.fix.startswith(f"dataset.root='{root}'; ")
+    assert len(TorchvisionSet("MNIST", root=str(root), download=False).split("train")) == 3
+
+
+def test_without_the_files_the_folder_to_name_is_described(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as told:
+        TorchvisionSet("FashionMNIST", root=str(tmp_path / "FashionMNIST" / "raw"), download=False).split("train")
+    assert "dataset.root=<the folder that contains FashionMNIST/raw>" in told.value.fix
+
+
 @pytest.mark.parametrize("folders", [("train",), ("test", "val"), ("valid",)])
 def test_splits_of_other_names_are_not_taken_for_classes(folders: tuple[str, ...], tmp_path: Path) -> None:
     for folder in folders:
@@ -265,6 +283,17 @@ def test_the_dial_gives_the_accuracy_it_promises(separation: float) -> None:
     scores = (test.images.flatten(1).double() - means.mean(0)) @ direction
     accuracy = ((scores < 0).long() == test.labels).double().mean().item()
     assert accuracy == pytest.approx(source.pairwise_accuracy, abs=0.025)  # 3 standard errors of 4,000 coin tosses
+
+
+@pytest.mark.parametrize("size", [4, 12, 32])
+def test_synthetic_images_drawn_in_blocks_are_those_of_one_draw(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Synthetic(size=size, num_classes=3, train=203, seed=5)
+    generator = torch.Generator().manual_seed(3 * 5 + 1)
+    noise = torch.randn(203, 3, size, size, generator=generator)
+    whole = (128 + NOISE * (source._means()[torch.arange(203) % 3] + noise)).round().clamp(0, 255).to(torch.uint8)
+    for images_at_once in (1, 7, 203, 500):
+        monkeypatch.setattr(synthetic, "_FLOATS", images_at_once * 3 * size**2)
+        assert torch.equal(source.split("train").images, whole)
 
 
 def test_synthetic_refuses_numbers_that_do_not_fit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 
 from frostmark.errors import DataError
 from frostmark.features.entry import MANIFEST, SHARD, Entry, read_manifest
-from frostmark.features.files import MAX_FILE, problem_of, read_regular
+from frostmark.features.files import problem_of
 from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.features.store import FeatureStore
+from frostmark.regular import MAX_FILE, read_regular
 
 COUNT = 2 * SHARD + 5
 KEY = RowKey("a", "l", "w", "n", "gap", "p", "i", "train", COUNT, "32-true")
@@ -102,9 +104,9 @@ def test_what_is_larger_than_it_can_be_is_not_read(store: FeatureStore) -> None:
         with path.open("r+b") as file:
             file.truncate(size)
     start = time.perf_counter()
-    assert "more than belong there" in problem_of(first, KEY.digest(), SHARD * 3 * 4)
+    assert "are read" in problem_of(first, KEY.digest(), SHARD * 3 * 4)
     assert read_manifest(entry.folder / MANIFEST) is None
-    with pytest.raises(OSError, match="more than belong there"):
+    with pytest.raises(OSError, match="are read"):
         read_regular(entry.folder / MANIFEST)
     assert MAX_FILE < 3 * 2**30
     assert time.perf_counter() - start < 1
@@ -159,3 +161,49 @@ def test_a_shard_that_was_written_anew_is_found(store: FeatureStore) -> None:
     next(entry.folder.glob("rows-000000-*")).unlink()
     entry.write(range(SHARD), np.full((SHARD, 3), 7, np.float32))
     assert entry.read(range(SHARD))[0, 0] == 7
+
+
+FORGED: list[tuple[str, dict[str, object]]] = [
+    ("key", {"count": "many"}), ("key", {"count": -1}), ("key", {"count": True}), ("key", {"count": 10**40}),
+    ("key", {"weights": None}), ("key", {"node": ["x"]}), ("", {"width": -3}), ("", {"width": True}),
+    ("", {"width": 10**40}), ("", {"shards": [1]}), ("", {"about": []}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "forged"), FORGED)
+def test_a_sealed_manifest_of_other_parts_is_none(
+    part: str, forged: dict[str, object], store: FeatureStore, told: list[str]
+) -> None:
+    """Whoever can write there can seal one: the digest of a manifest proves no more than that it is whole."""
+    entry = filled(store)
+    body = json.loads((entry.folder / MANIFEST).read_text())["body"]
+    (body[part] if part else body).update(forged)
+    (entry.folder / MANIFEST).write_bytes(canonical({"body": body, "digest": digest_of(canonical(body))}))
+    (stored,) = store.stored()
+    assert stored.words == "unfinished"
+    assert stored.problems() == [f"{MANIFEST} is not what was written"]
+    assert store.find(entry.folder.name) is None
+    assert entry.missing() == []
+    assert "is not what was written" in told[0]
+
+
+def test_using_an_entry_touches_nothing_outside(store: FeatureStore, tmp_path: Path) -> None:
+    entry = filled(store)
+    victim = tmp_path / "theirs"
+    victim.write_text("")
+    os.utime(victim, (OLD, OLD))
+    (entry.folder / MANIFEST).unlink()
+    (entry.folder / MANIFEST).symlink_to(victim)
+    with store.using([entry]):
+        pass
+    assert victim.stat().st_mtime == pytest.approx(OLD)
+
+
+def test_locks_that_lead_elsewhere_are_refused(store: FeatureStore, tmp_path: Path) -> None:
+    entry = filled(store)
+    before = theirs(tmp_path / "home")
+    shutil.rmtree(store.folder / ".locks", ignore_errors=True)
+    (store.folder / ".locks").symlink_to(tmp_path / "home")
+    with pytest.raises(DataError, match="is a link to"), store.using([entry]):
+        pass
+    assert contents(tmp_path / "home") == before

@@ -11,7 +11,7 @@ import pytest
 
 from house.source import File, Import, files, module_names
 
-FOUNDATIONS = {"errors", "names", "faults", "download", "signatures", "waiting", "__init__"}
+FOUNDATIONS = {"errors", "names", "faults", "download", "regular", "signatures", "waiting", "__init__"}
 """Files at the root that every room may import; they import nothing but each other."""
 
 ALL = {

@@ -183,15 +183,17 @@ def test_the_length_of_a_row_does_not_count_and_a_row_of_zeros_is_like_nothing()
 
 
 @pytest.mark.parametrize("rank", [3, 100, 300])  # few directions, more than the bound looks along, and noise
-@pytest.mark.parametrize("many", [0, 1 << 40])
+@pytest.mark.parametrize(("many", "rounded"), [(0, False), (0, True), (1 << 40, False)])
+@pytest.mark.parametrize("shift", [3, -3])  # cosines near 1; the classes opposite each other, none above zero
 def test_whoever_is_left_out_beforehand_is_not_the_most_alike(
-    rank: int, many: int, monkeypatch: pytest.MonkeyPatch
+    rank: int, many: int, rounded: bool, shift: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(confusability, "_MANY_PAIRS", many)
+    monkeypatch.setattr(confusability, "rounds_fast", lambda: rounded)
     rng = np.random.default_rng(rank)
     labels = rng.integers(0, 2, 1500)
     rows = (rng.standard_normal((1500, rank)) @ rng.standard_normal((rank, 300))).astype(np.float32)
-    rows += 3 + rng.standard_normal(rows.shape, dtype=np.float32) * 0.05
+    rows += np.where(labels, shift, 3)[:, None] + rng.standard_normal(rows.shape, dtype=np.float32) * np.float32(0.05)
     unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     cosines = np.where((labels[:, None] == 0) & (labels[None, :] == 1), unit @ unit.T, -np.inf)
     a, b, cosine = nearest_between(rows, labels, 0, 1)
@@ -204,6 +206,19 @@ def test_most_rows_of_few_directions_are_left_out_beforehand() -> None:
     rows = (rng.standard_normal((3000, 20)) @ rng.standard_normal((20, 200))).astype(np.float32)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert len(confusability._hopeful(unit[:1500], unit[1500:])) < 30
+
+
+@pytest.mark.parametrize("rounded", [True, False])
+def test_most_rows_of_noise_are_left_out_by_products_of_few_digits(
+    rounded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confusability, "rounds_fast", lambda: rounded)
+    rows = np.random.default_rng(0).standard_normal((4000, 512), dtype=np.float32)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert len(confusability._hopeful(unit[:2000], unit[2000:])) == 2000  # few axes tell nothing of them
+    left = confusability._hopeful_in_bfloat16(unit[:2000], unit[2000:])
+    assert len(left) < 30 if rounded else len(left) == 2000
+    assert (unit[:2000] @ unit[2000:].T).max(1).argmax() in left
 
 
 def test_of_a_class_of_very_many_images_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -320,7 +320,13 @@ def test_the_report_in_one_command(program: Program, shared_weights: Path, share
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.data.params["reducer.max_points"] == "None"
     summary = tracked.artifacts(child)["summary.md"].read_text()
-    for words in ("Tightest class", "Closest pair", "between the class means", "fit on each", "Do not compare runs"):
+    for words in (
+        "Tightest class",
+        "Closest pair",
+        "between the class means",
+        "fitted on each split",
+        "Do not compare runs",
+    ):
         assert words in summary
     assert {"test/map/pair_variance/2-6", "train/map/intra_variance/6_Shirt"} <= set(child.data.metrics)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import Program
+from support.laid import LAID
 from support.runs import TINY, Tracked
 
 
@@ -122,3 +124,20 @@ def test_a_sweep_over_several_devices_is_refused_with_the_reason(program: Progra
     assert "Fix:" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("lay", [LAID["a pipe"], LAID["a device"]], ids=["a pipe", "a device"])
+def test_a_sweep_is_gone_on_with_whatever_lies_where_an_earlier_job_left_its_files(
+    lay: Callable[[Path], None], program: Program, tmp_path: Path
+) -> None:
+    words = ("-m", *TINY, "layer=stage2,block1", "metrics=[neighbours]", "reducer=none", "tracking=none")
+    assert program(*words, cwd=tmp_path).returncode == 2
+    (config,) = tmp_path.glob("mlruns/_hydra/sweeps/*/*/config.yaml")
+    config.unlink()
+    lay(config)
+    again = program(*words, cwd=tmp_path)  # it would wait for ever, or read for ever
+    assert again.returncode == 2, again.stderr
+    assert "Going on with the sweep" in again.stderr
+    assert "done before" not in again.stderr
+    assert "Traceback" not in again.stderr
+    assert len(list(tmp_path.glob("mlruns/_hydra/sweeps/*/0/raw/metrics.json"))) == 2

@@ -14,7 +14,7 @@ import pytest
 
 from frostmark.results import lease
 from frostmark.results.lease import LEASE_S, Lease, seconds_since_sign_of_life
-from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, new_remarks, outcomes
+from frostmark.results.outcome import Outcome, SweepRecord, last_unfinished, new_remarks, outcomes, time_left
 from frostmark.tracking.machine import another_alive, machine, this_process
 from support.environment import REPOSITORY, environment
 
@@ -170,7 +170,8 @@ WRITTEN: dict[str, object] = {"job": "a", "title": "b", "code": 0, "remarks": ["
 @pytest.mark.parametrize(
     ("part", "value"),
     [("job", 1), ("title", None), ("code", "0"), ("remarks", 5), ("remarks", [5]), ("folder", 3), ("run_id", []),
-     ("accuracy", "high"), ("pid", "x"), ("problem", {}), ("metric", 0)],
+     ("accuracy", "high"), ("accuracy", float("nan")),
+     ("accuracy", True), ("code", 10**40), ("code", True), ("pid", "x"), ("problem", {}), ("metric", 0)],
 )  # fmt: skip
 def test_an_outcome_of_other_parts_is_one_that_cannot_be_read(part: str, value: object, tmp_path: Path) -> None:
     (tmp_path / "0").mkdir()
@@ -181,7 +182,10 @@ def test_an_outcome_of_other_parts_is_one_that_cannot_be_read(part: str, value: 
     assert new_remarks(tmp_path, "a") == []
 
 
-@pytest.mark.parametrize(("part", "value"), [("jobs", "x"), ("run_id", 3), ("continues", 1), ("choices", 4)])
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("jobs", "x"), ("jobs", -1), ("jobs", 10**40), ("jobs", True), ("run_id", 3), ("continues", 1), ("choices", 4)],
+)
 def test_a_record_of_other_parts_is_none(part: str, value: object, tmp_path: Path) -> None:
     folder = sweep(tmp_path, "1", [0]).folder
     kept = json.loads((folder / "sweep.json").read_text())
@@ -202,3 +206,10 @@ def test_an_outcome_is_not_written_through_a_link(tmp_path: Path) -> None:
     read = Outcome.read(folder)
     assert read is not None
     assert (read.job, read.code) == ("a", None)
+
+
+def test_a_sweep_that_began_tomorrow_says_nothing_strange_of_the_time_left(tmp_path: Path) -> None:
+    record = sweep(tmp_path, "1", [0, None])
+    tomorrow = time.time() + 86_400
+    os.utime(record.folder / "sweep.json", (tomorrow, tomorrow))
+    assert "-" not in time_left(record.folder)

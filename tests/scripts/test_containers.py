@@ -37,6 +37,39 @@ def every(holds: Callable[[dict[str, Any]], object]) -> Callable[[str], bool]:
 EXACT = r":v?\d+\.\d+(\.\d+)?(-[\w.-]+)?(@sha256:[0-9a-f]{64})?$"
 """A tag with at least the second number of a version, or a digest behind it."""
 
+KNOWN = {
+    "": {"name", "services", "volumes"},
+    "service": {
+        "image", "command", "environment", "volumes", "ports", "depends_on", "healthcheck", "restart", "logging",
+        "security_opt", "cap_drop", "cap_add", "read_only", "pids_limit", "mem_limit", "shm_size", "tmpfs",
+    },
+    "healthcheck": {"test", "interval", "timeout", "retries", "start_period"},
+    "logging": {"driver", "options"},
+    "options": {"max-size", "max-file"},
+    "depends_on": {"condition"},
+}  # fmt: skip
+"""What Compose calls the keys that are used here, by where they stand."""
+
+
+def strange_keys(text: str) -> list[str]:
+    """The keys of a profile that Compose does not know, or that nobody here has looked up; most it would refuse."""
+    content = yaml.safe_load(text)
+    found = [key for key in content if not key.startswith("x-") and key not in KNOWN[""]]
+    for service in content.get("services", {}).values():
+        logging, waited = service.get("logging", {}), service.get("depends_on", {})
+        parts = [("service", service), ("healthcheck", service.get("healthcheck", {})), ("logging", logging)]
+        parts += [("options", logging.get("options", {})), *(("depends_on", how) for how in waited.values())]
+        found += [key for part, keys in parts for key in keys if key not in KNOWN[part]]
+        found += [needed for needed in waited if needed not in content["services"]]
+        found += [key for key in service.get("environment", {}) if not re.fullmatch("[A-Z][A-Z0-9_]*", key)]
+    return found
+
+
+def keys_of_mlflow(text: str) -> list[str]:
+    settings = services(text)["mlflow"]["environment"]
+    return [settings[name].partition(":")[0] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+
+
 OF_DOCKERFILE: dict[str, tuple[Callable[[str], bool], tuple[str, str]]] = {
     "the base has an exact version": (
         lambda text: all(
@@ -87,6 +120,10 @@ OF_DOCKERFILE: dict[str, tuple[Callable[[str], bool], tuple[str, str]]] = {
         lambda text: of(text, "ENTRYPOINT") == ['["frostmark"]'],
         ('ENTRYPOINT ["frostmark"]', "ENTRYPOINT frostmark"),
     ),
+    "shared memory is given to it": (
+        lambda text: re.search(r"^# .*docker run .*--shm-size \d+g ", text, re.MULTILINE) is not None,
+        ("--shm-size 2g ", ""),
+    ),
     "it says whether it is watched": (lambda text: len(of(text, "HEALTHCHECK")) == 1, ("HEALTHCHECK NONE\n", "")),
 }
 
@@ -117,9 +154,26 @@ OF_COMPOSE: dict[str, tuple[Callable[[str], bool], tuple[str, str]]] = {
         ("postgres:17.11", "postgres:latest"),
     ),
     "logs have an end": (every(lambda s: s["logging"]["options"]["max-size"]), ("max-size: 10m", 'max-size: ""')),
+    "what lasts is watched": (
+        every(lambda s: s["restart"] == "no" or {"test", "interval", "timeout", "retries"} <= s["healthcheck"].keys()),
+        ("      test: [CMD, pg_isready, --username=mlflow, --dbname=mlflow]\n", "      disable: true\n"),
+    ),
+    "the database has shared memory": (
+        lambda text: re.fullmatch(r"\d+mb", services(text)["database"].get("shm_size", "")) is not None,
+        ("    shm_size: 128mb\n", ""),
+    ),
+    "root of the object store is known to itself and to what prepares it": (
+        lambda text: {n for n, s in services(text).items() if "S3_ROOT" in str(s)} == {"objects", "prepare"},
+        ("AWS_SECRET_ACCESS_KEY: ${S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY: ${S3_ROOT_SECRET_KEY"),
+    ),
+    "MLflow is a user of its own there": (
+        lambda text: keys_of_mlflow(text) == ["${S3_ACCESS_KEY", "${S3_SECRET_KEY"],
+        ("      AWS_ACCESS_KEY_ID: ${S3_ACCESS_KEY:?", "      AWS_ACCESS_KEY_ID: ${S3_ADMIN_KEY:?"),
+    ),
+    "every key is one of Compose's": (lambda text: strange_keys(text) == [], ("    mem_limit: 4g", "    memory: 4g")),
     "nobody has the machine": (
         every(lambda s: not s.get("privileged") and "network_mode" not in s and "pid" not in s),
-        ("  bucket: #", "  rogue: {privileged: true, image: x}\n  bucket: #"),
+        ("  prepare: #", "  rogue: {privileged: true, image: x}\n  prepare: #"),
     ),
     "files of the machine are only read": (
         every(lambda s: all(v.endswith(":ro") for v in s.get("volumes", []) if v.startswith((".", "/")))),
@@ -142,6 +196,20 @@ def test_the_profile_keeps_a_rule_that_a_copy_breaks(rule: str) -> None:
     assert holds(COMPOSE)
     assert mine in COMPOSE
     assert not holds(COMPOSE.replace(mine, broken))
+
+
+@pytest.mark.parametrize(
+    ("mine", "wrong"),
+    [
+        ("services:", "service:"), ("    healthcheck:", "    healthchek:"), ("shm_size", "shmsize"),
+        ("retries:", "retrys:"), ("max-size", "maxsize"), ("driver:", "drivers:"), ("condition:", "when:"),
+        ("  cap_drop", "  cap-drop"), ("prepare: {", "bucket: {"), ("POSTGRES_DB:", "POSTGRES-DB:"),
+        ("\nvolumes:", "\nvolume:"), ("pids_limit", "pid_limit"),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_spelled_wrong_is_seen(mine: str, wrong: str) -> None:
+    assert mine in COMPOSE
+    assert strange_keys(COMPOSE.replace(mine, wrong)) != []
 
 
 def test_images_without_a_digest_are_pinned_and_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -312,3 +313,37 @@ def test_rows_that_are_too_many_to_be_held_twice_give_the_same_bits(
     monkeypatch.setattr("frostmark.stats.bootstrap._FLOATS", 20)
     ((_, made),) = resampled_summaries(rows, moments, resamples, spread=True)
     assert all(np.array_equal(getattr(held, of), getattr(made, of)) for of in ("mean", "variance", "spread"))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_class_in_pieces_has_the_same_draws(grouped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    rows = (rng.standard_normal((200, 7)) + 50).astype(np.float32)
+    resamples = Resamples(labels, 30, ("a",), np.arange(200) // 5 if grouped else None)
+    moments = ClassMoments.of(rows, labels, 3)
+    ((_, whole),) = resampled_summaries(rows, moments, resamples, spread=True)
+    whole = replace(whole, mean=whole.mean.copy())
+    monkeypatch.setattr("frostmark.stats.bootstrap.MAX_HELD", 0)
+    for most in (1, 7 * 9, 7 * 66):  # a row at a time; several pieces; one piece of some classes, two of others
+        monkeypatch.setattr("frostmark.stats.bootstrap._PIECE", most)
+        ((_, pieces),) = resampled_summaries(rows, moments, resamples, spread=True)
+        np.testing.assert_allclose(pieces.mean, whole.mean, rtol=0, atol=2e-6)  # sums in float32, in another order
+        np.testing.assert_allclose(pieces.variance, whole.variance, rtol=1e-6)
+        np.testing.assert_allclose(pieces.spread, whole.spread, rtol=1e-6)
+
+
+def test_memory_of_very_many_rows_is_that_of_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frostmark.stats.bootstrap.MAX_HELD", 0)
+    monkeypatch.setattr("frostmark.stats.bootstrap._PIECE", 1 << 14)
+    monkeypatch.setattr("frostmark.stats.bootstrap._FLOATS", 1 << 12)
+    rng = np.random.default_rng(0)
+    labels = np.arange(8000) % 2
+    rows = rng.standard_normal((8000, 256), dtype=np.float32)
+    moments = ClassMoments.of(rows, labels, 2)
+    resamples = Resamples(labels, 8, ("a",))
+    tracemalloc.start()
+    list(resampled_summaries(rows, moments, resamples, spread=True))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.4 * rows.nbytes  # 1.5 with two classes at a time

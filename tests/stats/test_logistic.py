@@ -125,10 +125,13 @@ def test_a_fit_of_rows_that_are_read_anew_is_that_of_rows_that_are_held(monkeypa
     np.testing.assert_allclose(log_probabilities(logits(train, train[0], 3.0)), whole, atol=0.02)
 
 
-def test_few_of_rows_that_are_read_anew_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("held", "few"), [(12 * 100, 1 << 30), (12 * 399, 12 * 100)])
+def test_few_of_rows_that_are_read_anew_are_held(held: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, _ = drawn(400, 12)
     axes = PrincipalAxes.of(rows)
-    monkeypatch.setattr("frostmark.stats.logistic.MAX_HELD", 12 * 100)
+    monkeypatch.setattr("frostmark.stats.logistic.MAX_HELD", held)
+    monkeypatch.setattr("frostmark.stats.logistic._FEW", few)
+    monkeypatch.setattr("frostmark.stats.logistic._CELLS", 12)
     anew = axes.along(rows)
     assert isinstance(anew.take(np.arange(101)), ReadAnew)
     few = anew.take(np.array([7, 3, 200]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from frostmark.tracking.memory import MemoryTracker
 from frostmark.tracking.mlflow import MlflowStore
 from frostmark.tracking.tracker import without_secrets
 from support.environment import environment
+from support.laid import LAID
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +166,35 @@ def test_a_database_of_another_version_comes_with_the_way_out(
     with pytest.raises(TrackingError, match=f"a database of {version} version of MLflow") as told:
         MlflowStore.local(moved, "frostmark").connect()
     assert told.value.fix.startswith(fix)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["mlflow.db", "mlflow.db-wal", "mlflow.db.lock"])
+@pytest.mark.parametrize("lay", [of for what, of in LAID.items() if "GiB" not in what])
+def test_a_database_that_is_not_a_file_is_refused_at_once(
+    lay: Callable[[Path], None], name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mlruns").mkdir()
+    lay(tmp_path / "mlruns" / name)
+    with pytest.raises(TrackingError, match=f"{name} is not a file") as refused:
+        MlflowStore.local(tmp_path / "mlruns", "frostmark").connect()
+    assert refused.value.fix is not None
+    assert refused.value.fix.startswith(f"mv {tmp_path}/mlruns/{name} ")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("lay", LAID.values(), ids=LAID)
+def test_artifacts_that_are_not_files_are_not_fetched(
+    lay: Callable[[Path], None], store: MlflowStore, tmp_path: Path
+) -> None:
+    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "draws.npz").write_text("x")
+    with store.run("x", parent=None) as tracker:
+        tracker.log_file(tmp_path / "metrics.json")
+        tracker.log_file(tmp_path / "draws.npz")
+    assert store.folder is not None
+    kept = store.folder / "artifacts" / str(tracker.run_id) / "artifacts" / "draws.npz"
+    kept.unlink()
+    lay(kept)
+    fetched = store.fetch(str(tracker.run_id), ["metrics.json", "draws.npz"], tmp_path / "into")
+    assert [path.name for path in fetched.iterdir()] == ["metrics.json"]

@@ -119,7 +119,13 @@ def _of_the_head(lacking: Sequence[str], unexpected: Sequence[str], body: Callab
     return not lacking or body().isdisjoint(lacking)
 
 
-def _misfit(origin: str, missing: Sequence[str], unexpected: Sequence[str], strange: Sequence[str]) -> DataError:
+class OtherArchitectureError(DataError):
+    """A file holds the weights of another network."""
+
+
+def _misfit(
+    origin: str, missing: Sequence[str], unexpected: Sequence[str], strange: Sequence[str]
+) -> OtherArchitectureError:
     problems = [
         f"{len(keys)} {word} (first: {', '.join(keys[:3])})"
         for word, keys in (
@@ -129,7 +135,7 @@ def _misfit(origin: str, missing: Sequence[str], unexpected: Sequence[str], stra
         )
         if keys
     ]
-    return DataError(
+    return OtherArchitectureError(
         f"{origin} does not hold the weights of this architecture: {'; '.join(problems)}",
         fix="backbone=<the architecture the file was saved from>, or another file",
     )

@@ -29,6 +29,7 @@ from frostmark.backbones.unknown import near, unknown_name
 from frostmark.download import UnreachableError
 from frostmark.errors import ConfigError, DataError, nearest
 from frostmark.names import WEIGHT_FILES
+from frostmark.regular import read_regular
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
@@ -37,6 +38,7 @@ ON_HUB, IN_FOLDER = "hf-hub:", "local-dir:"
 """What the names of networks of anybody's begin with; timm spells them so."""
 
 CONFIG = "config.json"
+_MAX_CONFIG = 1 << 24
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
@@ -277,7 +279,7 @@ def _classes(config: Mapping[str, object]) -> dict[str, object]:
 
 def _json(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path, _MAX_CONFIG, links=True))
     except (OSError, ValueError, RecursionError) as problem:
         raise DataError(f"{path} cannot be read: {problem}", fix="download it again") from problem
     if not isinstance(content, dict):

@@ -19,18 +19,22 @@ MAX_NEAR = 4
 _MIN_PART = 3
 
 
-def unknown_name(told: str, word: str, known: Sequence[str]) -> ConfigError:
+class UnknownNameError(ConfigError):
+    """A library of networks has none of that name; another library may."""
+
+
+def unknown_name(told: str, word: str, known: Sequence[str]) -> UnknownNameError:
     """What is raised for a word that is none of the known names.
 
     Args:
         told: that there is no such name.
     """
     if close := near(word, known):
-        return ConfigError(f"{told}. Nearest: {', '.join(close)}", fix=f"backbone.name={close[0]}")
+        return UnknownNameError(f"{told}. Nearest: {', '.join(close)}", fix=f"backbone.name={close[0]}")
     parts = (word[:end].lower() for end in range(len(word), _MIN_PART - 1, -1))
     part = next((part for part in parts if part.isidentifier() and any(part in name.lower() for name in known)), None)
     fix = f"python run.py backbones {part or 'resnet'}, or another part of a name, lists the names"
-    return ConfigError(f"{told}, and none of its {len(known):,} names is similar", fix=fix)
+    return UnknownNameError(f"{told}, and none of its {len(known):,} names is similar", fix=fix)
 
 
 def near(word: str, known: Sequence[str]) -> list[str]:

@@ -44,7 +44,7 @@ _OF_NETWORK = (
 
 def _of_network(subject: Subject, cost: Cost) -> dict[str, Value]:
     node, survey = subject.tap.node, subject.survey
-    replayed = Undefined("no image was forwarded: the rows were in the store")
+    replayed = Undefined("no image was forwarded because the rows were in the store")
     return {
         "cost/images_forwarded": float(cost.forwarded),
         "cost/images_checked": float(cost.checked),

@@ -6,6 +6,7 @@ scores, width = scores_of_pixels(subject, compute)      # computed once for a da
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ from frostmark.metrics.metric import Scores, Undefined, Value
 _SAID = "said"
 """Name of the array that is JSON in bytes; the others are draws, by metric."""
 
+_STRANGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What is raised by what was kept whole, but not by this version."""
+
 
 def scores_of_pixels(subject: Subject, compute: Callable[[], tuple[Scores, int]]) -> tuple[Scores, int]:
     """What ``compute`` gives, or gave for the same images, labels, settings and versions; and the number of features.
@@ -42,7 +46,7 @@ def scores_of_pixels(subject: Subject, compute: Callable[[], tuple[Scores, int]]
         kept = entry.derived(f"scores-{digest_of(canonical(_deciding(subject)))}", lambda: _packed(*compute()))
     try:
         return _unpacked(kept, subject)
-    except (KeyError, TypeError, ValueError, RecursionError):  # whole, but not what this version writes
+    except _STRANGE:
         return compute()
 
 
@@ -79,15 +83,15 @@ def _packed(scores: Scores, width: int) -> dict[str, NDArray[Any]]:
 
 
 def _unpacked(kept: Mapping[str, NDArray[Any]], subject: Subject) -> tuple[Scores, int]:
-    """Raises KeyError, TypeError, ValueError or RecursionError if that is something else."""
+    """Raises errors of many kinds if that is something else."""
     said = json.loads(kept[_SAID].tobytes())
     scores = Scores({name: kind for family in subject.families.values() for name, kind in family.kinds.items()})
     undefined: dict[str, Value] = {key: Undefined(str(why)) for key, why in said["undefined"].items()}
     scores.values |= {key: float(value) for key, value in said["values"].items()} | undefined
     scores.draws |= {key: drawn for key, drawn in kept.items() if key != _SAID}
     resamples = subject.config.uncertainty.resamples
-    if not all(isinstance(value, Undefined) or np.isfinite(value) for value in scores.values.values()):
-        raise ValueError("a value that is no number")
     if any(drawn.shape != (resamples,) or not np.isfinite(drawn).all() for drawn in scores.draws.values()):
         raise ValueError("draws of another number")
+    if not all(isinstance(value, Undefined) or math.isfinite(value) for value in scores.values.values()):
+        raise ValueError("a score that is not a number")
     return scores, int(said["width"])

@@ -198,6 +198,12 @@ def setting(subject: Subject) -> dict[str, str]:
         "Row": subject.row_recipe,
         "Images": f"{sizes} of {subject.source.name}, {seen}",
         **({"Groups": INDEPENDENT} if subject.groups is None else {}),
-        "Map": "none" if subject.reducer is None else f"{subject.reducer.words}, fit on {subject.reducer.fit_on}",
+        "Map": _map(subject),
         "Seed": str(subject.config.seed),
     }
+
+
+def _map(subject: Subject) -> str:
+    if subject.reducer is None:
+        return "none"
+    return f"{subject.reducer.words}, fitted on {'train' if subject.reducer.fit_on == 'train' else 'each split'}"

@@ -34,6 +34,7 @@ from frostmark.data.pixels import thumbnails
 from frostmark.data.preprocess import Pipeline, Preprocess
 from frostmark.data.rows import RowImages
 from frostmark.data.source import SPLITS, ImageSet, Source, files_of, groups_of
+from frostmark.data.tree import ALWAYS_THERE
 from frostmark.errors import DataError
 from frostmark.features.given import GivenRows, rows_of
 from frostmark.metrics.graphs import Search
@@ -299,7 +300,11 @@ def _read(
         if weights is None:
             raise
         # Both at once, before somebody carries the one over and finds the other missing.
-        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=problem.fix) from problem
+        fix = problem.fix
+        if fix.startswith(ALWAYS_THERE):  # its images are here, and the backbone's weights are not
+            fix = "python run.py experiment=quickstart" + fix.removeprefix(ALWAYS_THERE)
+        fix = f"{fix}; weights of your own: backbone.weights=<file>"
+        raise DataError(f"{problem.problem}. The weights are missing, too: {weights}", fix=fix) from problem
 
 
 def _enough(images: ImageSet, pipeline: Pipeline) -> ImageSet:

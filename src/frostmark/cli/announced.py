@@ -27,9 +27,12 @@ from frostmark.cli.under_way import sweep_folder
 from frostmark.config.compose import typed
 from frostmark.config.schema import Config, Layer
 from frostmark.errors import ConfigError, FrostmarkError
+from frostmark.regular import read_regular, write_whole
 from frostmark.results.outcome import Outcome, SweepRecord, outcomes
 
 LAYERS = "layers.json"
+_MAX_BYTES = 1 << 24
+"""Bytes of that file, at most: of many thousands of jobs."""
 
 
 def refuse_many_devices(config: DictConfig) -> None:
@@ -64,7 +67,7 @@ def announce_layers(folder: Path, configs: Sequence[DictConfig | None]) -> list[
             continue
         passes.append(_rows_but_layer(job))
         asked.setdefault(passes[-1], []).append(asdict(job.layer))
-    (folder / LAYERS).write_text(json.dumps(asked), encoding="utf-8")
+    write_whole(folder / LAYERS, json.dumps(asked))
     return passes
 
 
@@ -104,12 +107,17 @@ def _rows_but_layer(job: Config) -> str:
 
 
 def layers_of_sweep(job: Config) -> list[Layer]:
-    """The layers that the jobs of the sweep under way read of this job's backbone and images."""
+    """The layers that the jobs of the sweep under way read of this job's backbone and images.
+
+    None where nobody can tell any more: each job then reads its own.
+    """
     folder = sweep_folder()
-    if folder is None or not (folder / LAYERS).is_file():
+    try:
+        asked = {} if folder is None else json.loads(read_regular(folder / LAYERS, _MAX_BYTES))
+        layers = [Layer(**layer) for layer in asked.get(_rows_but_layer(job), [])]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return []
-    asked = json.loads((folder / LAYERS).read_text(encoding="utf-8"))
-    return [Layer(**layer) for layer in asked.get(_rows_but_layer(job), [])]
+    return layers if all(isinstance(word, str | None) for layer in layers for word in vars(layer).values()) else []
 
 
 def earlier(job: str) -> Outcome | None:
@@ -125,6 +133,12 @@ def parent_run() -> str | None:
     """The parent run of the sweep under way, if there is one and it is tracked."""
     record = _record()
     return None if record is None else record.run_id
+
+
+def typed_for_sweep() -> Sequence[str]:
+    """The words of the sweep under way; none if there is none."""
+    record = _record()
+    return () if record is None else record.choices
 
 
 def _record() -> SweepRecord | None:

@@ -139,9 +139,14 @@ def _print_jobs(outcomes: Sequence[Outcome]) -> None:
     decided = {o.metric for o in outcomes if o.metric}
     metric = decided.pop() if len(decided) == 1 else "accuracy"
     terminal.print(sweep_table([(job, o.code, o.accuracy) for job, o in zip(jobs, outcomes, strict=True)], metric))
+    told: dict[str, int] = {}
     for position, outcome in enumerate(outcomes):
-        if outcome.code != 0:
-            print(visible(f"#{position}: {outcome.problem or 'did not finish'}"))
+        if outcome.code == 0:
+            continue
+        problem = outcome.problem or "did not finish"
+        first = told.setdefault(problem, position)
+        again = first != position and len(problem) > len("the same problem as job 0")
+        print(visible(f"#{position}: {f'the same problem as job {first}' if again else problem}"))
 
 
 def differing(outcomes: Sequence[Outcome]) -> list[str]:

@@ -18,13 +18,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from frostmark.errors import ConfigError
+from frostmark.errors import ConfigError, DataError
 from frostmark.lit.trainer import gpu_count
+from frostmark.regular import read_regular, write_whole
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Environment variable by which a process knows its GPUs; ROCm reads it as well."""
 
 DEVICES = "devices.json"
+_MAX_BYTES = 1 << 20
+"""Bytes of that file, at most."""
 
 WAIT = 0.2
 """Seconds between two looks for a device that is free."""
@@ -106,7 +109,26 @@ def shared_out(gpus: list[str], at_once: object, cores: list[int]) -> list[Devic
 
 def announce_devices(folder: Path, devices: list[Device]) -> None:
     """Tell every job of the sweep in ``folder`` what there is to choose from."""
-    (folder / DEVICES).write_text(json.dumps([asdict(device) for device in devices]), encoding="utf-8")
+    write_whole(folder / DEVICES, json.dumps([asdict(device) for device in devices]))
+
+
+def _announced(folder: Path) -> list[Device]:
+    """What :func:`announce_devices` wrote; nothing where it was not called.
+
+    Raises:
+        DataError: if that cannot be read: nobody knows what the other jobs work on.
+    """
+    try:
+        known = json.loads(read_regular(folder / DEVICES, _MAX_BYTES))
+        devices = [Device(each["gpu"], tuple(each["cores"])) for each in known]
+        if not all(isinstance(of.gpu, str | None) and all(type(core) is int for core in of.cores) for of in devices):
+            raise TypeError("these are not devices")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as problem:
+        told = f"the devices of the sweep cannot be read: {folder / DEVICES}: {problem}"
+        raise DataError(told, fix="the same command again: what finished is not done again") from problem
+    return devices
 
 
 @contextmanager
@@ -121,12 +143,14 @@ def a_device(folder: Path | None, number: int) -> Iterator[Device | None]:
 
     Yields:
         The device; None if the sweep in ``folder`` deals out none.
+
+    Raises:
+        DataError: if it cannot be read which there are.
     """
-    if folder is None or not (folder / DEVICES).is_file():
+    devices = [] if folder is None else _announced(folder)
+    if folder is None or not devices:
         yield None
         return
-    known = json.loads((folder / DEVICES).read_text(encoding="utf-8"))
-    devices = [Device(each["gpu"], tuple(each["cores"])) for each in known]
     place, lock = _taken(folder, len(devices), number)
     try:
         with _seen_alone(devices[place]):

@@ -21,20 +21,23 @@ from frostmark.benchmark.labels import identity
 from frostmark.benchmark.result import Result
 from frostmark.benchmark.run import run_benchmark
 from frostmark.benchmark.subject import Given
-from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices
+from frostmark.cli.announced import earlier, layers_of_sweep, parent_run, refuse_many_devices, typed_for_sweep
 from frostmark.cli.apart import run_apart
 from frostmark.cli.console import print_job, print_result
 from frostmark.cli.devices import a_device
+from frostmark.cli.networks_swept import with_two_commands
 from frostmark.cli.problems import stopped_code, tell
 from frostmark.cli.program import typed_command
 from frostmark.cli.under_way import sweep_folder
 from frostmark.comparison.runs import Run
 from frostmark.config.compose import typed
+from frostmark.config.kept import MAX_BYTES
 from frostmark.config.schema import Config
 from frostmark.config.shown import shown
-from frostmark.errors import Terminated
+from frostmark.errors import DataError, FrostmarkError, Terminated
 from frostmark.names import visible
-from frostmark.results.outcome import Outcome
+from frostmark.regular import read_regular
+from frostmark.results.outcome import Outcome, first_with
 from frostmark.tracking.tracker import without_secrets
 
 
@@ -52,8 +55,18 @@ def one_run(config: DictConfig) -> None:
         with suppress(OSError):
             folder.rmdir()  # if nothing was done yet, nothing is left behind
         raise
+    _stand_somewhere(folder)
     if result is not None:
         print_result(result, checked)
+
+
+def _stand_somewhere(folder: Path) -> None:
+    """Where the working folder was removed, work in ``folder``: Hydra and others ask where they are."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        with suppress(FileNotFoundError):  # then it is told when something is written there
+            os.chdir(folder)
 
 
 def job_of_sweep(config: DictConfig) -> None:
@@ -62,6 +75,7 @@ def job_of_sweep(config: DictConfig) -> None:
     words = list(HydraConfig.get().overrides.task)
     apart = not str(HydraConfig.get().launcher._target_).endswith(".BasicLauncher")
     job_at(config, folder, words, apart=apart, number=int(HydraConfig.get().job.num))
+    _stand_somewhere(folder)
 
 
 def job_at(config: DictConfig, folder: Path, words: Sequence[str], *, apart: bool = False, number: int = 0) -> None:
@@ -78,10 +92,13 @@ def job_at(config: DictConfig, folder: Path, words: Sequence[str], *, apart: boo
     if _done_before(config, folder, choices):
         return
     if apart:
-        with a_device(sweep_folder(), number) as device:
-            if device is not None:
-                print(f"  #{number}: on {device}", file=sys.stderr, flush=True)
-            run_apart(partial(work_of_job, words=words, command=command), config, folder, choices)
+        try:
+            with a_device(sweep_folder(), number) as device:
+                if device is not None:
+                    print(f"  #{number}: on {device}", file=sys.stderr, flush=True)
+                run_apart(partial(work_of_job, words=words, command=command), config, folder, choices)
+        except DataError as error:
+            _failed(error, folder, choices, words)
     else:
         work_of_job(config, folder, choices, words=words, command=command)
 
@@ -103,13 +120,23 @@ def work_of_job(
         Outcome(choices, choices, stopped_code(stop), "interrupted").write(folder)
         raise
     except Exception as error:
-        problem = tell(error, words)
-        Outcome(choices, choices, problem.code, problem.problem.splitlines()[0]).write(folder)
+        _failed(error, folder, choices, words)
         return
     assert result is not None, "a job runs in one process"
     # Before anything is printed: whoever reads may have gone, and the result is not lost with them.
     _outcome(choices, result, folder).write(folder)
     print_job(result, checked, folder.parent, choices)
+
+
+def _failed(error: Exception, folder: Path, choices: str, words: Sequence[str]) -> None:
+    """Tell what went wrong, and write it down; what an earlier job told is not told again in full."""
+    error = with_two_commands(error, typed_for_sweep())
+    problem = tell(error, words, lambda problem: first_with(_line(problem), folder))
+    Outcome(choices, choices, problem.code, _line(problem)).write(folder)
+
+
+def _line(problem: FrostmarkError) -> str:
+    return problem.problem.splitlines()[0]
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:
@@ -133,6 +160,7 @@ def _done_before(config: DictConfig, folder: Path, choices: str) -> bool:
 def _still_holds(config: DictConfig, folder: Path) -> bool:
     with suppress(Exception):  # whatever is wrong with it is told when the job is done again
         checked: Config = typed(config)
-        if (folder / "config.yaml").read_text(encoding="utf-8") == shown(checked, Given().described(checked)).yaml:
+        kept = read_regular(folder / "config.yaml", MAX_BYTES).decode()
+        if kept == shown(checked, Given().described(checked)).yaml:
             return identity(checked).items() <= Run.read(folder).tags.items()
     return False

@@ -17,7 +17,7 @@ from dataclasses import fields
 from io import StringIO
 
 from frostmark.cli.program import program
-from frostmark.config.dataset_paths import PATH_KEYS
+from frostmark.config.dataset_paths import PATH_KEYS, with_paths
 from frostmark.config.mistaken import LISTS, pasted
 from frostmark.config.schema import CONTROLS, Config
 from frostmark.config.words import choices_with, known_words
@@ -66,6 +66,8 @@ def mended(typed: Sequence[str], words: Sequence[str], wrong: Sequence[str] = ()
     Keys that a new choice of their group does not have are left out.
     """
     keys = {_key(word): word for word in words}
+    if not keys.keys().isdisjoint(PATH_KEYS.values()):
+        typed = with_paths(typed)  # dataset=<path> names the place, too
     right = [word for word in typed if word not in wrong and not _left_behind(word, keys)]
     kept = [_in_list(word, keys.get(_key(word), word)) for word in right]
     there = {_key(word) for word in kept}

@@ -26,6 +26,8 @@ def exit_code(work: Callable[[], int]) -> int:
         if os.environ.get("LOCAL_RANK", "0") == "0":  # once, not for every process of a job
             print(STOPPED, file=sys.stderr)
         return stopped_code(stop)
+    except SystemExit as end:  # --help: what was loaded for it is not taken apart either
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BrokenPipeError:  # whoever reads has had enough: ``--help | head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -38,25 +40,34 @@ def stopped_code(stop: BaseException) -> int:
     return 143 if isinstance(stop, Terminated) else 130
 
 
-def tell(error: Exception, typed: Sequence[str] | None = None) -> FrostmarkError:
+def tell(
+    error: Exception,
+    typed: Sequence[str] | None = None,
+    told_by: Callable[[FrostmarkError], str | None] | None = None,
+) -> FrostmarkError:
     """Print an error in our words.
 
     Args:
         typed: the words that went wrong; None: those of this process.
+        told_by: the number of the job of a sweep that told the same before; None if none did.
     """
     absent = _missing_dependency(error)
-    problem = absent or _explained(error)
+    words = sys.argv[1:] if typed is None else typed
+    problem = absent or _explained(error, words)
     if os.environ.get("FROSTMARK_DEBUG") == "1":
         traceback.print_exception(error)
-    fix = absent.fix if absent else _mended(problem, sys.argv[1:] if typed is None else typed)
+    if told_by is not None and (first := told_by(problem)) is not None:
+        print(f"Error: the same problem as job {first}", file=sys.stderr, flush=True)
+        return problem
+    fix = absent.fix if absent else _mended(problem, words)
     print(f"Error: {problem.problem}\nFix: {fix}".replace("python run.py", program()), file=sys.stderr, flush=True)
     return problem
 
 
-def _explained(error: Exception) -> FrostmarkError:
+def _explained(error: Exception, words: Sequence[str]) -> FrostmarkError:
     from frostmark.config.explain import explained  # Hydra, which may not be installed
 
-    return explained(error)
+    return explained(error, words)
 
 
 def _mended(problem: FrostmarkError, typed: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
     with damage_told(folder):                       # whatever is wrong with them is one DataError that names the run
         numbers = numbers_in(folder)
-        arrays = arrays_in(folder / "draws.npz", images)
+        arrays = arrays_in(folder / "draws.npz", images, classes=10)
 
 Nothing is waited for, nothing is unfolded before its size is known, and every number is one.
 """
@@ -23,7 +23,9 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from frostmark.errors import DataError
-from frostmark.features.files import read_regular
+from frostmark.metrics.kinds import Kind, base_of, kind_of
+from frostmark.metrics.lookup import known_kinds
+from frostmark.regular import read_regular
 from frostmark.results.places import found as found_in
 from frostmark.results.record import NUMBERS, SCHEMA
 from frostmark.stats.moments import Array, Float
@@ -40,6 +42,9 @@ MAX_ARRAYS = 1 << 30
 _PER_IMAGE = 2_048
 _FOR_DRAWS = 1 << 26
 """Bytes of the arrays of a run: of each image (the name of its file most of all), and of everything else."""
+
+_ROUNDING = 1e-6
+"""How far a value may lie outside of its range."""
 
 _POINT_COLUMNS = ("split", "index", "label", "x", "y", "neighbours_kept")
 
@@ -145,11 +150,37 @@ def _refuse_later(folder: Path, schema: object) -> None:
         )
 
 
-def arrays_in(path: Path, images: Mapping[str, int]) -> dict[str, dict[str, Array]]:
+def check_range(values: Mapping[str, float], kinds: Mapping[str, Kind]) -> None:
+    """Whether every value is one that its metric can have.
+
+    Args:
+        kinds: of the metrics, by ``<family>/<name>``; those of this version count more than the run's own.
+
+    Raises:
+        ValueError: of the first that is not.
+    """
+    kinds = {**kinds, **known_kinds()}
+    for key, value in values.items():
+        low, high = _range_of(key, kinds)
+        if not low - _ROUNDING <= value <= high + _ROUNDING:
+            raise ValueError(f"{NUMBERS}: {key} is {value}, and lies between {low:g} and {high:g}")
+
+
+def _range_of(key: str, kinds: Mapping[str, Kind]) -> tuple[float, float]:
+    base = base_of(key, kinds)
+    if base is not None and key.endswith("_p"):
+        return 0, 1
+    of_interval = base is not None and key.endswith(("_lo", "_hi"))
+    kind = kind_of(str(base) if of_interval else key, kinds)
+    return (-math.inf, math.inf) if kind is None else kind.range
+
+
+def arrays_in(path: Path, images: Mapping[str, int], classes: int) -> dict[str, dict[str, Array]]:
     """What ``draws.npz`` holds, by the first word of each name; nothing where a run has no such file.
 
     Args:
         images: split → number of its images, which every array of images must have.
+        classes: how many there are; labels are less.
     """
     kinds: dict[str, dict[str, Array]] = {kind: {} for kind in KINDS}
     if not path.exists():
@@ -163,11 +194,11 @@ def arrays_in(path: Path, images: Mapping[str, int]) -> dict[str, dict[str, Arra
             kind, _, key = member.removesuffix(".npy").partition("/")
             if kind in kinds:
                 kinds[kind][key] = array_in(archive, member, most)
-                _check(f"{kind}/{key}", kinds[kind][key], images)
+                _check(f"{kind}/{key}", kinds[kind][key], images, classes)
     return kinds
 
 
-def _check(name: str, array: Array, images: Mapping[str, int]) -> None:
+def _check(name: str, array: Array, images: Mapping[str, int], classes: int) -> None:
     kind, _, key = name.partition("/")
     dtypes = {"draws": "f", "outcomes": "bf", "groups": "iu", "labels": "iu", "files": "U"}[kind]
     if array.ndim != 1 or array.dtype.kind not in ("b" if key.endswith("_hits") else dtypes):
@@ -175,6 +206,12 @@ def _check(name: str, array: Array, images: Mapping[str, int]) -> None:
     split = key.partition("/")[0]
     if kind != "draws" and len(array) != images.get(split, -1):
         raise ValueError(f"{name} has {len(array):,} entries; the split has {images.get(split, 0):,} images")
+    if kind == "draws" and not (len(array) and np.isfinite(array).all()):
+        raise ValueError(f"{name}: there are none, or one is not a number")
+    if kind == "outcomes" and np.isinf(array).any():  # of images outside of a sample nothing is known
+        raise ValueError(f"{name}: one is not a number")
+    if kind == "labels" and len(array) and not 0 <= array.min() <= array.max() < classes:
+        raise ValueError(f"{name}: a label is not one of the {classes} classes")
 
 
 def array_in(archive: ZipFile, member: str, most: int) -> Array:
@@ -232,6 +269,9 @@ def points_in(path: Path, images: Mapping[str, int], classes: int) -> dict[str, 
 def _check_points(name: str, columns: Mapping[str, Array], images: Mapping[str, int], classes: int) -> None:
     if not (np.isfinite(columns["x"]).all() and np.isfinite(columns["y"]).all()):
         raise ValueError(f"{name}: a point of the map is not a number")
+    kept = columns["neighbours_kept"]
+    if not (np.isnan(kept) | ((kept >= -_ROUNDING) & (kept <= 1 + _ROUNDING))).all():
+        raise ValueError(f"{name}: a share of neighbours is not one")
     if len(columns["label"]) and not (columns["label"].min() >= 0 and columns["label"].max() < classes):
         raise ValueError(f"{name}: a label is not one of the {classes} classes")
     for split in set(columns["split"].tolist()):
@@ -251,4 +291,6 @@ def pairs_in(path: Path, classes: int) -> Float | None:
             if not (0 <= i < classes and 0 <= j < classes):
                 raise ValueError(f"{path.name}: the classes {i} and {j} are not among the {classes} of the run")
             matrix[i, j] = matrix[j, i] = float(line["directional_cdnv"])
+            if not 0 <= matrix[i, j] < math.inf:
+                raise ValueError(f"{path.name}: {line['directional_cdnv']} between the classes {i} and {j}")
     return matrix

@@ -15,7 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.comparison.files import EXPORTED, arrays_in, damage_told, exported_in, numbers_in, pairs_in, points_in
+from frostmark.comparison.files import (
+    EXPORTED,
+    arrays_in,
+    check_range,
+    damage_told,
+    exported_in,
+    numbers_in,
+    pairs_in,
+    points_in,
+)
 from frostmark.errors import DataError
 from frostmark.metrics.kinds import Kind, kinds_from_dict
 from frostmark.metrics.lookup import known_kinds
@@ -102,18 +111,20 @@ class Run:
         """
         with damage_told(folder):
             numbers = numbers_in(folder)
-            arrays = arrays_in(folder / "draws.npz", images_of(numbers["tags"]))
+            values, kinds = numbers["values"] | exported_in(folder), kinds_from_dict(numbers["kinds"]) or known_kinds()
+            check_range(values, kinds)
+            arrays = arrays_in(folder / "draws.npz", images_of(numbers["tags"]), len(numbers["classes"]))
             run = cls(
                 numbers["title"],
                 numbers["tags"],
                 tuple(numbers["classes"]),
-                numbers["values"] | exported_in(folder),
+                values,
                 numbers["undefined"],
                 arrays["draws"],
                 arrays["outcomes"],
                 run_id or numbers["run_id"],
                 folder,
-                kinds_from_dict(numbers["kinds"]) or known_kinds(),
+                kinds,
                 arrays["groups"],
                 arrays["labels"],
                 arrays["files"],

@@ -6,15 +6,17 @@ pictures = kept_thumbnails(run, {"train": index, "test": index})        # split 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostmark.comparison.files import AGAIN, UNREADABLE, array_in
+from frostmark.comparison.files import AGAIN, MAX_ARRAYS, UNREADABLE, array_in
 from frostmark.comparison.runs import THUMBNAILS, Run
 from frostmark.errors import DataError
 from frostmark.figures.sprites import Sprites
+from frostmark.regular import read_regular
 from frostmark.stats.moments import Array
 from frostmark.stats.sampling import MAX_SHOWN, THUMBNAIL
 
@@ -35,10 +37,10 @@ def kept_thumbnails(run: Run, wanted: Mapping[str, Array]) -> dict[str, NDArray[
         DataError: if the run kept none, if they are damaged, or if images are missing.
     """
     path = None if run.folder is None else run.folder / THUMBNAILS
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         raise DataError(f"{run.title} has no {THUMBNAILS}", fix=AGAIN)
     try:
-        with ZipFile(path) as archive:
+        with ZipFile(BytesIO(read_regular(path, MAX_ARRAYS))) as archive:
             return {split: _of_split(archive, split, np.asarray(index)) for split, index in wanted.items()}
     except UNREADABLE as problem:
         raise DataError(f"{path} cannot be read: {type(problem).__name__}: {problem}", fix=AGAIN) from problem

@@ -35,7 +35,7 @@ def compose(folder: Path, overrides: list[str], own: Path | None = None) -> Conf
     try:
         return typed(composed(folder, overrides, own))
     except (HydraException, OmegaConfBaseException) as problem:
-        raise explain_hydra(problem) or problem from problem
+        raise explain_hydra(problem, overrides) or problem from problem
 
 
 def composed(folder: Path, overrides: list[str], own: Path | None = None) -> DictConfig:

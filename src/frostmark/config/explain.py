@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import hydra
@@ -21,9 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from frostmark.config.guard import HELP
+from frostmark.config.keys import keys_of_choices, keys_with
 from frostmark.config.mistaken import MEASURED, pasted
 from frostmark.config.register import hydra_of
-from frostmark.config.shown import leaves
 from frostmark.config.words import choices_with, conf_dir, known_words
 from frostmark.errors import ConfigError, DataError, FrostmarkError, closest, nearest
 
@@ -39,6 +39,9 @@ _MEANT = {
 }  # fmt: skip
 """Keys of other programs → ours."""
 
+_MIN_LIKENESS = 0.75
+"""Of difflib's ratio: a key that is less like the word is not offered with the value that was typed."""
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _OF_THE_MACHINE = {
@@ -47,12 +50,16 @@ _OF_THE_MACHINE = {
 }  # fmt: skip
 
 
-def explained(error: Exception) -> FrostmarkError:
-    """Any error in our words: what a configuration library says of a wrong word is a wrong command."""
+def explained(error: Exception, words: Sequence[str] = ()) -> FrostmarkError:
+    """Any error in our words: what a configuration library says of a wrong word is a wrong command.
+
+    Args:
+        words: of the command, which say whose keys are meant.
+    """
     if isinstance(error, FrostmarkError):
         return error
     return (
-        explain_hydra(error)
+        explain_hydra(error, words)
         or _explain_machine(error)
         or FrostmarkError(
             f"this is a bug in Frostmark: {type(error).__name__}: {error}",
@@ -61,8 +68,12 @@ def explained(error: Exception) -> FrostmarkError:
     )
 
 
-def explain_hydra(error: Exception) -> ConfigError | None:
-    """What Hydra or OmegaConf found wrong, in one paragraph with the nearest valid words; None for other errors."""
+def explain_hydra(error: Exception, words: Sequence[str] = ()) -> ConfigError | None:
+    """What Hydra or OmegaConf found wrong, in one paragraph with the nearest valid words; None for other errors.
+
+    Args:
+        words: as :func:`explained` takes them.
+    """
     if isinstance(error, MissingConfigException):
         return _explain_choice(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
@@ -72,9 +83,9 @@ def explain_hydra(error: Exception) -> ConfigError | None:
         unknown = re.search(r"Could not override '([^']+)'", " ".join(lines))
         if unknown is not None:
             value = re.search(r" use \+[^\s=]+=(.*)", str(error))
-            return _explain_key(unknown.group(1), value.group(1) if value else "…")
-        words = [line for line in lines if not line.startswith(_OF_NO_USE)]
-        return ConfigError(" ".join(words[:3]), fix=HELP)
+            return _explain_key(unknown.group(1), value.group(1) if value else "…", words)
+        told = [line for line in lines if not line.startswith(_OF_NO_USE)]
+        return ConfigError(" ".join(told[:3]), fix=HELP)
     return None
 
 
@@ -92,7 +103,7 @@ def _explain_kind(told: str) -> ConfigError | None:
     return ConfigError(f"{key}={value} is not {kind}", fix=f"{key}={'null' if usual is None else str(usual).lower()}")
 
 
-def _explain_key(word: str, value: str) -> ConfigError:
+def _explain_key(word: str, value: str, words: Sequence[str]) -> ConfigError:
     """A key that no choice has, or that another choice of its group has."""
     group = word.partition(".")[0]
     if group in OF_A_CHOICE:
@@ -100,7 +111,7 @@ def _explain_key(word: str, value: str) -> ConfigError:
         return ConfigError(told, fix="python run.py choose candidates=base dataset=digits")
     having = sorted(choices_with(word), key=lambda choice: choice != "folder")  # who names a root means a folder
     if not having:
-        return _no_such_key(word, value)
+        return _no_such_key(word, value, words)
     if group == "metrics":
         told = f"{word} is a key of metrics={having[0]}, which is not chosen"
         return ConfigError(told, fix=f"'metrics=[{having[0]}]', or with others")
@@ -110,20 +121,32 @@ def _explain_key(word: str, value: str) -> ConfigError:
     )
 
 
-def _no_such_key(word: str, value: str) -> ConfigError:
+def _no_such_key(word: str, value: str, words: Sequence[str]) -> ConfigError:
     """With the key that was probably meant: one that ends in the word, or that is spelt nearly so."""
-    every = _keys()
-    keys = [key for key in every if not any(other.startswith(f"{key}.") for other in every)]
-    meant = (
-        [_MEANT[word]]
-        if word in _MEANT
-        else [key for key in keys if key.endswith(f".{word}")] or get_close_matches(word, keys, n=4, cutoff=0.7)
-    )
-    told = f"there is no key '{word}'"
-    if not meant:
-        return ConfigError(told, fix=HELP, wrong=[f"{word}={value}"])
-    told += f". Nearest: {', '.join(meant)}"
-    return ConfigError(told, fix=pasted(f"{meant[0]}={value}"), wrong=[f"{word}={value}"])
+    keys, told, wrong = keys_with(words), f"there is no key '{word}'", [f"{word}={value}"]
+    meant = [_MEANT[word]] if word in _MEANT else [key for key in keys if key.endswith(f".{word}")]
+    if meant := meant or _spelt_nearly(word, keys):
+        return ConfigError(f"{told}. Nearest: {', '.join(meant)}", fix=pasted(f"{meant[0]}={value}"), wrong=wrong)
+    if others := _spelt_nearly(word, keys_of_choices()):  # the key of a choice that is not chosen
+        problem = _explain_key(others[0], value, words)
+        return ConfigError(f"{told}; {problem.problem}", fix=problem.fix, wrong=wrong)
+    group = word.partition(".")[0]
+    valid = [key for key in keys if key.startswith(f"{group}.")]
+    return ConfigError(told + (f". Valid: {', '.join(valid)}" if valid else ""), fix=HELP, wrong=wrong)
+
+
+def _spelt_nearly(word: str, keys: Sequence[str]) -> list[str]:
+    """The keys of which both the group and the rest are spelt nearly so; of a word without a dot, the last part."""
+    group, dot, rest = word.partition(".")
+
+    def likeness(key: str) -> float:
+        parts = (
+            [(group, key.partition(".")[0]), (rest, key.partition(".")[2])] if dot else [(word, key.rpartition(".")[2])]
+        )
+        return min(SequenceMatcher(None, *part).ratio() for part in parts)
+
+    near = {key: likeness(key) for key in keys}
+    return [key for key in sorted(near, key=lambda key: -near[key]) if near[key] >= _MIN_LIKENESS][:4]
 
 
 def _explain_choice(error: MissingConfigException) -> ConfigError:
@@ -167,14 +190,6 @@ def _likely_first(group: str, known: Sequence[str]) -> list[str]:
     return [*(one for one in first if one in known), *(one for one in known if one not in first)]
 
 
-def _keys() -> list[str]:
-    """Every key of the default configuration, dotted."""
-    content = OmegaConf.to_container(_usual(), resolve=True)
-    keys = [key for key, _ in leaves(content) if not key.endswith("._target_")]
-    groups = {key.rpartition(".")[0] for key in keys} - {""}
-    return sorted({*keys, *groups})
-
-
 def _usual() -> DictConfig:
     """The configuration of a run without a word."""
     with hydra_of(conf_dir()):
@@ -187,6 +202,8 @@ def _explain_machine(error: Exception) -> DataError | None:
         return DataError(
             "this machine's memory is too small for that", fix="fewer images (dataset.limit.train=…), or layer.pool=gap"
         )
+    if isinstance(error, FileNotFoundError):
+        return _explain_removed(error)
     if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
         return None
     where = error.filename or "a file of this run"
@@ -195,6 +212,22 @@ def _explain_machine(error: Exception) -> DataError | None:
     return DataError(
         f"{where} cannot be read or written: {error.strerror}",
         fix="correct that, or paths.root=<a folder elsewhere>; the same command then continues where it stopped",
+    )
+
+
+def _explain_removed(error: FileNotFoundError) -> DataError | None:
+    """A folder that went away under the program: the one that it works in, or one of its own below ``mlruns/``."""
+    with_it = "" if not isinstance(error.filename, str) else f", and {error.filename} cannot be written"
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        told = f"the folder that this was started in was removed meanwhile{with_it}"
+        return DataError(told, fix="cd; cd <a folder that stays>; then the same command")
+    if not with_it or "mlruns" not in Path(error.filename).parts or Path(error.filename).parent.is_dir():
+        return None
+    told = f"the folder {Path(error.filename).parent} was removed meanwhile, with what was in it"
+    return DataError(
+        told, fix="paths.root=<a folder that stays>; what is left in mlruns/features is not extracted anew"
     )
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +27,7 @@ from torch import Tensor
 from frostmark.data.depth import eight_bits
 from frostmark.data.heif import formats_of
 from frostmark.errors import DataError
+from frostmark.regular import read_regular
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 """What an image file may hold, whatever it is called: Pillow also reads formats that start other programs."""
@@ -164,22 +163,11 @@ def _content(path: Path | Held) -> bytes:
     """The bytes of an image, unless they are too many."""
     try:
         held = path if isinstance(path, Path) else path.held()
-        content = held if isinstance(held, bytes) else read_file(held)
+        content = held if isinstance(held, bytes) else read_regular(held, MAX_BYTES, links=True)
         _refuse_bytes(len(content))
         return content
     except OSError as problem:
         raise _unreadable(path, problem.strerror or str(problem)) from problem
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a file. A pipe would be waited for, and a device may never end: both are refused unread."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is not a file")
-        _refuse_bytes(status.st_size)
-        return file.read()
 
 
 def _refuse_bytes(count: int) -> None:

@@ -11,7 +11,6 @@ out, all files are tried, each set of files once on a machine.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,12 +18,13 @@ from pathlib import Path
 
 import PIL
 
-from frostmark.data.decode import Held, UnreadableImageError, decode, digest_of, listed, read_file
+from frostmark.data.decode import MAX_BYTES, Held, UnreadableImageError, decode, digest_of, listed
 from frostmark.data.files import ImageFiles
 from frostmark.data.heif import heic_reader
 from frostmark.data.source import ImageSet
 from frostmark.data.threads import each
 from frostmark.errors import DataError
+from frostmark.regular import read_regular, write_whole
 
 MAX_NAMED = 20
 """Damaged files that an error names; the rest are in a file."""
@@ -108,7 +108,7 @@ def _bad(images: ImageFiles, known: Path, split: str, progress: Progress) -> dic
     """Position → problem of the files that cannot be decoded."""
     note = known / ".inspected" / f"{digest_of(b''.join([_rules(images), *images.content()])).hex()}.json"
     with suppress(OSError, ValueError, AttributeError, RecursionError):
-        noted = {int(i): str(problem) for i, problem in json.loads(read_file(note)).items()}
+        noted = {int(i): str(problem) for i, problem in json.loads(read_regular(note, MAX_BYTES)).items()}
         if all(0 <= i < len(images) for i in noted):
             return noted
     decoding = replace(images.decoding, least=1)  # as quickly as a format allows: all of the file is read anyway
@@ -127,9 +127,7 @@ def _bad(images: ImageFiles, known: Path, split: str, progress: Progress) -> dic
         progress(f"trying every file of {split}: {i + 1:,} of {len(images):,}{_so_far(images, list(bad))}")
     with suppress(OSError):  # it is only found out once more
         note.parent.mkdir(parents=True, exist_ok=True)
-        temporary = note.with_name(f".{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps(bad), encoding="utf-8")
-        temporary.replace(note)
+        write_whole(note, json.dumps(bad))
     return bad
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from frostmark.data.lines import READERS
-from frostmark.data.split_names import KINDS
-from frostmark.data.tree import Tree
+from frostmark.data.split_names import KINDS, split_name
+from frostmark.data.tree import Tree, folder_with_images_beside
 from frostmark.data.unused import PICTURES, images, listed_names, without_images
 from frostmark.errors import DataError
 from frostmark.names import quoted
@@ -95,9 +95,16 @@ def no_classes(root: Path, tree: Tree) -> DataError:
     """A folder without a class folder, or without an image in them."""
     lay_out = f"lay the images out as {root}/<class>/<image>"
     if tree.images:
-        return DataError(
-            f"{root} holds {images(len(tree.images))} and no class folders with images", fix=lay_out + _or_table(root)
-        )
+        told, beside = f"{root} holds {images(len(tree.images))} and no class folders with images", None
+        if split_name(root.name) is None:
+            beside = folder_with_images_beside(root)
+        if beside is not None:
+            whole = f"dataset={root.parent}"
+            return DataError(
+                f"{told}; beside it lie folders with images, such as {beside}: did you mean {whole}?",
+                fix=f"{shlex.quote(whole)}; {root.name} is then one of its classes",
+            )
+        return DataError(told, fix=lay_out + _or_table(root))
     if not tree.folders and not tree.passed_over.endings:
         return DataError(f"{root} holds no class folders", fix=lay_out)
     held = without_images(tree)

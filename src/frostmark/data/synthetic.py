@@ -22,6 +22,9 @@ from frostmark.errors import ConfigError
 NOISE = 16.0
 """Standard deviation of a pixel in grey levels: mid-grey ± 8 of them before anything is clipped."""
 
+_FLOATS = 1 << 22
+"""Pixels that are drawn at once, 16 MiB in float32."""
+
 
 @dataclass(frozen=True)
 class Synthetic:
@@ -75,9 +78,14 @@ class Synthetic:
         count = self.train if split == "train" else self.test
         labels = torch.arange(count) % self.num_classes
         generator = torch.Generator().manual_seed(3 * self.seed + (1 if split == "train" else 2))
-        noise = torch.randn(count, 3, self.size, self.size, generator=generator)
-        images = 128 + NOISE * (self._means()[labels] + noise)
-        return TensorImages(images.round().clamp(0, 255).to(torch.uint8), labels)
+        images, means = torch.empty(count, 3, self.size, self.size, dtype=torch.uint8), self._means()
+        # An image has a multiple of the 16 numbers that torch draws at once: blocks draw what one call would.
+        step = max(_FLOATS // images[0].numel(), 1)
+        for start in range(0, count, step):
+            part = slice(start, start + step)
+            noise = torch.randn(images[part].shape, generator=generator)
+            images[part] = (128 + NOISE * (means[labels[part]] + noise)).round().clamp(0, 255)
+        return TensorImages(images, labels)
 
     def _means(self) -> Tensor:
         """(classes, 3, S, S) in standard deviations: orthogonal blocky patterns of equal norm separation/√2."""

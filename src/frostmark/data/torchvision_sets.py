@@ -18,6 +18,7 @@ import torchvision
 from frostmark.data.source import Limits, SplitName, TensorImages
 from frostmark.download import UnreachableError, impatient, require_reachable
 from frostmark.errors import ConfigError, DataError
+from frostmark.names import quoted
 
 _IDX = tuple(
     f"{name}-ubyte.gz" for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -134,9 +135,21 @@ class TorchvisionSet:
 
     def _missing(self, reason: str) -> DataError:
         known, folder = KNOWN[self.dataset], self._folder()
+        there = known.folder or known.archives[0]
+        root = self._root_above()
+        moved = f"put these files into {folder}, or dataset.root=<the folder that contains {there}>"
         return DataError(
             f"{self.dataset} is not on this machine ({reason}). Missing in {folder}: {', '.join(known.archives)} "
             f"({known.megabytes} MB)",
-            fix=f"put these files into {folder}, or name the folder that holds them with dataset.root=…; "
-            "`python run.py experiment=quickstart` needs no download",
+            fix=(moved if root is None else f"dataset.root={quoted(str(root))}")
+            + "; `python run.py experiment=quickstart` needs no download",
         )
+
+    def _root_above(self) -> Path | None:
+        """The folder to name where the root that was named lies in the tree of the files: ``…/FashionMNIST/raw``."""
+        known, root = KNOWN[self.dataset], Path(self.root).expanduser().absolute()
+        for above in root.parents[:2]:
+            folder = above / known.folder
+            if all((folder / a).is_file() or (folder / a.removesuffix(".gz")).is_file() for a in known.archives):
+                return above
+        return None

@@ -30,6 +30,13 @@ LEFT_BY_PROGRAMS = {
 """Names, in any case, of what unpacking, file managers, storage devices and training leave in folders of images."""
 
 
+ALWAYS_THERE = "dataset=digits"
+"""Images that need no file."""
+
+MAX_NAMED = 8
+"""Folders that a message names."""
+
+
 @dataclass
 class PassedOver:
     """What is not looked at, by cause.
@@ -82,7 +89,7 @@ def scanned(folder: Path) -> Tree:
     if not folder.is_dir():
         there = "is a file, not a folder" if folder.exists() else ""
         raise DataError(
-            f"{folder} {there}" if there else f"there is no folder {folder}",
+            f"{folder} {there}" if there else f"there is no folder {folder}{_above(folder)}",
             fix="dataset.root=<folder of class folders>, unpacked where it is an archive"
             if there
             else _instead(folder),
@@ -99,7 +106,28 @@ def _instead(folder: Path) -> str:
         beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
         if near := get_close_matches(folder.name, beside, n=1):
             return shlex.quote(f"dataset={folder.parent / near[0]}")
-    return "dataset=digits; images of your own: dataset=<folder of class folders>"
+    return f"{ALWAYS_THERE}; images of your own: dataset=<folder of class folders>"
+
+
+def _above(folder: Path) -> str:
+    """The nearest folder above that is there, and what lies in it."""
+    with suppress(OSError):
+        above = next(path for path in folder.absolute().parents if path.is_dir())
+        names = [name for name, _, is_folder in _listed(os.fspath(above), PassedOver()) if is_folder and name[0] != "."]
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        told = f"has the folder{'s' if len(names) > 1 else ''} {', '.join(names[:MAX_NAMED])}{more}"
+        return f"; {above} exists, and {told if names else 'has no folders'}"
+    return ""
+
+
+def folder_with_images_beside(folder: Path) -> str | None:
+    """The name of a folder beside it that has images directly within, as class folders have; None if there is none."""
+    for name, path, is_folder in _listed(os.fspath(folder.parent), PassedOver()):
+        if not is_folder or name == folder.name or name.startswith(".") or name.lower() in LEFT_BY_PROGRAMS:
+            continue
+        if any(os.path.splitext(file)[1].lower() in SUFFIXES for file, _, _ in _listed(path, PassedOver())):  # noqa: PTH122
+            return name
+    return None
 
 
 def unreadable(folder: Path, reason: str) -> DataError:

@@ -33,10 +33,11 @@ from safetensors.numpy import load, save
 
 from frostmark.errors import DataError
 from frostmark.faults import point
-from frostmark.features.files import DERIVED_NAME, place_of, problem_of, read_regular, refuse_link, shard_number
+from frostmark.features.files import DERIVED_NAME, place_of, problem_of, refuse_link, shard_number
 from frostmark.features.key import RowKey, canonical, digest_of
 from frostmark.features.writer import HOST, host
 from frostmark.names import visible_lines
+from frostmark.regular import read_regular
 
 Array = NDArray[Any]
 Manifest = dict[str, Any]
@@ -52,6 +53,12 @@ _TEMPORARY = re.compile(r"\.(rows|derived|manifest)[-.].+\.[0-9a-f]{32}")
 _DAMAGED = ".damaged"
 _MAX_MANIFEST = 2**26
 """Bytes: of a hundred million rows it has 20."""
+
+_NUMBERS = ("count", "schema")
+"""What in a key is a number; all else is text."""
+
+_MAX_SIZE = 2**40
+"""Rows, or features of a row: fewer."""
 
 _STALE = 3600.0
 """Seconds after which a temporary file has certainly been left behind by a process that is gone."""
@@ -285,8 +292,15 @@ def _is_manifest(body: object) -> bool:
     if not isinstance(body, dict) or not all(isinstance(body.get(part), kind) for part, kind in kinds.items()):
         return False
     known = {of.name: of.default is MISSING for of in fields(RowKey)}  # of before there were norms it has none
-    named = all(isinstance(name, str) for name in body["shards"])
-    return named and {name for name, needed in known.items() if needed} <= body["key"].keys() <= known.keys()
+    if not {name for name, needed in known.items() if needed} <= body["key"].keys() <= known.keys():
+        return False
+    words = all(type(value) is (int if name in _NUMBERS else str) for name, value in body["key"].items())
+    sizes = (body["width"], body["key"]["count"])
+    return (
+        words
+        and all(type(size) is int and 0 <= size < _MAX_SIZE for size in sizes)
+        and all(isinstance(name, str) for name in body["shards"])
+    )
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,23 +2,20 @@
 
     shard_number(Path("rows-000003-….safetensors"))             # 3
     problem_of(path, key, rows=524_288)                         # "" of a file that proves itself
-    read_regular(path, most=10_000)                             # its bytes; of a pipe, a link or a device never
 
-Whatever lies in a folder that others can write to is opened as what it must be: a file of the right size.
+Whatever lies there is opened as what it must be: a file of the right size.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import shlex
-import stat
 from pathlib import Path
 
 from frostmark.errors import DataError
 from frostmark.features.key import digest_of
+from frostmark.regular import read_regular
 
 _SHARD_NAME = re.compile(r"rows-([0-9]{6})-([0-9a-f]{32})\.safetensors")
 DERIVED_NAME = re.compile(r"derived-([a-z0-9-]+)-([0-9a-f]{32})\.safetensors")
@@ -26,9 +23,6 @@ DERIVED_NAME = re.compile(r"derived-([a-z0-9-]+)-([0-9a-f]{32})\.safetensors")
 
 _HEADER = 4096
 """Bytes of a shard that are not rows, at most."""
-
-MAX_FILE = 2**31
-"""Bytes of a file in the store, at most, where nothing says how many it must have."""
 
 
 def shard_number(path: Path) -> int | None:
@@ -59,25 +53,6 @@ def refuse_link(folder: Path) -> None:
             f"{folder} is a link to {folder.readlink()}; the store does not follow links",
             fix=f"rm {shlex.quote(str(folder))}; to keep rows on another disk, paths.root=<a folder on that disk>",
         )
-
-
-def read_regular(path: Path, most: int | None = None) -> bytes:
-    """The bytes of a file that is one: a pipe would be waited for, a device may never end.
-
-    Args:
-        most: bytes that it may have.
-
-    Raises:
-        OSError: if it is not a file, if it is a link, or if it is larger.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a file")
-        if status.st_size > (MAX_FILE if most is None else most):
-            raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, more than belong there")
-        return file.read()
 
 
 def problem_of(path: Path, key: str, rows: int | None = None) -> str:

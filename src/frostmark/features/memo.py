@@ -10,12 +10,11 @@ A file that cannot be read is as good as none: the fact is measured again.
 from __future__ import annotations
 
 import json
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from frostmark.features.files import read_regular
+from frostmark.regular import read_regular, write_whole
 
 _MAX_BYTES = 1 << 20
 """Bytes of such a file, at most."""
@@ -41,11 +40,9 @@ class Memo:
 
         Of two processes that do so at once one may be forgotten, and its fact measured again.
         """
-        temporary = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self._all() | {name: value}, indent=1, sort_keys=True), encoding="utf-8")
-            temporary.replace(self.path)
+            write_whole(self.path, json.dumps(self._all() | {name: value}, indent=1, sort_keys=True))
 
     def _all(self) -> dict[str, object]:
         try:

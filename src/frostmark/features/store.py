@@ -37,7 +37,7 @@ from frostmark.features.entry import (
     to_stderr,
     too_full,
 )
-from frostmark.features.files import is_derived, problem_of, shard_number
+from frostmark.features.files import is_derived, problem_of, refuse_link, shard_number
 from frostmark.features.key import RowKey
 
 LARGEST_NUMBER = 4
@@ -109,7 +109,7 @@ class FeatureStore:
                     held.callback(mark.unlink, missing_ok=True)
                     held.enter_context(FileLock(mark))
                     with contextlib.suppress(OSError):  # the age that pruning goes by is that of the last use
-                        os.utime(self.folder / key / MANIFEST)
+                        os.utime(self.folder / key / MANIFEST, follow_symlinks=False)
             point("store.marked")
             yield
 
@@ -167,6 +167,7 @@ class FeatureStore:
     @property
     def _locks(self) -> Path:
         folder = self.folder / ".locks"
+        refuse_link(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

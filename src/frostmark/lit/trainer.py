@@ -10,6 +10,7 @@ import ctypes
 import logging
 import signal
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def make_trainer(
                 strategy=strategy,
                 precision=precision,  # type: ignore[arg-type]
                 callbacks=callbacks,
+                default_root_dir=tempfile.gettempdir(),  # not the working folder, which may be gone; nothing is written
                 logger=False,
                 enable_checkpointing=False,
                 enable_progress_bar=False,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from frostmark.stats.accelerated import product_bounds, rounds_fast
 from frostmark.stats.moments import Array, ClassMoments, Float
 from frostmark.stats.permutation import in_threads
 from frostmark.stats.sampling import seeded, some
@@ -21,14 +22,17 @@ MAX_ALIKE = 10_000
 _MANY_PAIRS = 1 << 22
 """Pairs of images from which it pays to ask first who may be most alike."""
 
-_CELLS = 1 << 25
-"""Numbers of one class in float64 at once."""
+_CELLS = 1 << 22
+"""Numbers of one class in float64 at once: 32 MiB."""
 
 _BLOCK = 1024
 """Rows that are compared with all others at once."""
 
 _SHARE, _SAMPLED = 8, 256
 """Products are bounded along an eighth as many axes as there are features; so many rows of each class tell which."""
+
+_MEASURED = 16
+"""Rows of the largest bounds that are measured first."""
 
 _ROUNDING = 1e-5
 """Of products and squared lengths in float32, of rows of unit length."""
@@ -92,9 +96,10 @@ def nearest_between(rows: Array, labels: Array, i: int, j: int) -> tuple[int, in
     """
     of_i, of_j = (_compared(labels, c) for c in (i, j))
     one, other = _unit(rows[of_i]), _unit(rows[of_j])
-    if len(one) * len(other) > _MANY_PAIRS:
-        hopeful = _hopeful(one, other)
-        of_i, one = of_i[hopeful], one[hopeful]
+    for who_may in (_hopeful, _hopeful_in_bfloat16):
+        if len(one) * len(other) > _MANY_PAIRS:
+            hopeful = who_may(one, other)
+            of_i, one = of_i[hopeful], one[hopeful]
     best = (0, 0, -np.inf)
     for start in range(0, len(of_i), _BLOCK):  # in pieces: two classes may hold all of the rows
         cosines = one[start : start + _BLOCK] @ other.T
@@ -118,16 +123,27 @@ def _hopeful(one: Array, other: Array) -> NDArray[np.intp]:
     axes = _axes(one, other)
     (near, rest), (their_near, their_rest) = (_along(rows, axes) for rows in (one, other))
     mine, theirs = np.column_stack([near, rest]), np.column_stack([their_near, their_rest])
-    bound, partner = np.empty(len(one), np.float32), np.empty(len(one), np.intp)
+    bound, reached = np.empty(len(one), np.float32), -np.inf
     for start in range(0, len(one), _BLOCK):
         part = slice(start, start + _BLOCK)
         bounds = mine[part] @ theirs.T
-        partner[part] = bounds.argmax(1)
-        bound[part] = bounds[np.arange(len(bounds)), partner[part]]
-    reached = max(
-        float(np.einsum("nd,nd->n", one[start : start + _BLOCK], other[partner[start : start + _BLOCK]]).max())
-        for start in range(0, len(one), _BLOCK)
-    )
+        partner = bounds.argmax(1)
+        bound[part] = bounds[np.arange(len(bounds)), partner]
+        reached = max(reached, float(np.einsum("nd,nd->n", one[part], other[partner]).max()))
+        if start == 0 and np.count_nonzero(bound[part] >= reached - _ROUNDING) > _BLOCK // 2:
+            return np.arange(len(one))  # rows of too many directions: the bound is not worth its time
+    return np.flatnonzero(bound >= reached - _ROUNDING)
+
+
+def _hopeful_in_bfloat16(one: Array, other: Array) -> NDArray[np.intp]:
+    """The same by products of all features with few digits, where the processor has them; else all rows of ``one``.
+
+    It leaves out rows of many directions, too: in noise, few products come near the largest.
+    """
+    if not rounds_fast() or one.dtype != np.float32:
+        return np.arange(len(one))
+    bound = product_bounds(one, other)
+    reached = float((one[np.argsort(-bound)[:_MEASURED]] @ other.T).max())
     return np.flatnonzero(bound >= reached - _ROUNDING)
 
 
@@ -147,5 +163,9 @@ def _along(rows: Array, axes: Array) -> tuple[Array, Array]:
 
 
 def _unit(rows: Array) -> Array:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1))
+    """Rows (N, D), or a copy of them, as long as 1 each: written over."""
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        part /= np.where(lengths > 0, lengths, 1)
+    return rows

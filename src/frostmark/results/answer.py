@@ -65,8 +65,8 @@ def copies(findings: Findings, kind: Kind) -> list[str]:
     if not values["test/leaks/images"]:
         return ["No test image is a copy of a train image."]
     many, share = values["test/leaks/images"], percent(values["test/leaks/share"])
-    of_train = f"test image ({share}) is a copy" if many == 1 else f"test images ({share}) are copies"
-    said = f"{many:,.0f} {of_train} of train images; tables/leaks.csv lists the copies."
+    one, several = "test image ({}) is a copy of a train image", "test images ({}) are copies of train images"
+    said = f"{many:,.0f} {(one if many == 1 else several).format(share)}; tables/leaks.csv lists the copies."
     without = with_interval("test/leaks/accuracy", values, percent)
     return [f"{said} Without the copies, {kind.words} is {without}." if without else said]
 

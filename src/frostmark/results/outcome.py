@@ -8,14 +8,14 @@ last_unfinished(Path("mlruns/_hydra/sweeps"), choices)   # the last sweep of the
 from __future__ import annotations
 
 import json
+import math
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from frostmark.features.files import read_regular
 from frostmark.names import span
+from frostmark.regular import read_regular, write_whole
 from frostmark.results.lease import LEASE_S, seconds_since_sign_of_life
 
 _OUTCOME = "outcome.json"
@@ -71,10 +71,10 @@ class Outcome:
         texts, numbers = (self.job, self.title, self.problem, self.metric), (self.code, self.pid)
         return (
             all(isinstance(text, str) for text in texts)
-            and all(number is None or isinstance(number, int) for number in numbers)
+            and all(number is None or (type(number) is int and abs(number) < 2**31) for number in numbers)
             and isinstance(self.run_id, str | None)
             and isinstance(self.folder, str | None)
-            and isinstance(self.accuracy, float | int | None)
+            and (self.accuracy is None or (type(self.accuracy) in (int, float) and math.isfinite(self.accuracy)))
             and isinstance(self.remarks, list | tuple)
             and all(isinstance(remark, str) for remark in self.remarks)
         )
@@ -85,6 +85,16 @@ def outcomes(folder: Path) -> list[Outcome]:
     written = sorted(folder.glob(f"*/{_OUTCOME}"), key=lambda p: (len(p.parent.name), p.parent.name))
     lost = "how it ended cannot be read"
     return [Outcome.read(path.parent) or Outcome("", f"job {path.parent.name}", None, lost) for path in written]
+
+
+def first_with(problem: str, job: Path) -> str | None:
+    """The number of the first job beside the one in ``job`` that ended with the same problem; None if none did."""
+    numbers = sorted((p.name for p in job.parent.iterdir() if p.is_dir() and p != job), key=lambda n: (len(n), n))
+    for number in numbers:
+        ended = Outcome.read(job.parent / number)
+        if ended is not None and ended.code and ended.problem == problem:
+            return number
+    return None
 
 
 def standing(sweep: Path) -> str:
@@ -99,7 +109,7 @@ def time_left(sweep: Path) -> str:
     if record is None or not record.jobs or not 0 < done < record.jobs:
         return ""
     taken = time.time() - (sweep / _RECORD).stat().st_mtime
-    return f"{span(taken / done * (record.jobs - done))} left"
+    return f"{span(max(taken, 0) / done * (record.jobs - done))} left"
 
 
 def new_remarks(sweep: Path, job: str) -> list[str]:
@@ -158,7 +168,8 @@ class SweepRecord:
             kept = json.loads(read_regular(folder / _RECORD, _MAX_BYTES))
             process = str(kept.get("process", ""))  # sweeps of before there were leases have none
             jobs, run_id, before = kept["jobs"], kept["run_id"], kept.get("continues")
-            if not (isinstance(jobs, int | None) and isinstance(run_id, str | None) and isinstance(before, str | None)):
+            counted = jobs is None or (type(jobs) is int and 0 <= jobs < 2**31)
+            if not (counted and isinstance(run_id, str | None) and isinstance(before, str | None)):
                 return None
             return cls(folder, tuple(kept["choices"]), jobs, run_id, process, before)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -191,7 +202,4 @@ def last_unfinished(sweeps: Path, choices: Sequence[str]) -> SweepRecord | None:
 
 
 def _replace(path: Path, content: dict[str, object]) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # a name that nobody can have laid a link at
-    with temporary.open("x", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False)
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, ensure_ascii=False))

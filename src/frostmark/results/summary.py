@@ -147,7 +147,7 @@ def _describing(values: Mapping[str, float]) -> list[str]:
     if share:
         lines.append(f"- The classes explain {share} of the variance of the test features (η²).")
     if lines:
-        lines.append("- The Fisher ratio and η² describe the features; they do not say which layer is the better one.")
+        lines.append("- The Fisher ratio and η² describe the features; they do not say which layer is better.")
     return lines
 
 

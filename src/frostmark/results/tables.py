@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.table import Table
 from frostmark.errors import ConfigError
 from frostmark.metrics.kinds import Across, Kind, kind_of
 from frostmark.metrics.lookup import NOT_CHANCE, cost_keys, known_kinds, own_keys, validity
+from frostmark.regular import write_whole
 from frostmark.results.findings import between
 from frostmark.results.terminal import cell
 from frostmark.stats.moments import Array
@@ -40,9 +42,7 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text; whoever reads it finds it whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    return temporary.replace(path)
+    return write_whole(path, text)
 
 
 def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
@@ -55,8 +55,8 @@ def write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> Path:
     """Write arrays as ``.npz``, whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:  # a name without the suffix would be given one
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with temporary.open("xb") as file:  # a name without the suffix would be given one
         np.savez_compressed(file, allow_pickle=False, **arrays)
     temporary.replace(path)
     return path

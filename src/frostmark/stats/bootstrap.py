@@ -10,9 +10,9 @@ so that the difference of two runs' draws is a draw of their difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ _CELLS = 1 << 24
 
 MAX_HELD = 1 << 27
 """Numbers of rows of which a centred copy is held; of more it is made of one class at a time, for every block."""
+
+_PIECE = 1 << 24
+"""Numbers of a piece of a class where rows are too many for a centred copy: 64 MiB."""
 
 _FLOATS = 1 << 22
 """Numbers in float64 at once."""
@@ -88,7 +91,7 @@ class Resamples:
             return self._means_of_groups(self.groups, values)
         sums = np.zeros(self.draws)
         by_class = {int(c): values[self.labels == c] for c in np.unique(self.labels)}
-        for part, counts in self.blocks():
+        for part, counts in self.blocks(len(self.labels)):
             sums[part] = sum(counts[c] @ of_class for c, of_class in by_class.items())
         return sums / max(len(self.labels), 1)
 
@@ -100,7 +103,7 @@ class Resamples:
         classes = np.unique(self.labels)
         values = {int(c): outcomes[self.labels == c].astype(np.float64) for c in classes}
         means = np.zeros((self.draws, len(classes)))
-        for part, counts in self.blocks():
+        for part, counts in self.blocks(len(self.labels)):
             for i, (c, of_class) in enumerate(values.items()):
                 means[part, i] = (counts[c] @ of_class) / counts[c].sum(1, dtype=np.float64)
         return means
@@ -143,7 +146,8 @@ def _or_once(counts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _counts(rng: np.random.Generator, draws: int, size: int, drawn_each: int = 0) -> NDArray[np.float32]:
     """(draws, size) how often each of ``size`` is drawn, of so many drawn each time, or as many as there are."""
-    drawn = rng.integers(size, size=(draws, drawn_each or size)) + size * np.arange(draws)[:, None]
+    drawn = rng.integers(size, size=(draws, drawn_each or size))
+    drawn += size * np.arange(draws)[:, None]
     return np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float32)
 
 
@@ -153,9 +157,9 @@ def resampled_summaries(
     """The classes in every resample: slices of the draws with their summaries.
 
     One product of counts (b, n_c) and centred rows (n_c, D) a class and block gives means and variances: rows that are
-    drawn are not copied, and of very many rows one class at a time is held. In float32, which an interval does not
-    notice. A summary is good until the next one is asked for: the block of means is written over, as fresh memory would
-    take longer than what is done in it.
+    drawn are not copied, and of very many rows a piece of a class at a time is held. In float32, which an interval does
+    not notice. A summary is good until the next one is asked for: the block of means is written over, as fresh memory
+    would take longer than what is done in it.
 
     Args:
         rows: (N, D).
@@ -164,9 +168,13 @@ def resampled_summaries(
     """
     labels, present = resamples.labels, moments.present
     centre = moments.grand_mean
-    about_mean = partial(_about_mean, rows, labels, moments)
-    held = {c: about_mean(c) for c in present} if rows.size <= MAX_HELD else {}
-    squares = {c: _squares(held[c] if held else about_mean(c)) for c in present}
+    few = rows.size <= MAX_HELD
+
+    def centred(c: int) -> Iterable[_Piece]:
+        return _centred(rows, np.flatnonzero(labels == c), moments.mean[c], rows.size if few else _PIECE)
+
+    held = {c: centred(c) for c in present} if few else {}
+    squares = {c: _squares(held[c] if held else centred(c)) for c in present}
     means = (moments.mean[present] - centre).astype(np.float32)
     width = rows.shape[1]
     block = np.empty((0, len(present), width), np.float32)
@@ -188,7 +196,7 @@ def resampled_summaries(
             for i in some:
                 n = sizes[..., i]
                 c = present[i]
-                of_class = _resampled(held[c] if held else about_mean(c), squares[c], counts[c], n, spread=spread)
+                of_class = _resampled(held[c] if held else centred(c), squares[c], counts[c], n, spread=spread)
                 shift, variance[:, i], distance[:, i] = of_class
                 np.add(shift, means[i], out=mean[:, i])
 
@@ -196,18 +204,42 @@ def resampled_summaries(
         yield part, ClassSummary(sizes, variance, mean, distance if spread else None)
 
 
-def _about_mean(rows: Array, labels: Array, moments: ClassMoments, c: int) -> NDArray[np.float32]:
-    """(n, D) float32 the rows of a class less its mean, which is taken off in float64."""
-    members = np.flatnonzero(labels == c)
+_Piece = tuple[slice, NDArray[np.float32]]
+"""Which rows of a class, and these rows (n, D) less the mean of the class."""
+
+
+@dataclass(frozen=True)
+class _Centred:
+    """The rows of a class less its mean, piece by piece, made anew whenever they are gone through."""
+
+    rows: Array
+    members: NDArray[np.intp]
+    mean: Float
+    step: int
+
+    def __iter__(self) -> Iterator[_Piece]:
+        for start in range(0, len(self.members), self.step):
+            part = slice(start, start + self.step)
+            yield part, _less(self.rows, self.members[part], self.mean)
+
+
+def _centred(rows: Array, members: NDArray[np.intp], mean: Float, most: int) -> Iterable[_Piece]:
+    """The pieces of a class, of ``most`` numbers each; held if there is one only."""
+    pieces = _Centred(rows, members, mean, max(most // max(rows.shape[1], 1), 1))
+    return pieces if len(members) > pieces.step else list(pieces)
+
+
+def _less(rows: Array, members: NDArray[np.intp], mean: Float) -> NDArray[np.float32]:
+    """(n, D) float32 some rows less a mean, which is taken off in float64."""
     centred = np.empty((len(members), rows.shape[1]), np.float32)
     step = max(_FLOATS // max(rows.shape[1], 1), 1)
     for start in range(0, len(members), step):
-        centred[start : start + step] = rows[members[start : start + step]] - moments.mean[c]
+        centred[start : start + step] = rows[members[start : start + step]] - mean
     return centred
 
 
-def _squares(rows: NDArray[np.float32]) -> Float:
-    return np.asarray(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+def _squares(pieces: Iterable[_Piece]) -> Float:
+    return np.concatenate([np.einsum("nd,nd->n", x, x, dtype=np.float64) for _, x in pieces])
 
 
 def _sizes(moments: ClassMoments, resamples: Resamples, counts: Counts) -> NDArray[np.int64]:
@@ -218,23 +250,28 @@ def _sizes(moments: ClassMoments, resamples: Resamples, counts: Counts) -> NDArr
 
 
 def _resampled(
-    centred: NDArray[np.float32], squares: Float, counts: NDArray[np.float32], n: NDArray[np.int64], *, spread: bool
+    pieces: Iterable[_Piece], squares: Float, counts: NDArray[np.float32], n: NDArray[np.int64], *, spread: bool
 ) -> tuple[NDArray[np.float32], Float, Float]:
     """Of one class (b, D) how far its mean moves, (b,) its variance and, if wanted, (b,) its spread in every draw.
 
     Args:
-        centred: (n, D) rows less their mean, of squared lengths ``squares`` (n,).
+        pieces: (n, D) rows less their mean, of squared lengths ``squares`` (n,).
         counts: (b, n) how often each is drawn.
         n: () or (b,) how many are drawn.
     """
-    shift = counts @ centred
+    shift = reduce(np.add, (counts[:, part] @ x for part, x in pieces))
     shift /= n[..., None].astype(np.float32)
     moved = np.einsum("bd,bd->b", shift, shift)
     variance = np.maximum(counts @ squares / n - moved, 0)
-    if not spread:
-        return shift, variance, np.zeros(len(counts))
-    apart = squares - 2 * (shift @ centred.T) + moved[:, None]
-    return shift, variance, np.einsum("bn,bn->b", counts, np.sqrt(np.maximum(apart, 0))) / n
+    distance = np.zeros(len(counts))
+    for part, x in pieces if spread else ():
+        along = shift @ x.T
+        along *= 2
+        apart = squares[part] - along
+        apart += moved[:, None]
+        np.sqrt(np.maximum(apart, 0, out=apart), out=apart)
+        distance += np.einsum("bn,bn->b", counts[:, part], apart)
+    return shift, variance, distance / n
 
 
 def measured_draws(

@@ -26,7 +26,7 @@ SAFE_GROUPS = 10
 """Fewer groups give intervals and p values that rest on too little to be relied on."""
 
 INDEPENDENT = (
-    "none: intervals assume that images are independent of each other and that the number of images per class is fixed"
+    "none; intervals assume that images are independent of each other and that the number of images per class is fixed"
 )
 """What has to be said once where no groups are known."""
 

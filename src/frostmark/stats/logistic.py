@@ -41,6 +41,9 @@ _CELLS = 1 << 22
 MAX_HELD = 1 << 27
 """Numbers of rows up to which the turned rows are held, and those of every fold: of more, a fit reads the rows anew."""
 
+_FEW = 1 << 25
+"""Numbers of some of the rows that are read anew up to which these are held: 128 MiB."""
+
 _MIN_ENERGY = 1e-8
 """Share of the largest energy below which an axis is rounding."""
 
@@ -78,10 +81,16 @@ class PrincipalAxes:
         anew = ReadAnew(self, rows, np.arange(len(rows)))
         return anew if rows.size > MAX_HELD else anew.held
 
-    def turned(self, rows: Array) -> Float32:
-        """(M, r) float32 coordinates of ``rows`` (M, D) along the axes."""
-        parts = [((part - self.mean) / self.scale).astype(np.float32) @ self.rotation for part in _blocks(rows)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.energy)), np.float32)
+    def turned(self, rows: Array, some: NDArray[np.intp] | None = None) -> Float32:
+        """(M, r) float32 coordinates of ``rows`` (M, D), or of ``some``, along the axes; the rows are not copied."""
+        chosen = np.arange(len(rows)) if some is None else some
+        turned = np.empty((len(chosen), len(self.energy)), np.float32)
+        step = max(_CELLS // rows.shape[1], 256)
+        for start in range(0, len(chosen), step):
+            part = slice(start, start + step)
+            x = rows[part] if some is None else rows[chosen[part]]
+            turned[part] = ((x - self.mean) / self.scale).astype(np.float32) @ self.rotation
+        return turned
 
 
 @dataclass(frozen=True)
@@ -138,12 +147,12 @@ class ReadAnew:
     @property
     def held(self) -> HeldRows:
         """The rows turned, in memory."""
-        return HeldRows(self.axes.turned(self.rows if len(self.some) == len(self.rows) else self.rows[self.some]))
+        return HeldRows(self.axes.turned(self.rows, None if len(self.some) == len(self.rows) else self.some))
 
     def take(self, some: Array) -> HeldRows | ReadAnew:
         """Those of ``some`` rows, a mask (n,) or positions."""
         fewer = replace(self, some=self.some[some])
-        return fewer if len(fewer) * self.rows.shape[1] > MAX_HELD else fewer.held
+        return fewer if len(fewer) * self.rows.shape[1] > min(MAX_HELD, _FEW) else fewer.held
 
     def block(self, part: slice) -> Float32:
         """(b, D) standardised."""

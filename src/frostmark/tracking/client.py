@@ -14,15 +14,19 @@ import re
 import shlex
 import shutil
 import sqlite3
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from frostmark.errors import ConfigError, FrostmarkError, TrackingError, nearest
 from frostmark.faults import point
 from frostmark.names import storable
+from frostmark.regular import read_regular
 from frostmark.tracking.patience import limit
 from frostmark.tracking.tracker import without_secrets
 
@@ -83,6 +87,8 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    if folder is not None:
+        _refuse_other_than_files(folder)
     try:
         point(f"tracker.{step}")
         yield
@@ -93,6 +99,17 @@ def explained(uri: str, folder: Path | None, step: str) -> Iterator[None]:
         if isinstance(problem, FrostmarkError) or not uri.startswith("http"):
             raise
         raise _stranger(uri) from problem  # MLflow's client trips over what it cannot read
+
+
+def _refuse_other_than_files(folder: Path) -> None:
+    """SQLite would wait for a pipe, and write where a link leads to."""
+    for path in folder.glob("mlflow.db*"):
+        with suppress(FileNotFoundError):  # its journal comes and goes
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise TrackingError(
+                    f"{path} is not a file, and the local tracking store is kept in files alone",
+                    fix=f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}; or tracking=none",
+                )
 
 
 def _as_told(text: str, store: str, folder: Path | None) -> TrackingError:
@@ -280,16 +297,36 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _here(uri: str) -> Path | None:
+    """The folder that holds a run's artifacts; None where a server does."""
+    return Path(url2pathname(urlsplit(uri).path)) if uri.startswith("file:") else None
+
+
 def fetched(client: MlflowClient, run_id: str, names: Sequence[str], folder: Path) -> Path:
     """``folder`` with the artifacts ``names`` of a run, as far as the run has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    here = _here(str(client.get_run(run_id).info.artifact_uri))
+    there = _listed(client, run_id, names) if here is None else frozenset(names)
+    for name in names:
+        if name not in there:
+            continue
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        if here is None:
+            got = Path(client.download_artifacts(run_id, name, str(target.parent)))
+            got.replace(target)  # some stores repeat the folder of the run below the one that they are given
+            continue
+        try:
+            content = read_regular(here / name)  # MLflow would copy a device, and what a link leads to
+        except OSError:
+            continue
+        target.write_bytes(content)
+    return folder
+
+
+def _listed(client: MlflowClient, run_id: str, names: Sequence[str]) -> frozenset[str]:
+    """What a server has of a run: at its root, and in the folders of ``names``."""
     there = {artifact.path for artifact in client.list_artifacts(run_id)}
     for within in {name.rpartition("/")[0] for name in names} & there:
         there |= {artifact.path for artifact in client.list_artifacts(run_id, within)}
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if name in there:
-            target = folder / name
-            target.parent.mkdir(exist_ok=True)
-            got = Path(client.download_artifacts(run_id, name, str(target.parent)))
-            got.replace(target)  # some stores repeat the folder of the run below the one that they are given
-    return folder
+    return frozenset(there)

@@ -30,6 +30,7 @@ from frostmark.export.files import CARD, EXAMPLE, ONNX, PROGRAM, ExportedModel, 
 from frostmark.export.portable import Portable
 from frostmark.features.store import FeatureStore
 from frostmark.names import visible
+from frostmark.regular import write_whole
 from frostmark.results.places import room_for
 from frostmark.results.progress import ProgressLine
 from frostmark.tracking.mlflow import MlflowStore
@@ -59,7 +60,7 @@ def run(arguments: list[str]) -> int:
         made = rebuilt(of)
         card = _written(of, made, keys.get("head", "linear"), FeatureStore(mlruns / "features"), options.out)
         costs = room_for(of.folder, EXPORTED)  # for comparisons by latency
-        costs.write_text(json.dumps(card.metrics), encoding="utf-8")
+        write_whole(costs, json.dumps(card.metrics))
         tracked = uri or (mlruns / "mlflow.db").is_file()
         model_id = _logged(opened(), of, card, options.out, costs) if of.run_id and tracked else None
     _tell(card, options.out, model_id, uri, mlruns)
