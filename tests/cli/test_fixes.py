@@ -41,6 +41,8 @@ CASES = [
     ([*SMALL, "layer=stage9"], "'stage9'", "layer=stage4", 0),
     ([*SMALL, "layer=stage1,stage2"], "-m", "layer=stage1,stage2 -m", 0),
     ([*SMALL, "layer=[stage1,stage2]"], "-m", "layer=stage1,stage2 -m", 0),
+    ([*SMALL, "trainer.accelerator=x"], "invalid accelerator", "trainer=auto", 0),
+    ([*SMALL, "trainer.strategy=x"], "invalid strategy", "trainer=auto", 0),
     ([*SMALL[:-2], "tracking=none", "metrics=[linear,knn]"], "no metrics 'knn'", "'metrics=[linear,neighbours]'", 0),
     ([*SMALL, "controls=[pixel,untrained]"], "no control 'pixel'", "'controls=[untrained,pixels]'", 0),
     ([*SMALL, "figures.svg=3"], "not true or false", "figures.svg=true", 0),
@@ -89,7 +91,7 @@ CASES = [
     (
         ["dataset=./photos", "dataset.on_bad_images=skip", "--cfg", "job"],
         "Nearest",
-        "photos dataset.on_bad_image=skip",
+        "dataset.on_bad_image=skip",
         0,
     ),
     (["datset.on_bad_image=skip", "--cfg", "job"], "dataset=folder", "dataset=folder dataset.on_bad_image=skip", 0),

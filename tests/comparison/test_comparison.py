@@ -280,7 +280,9 @@ def test_runs_of_a_store_are_compared_and_the_comparison_is_kept_with_them(paren
     recorded(tmp_path / "kept")
     (tmp_path / "kept" / "0" / THUMBNAILS).unlink()
     store = Store(tmp_path / "kept", ["0", "1", "2"], parent)
-    compared, folder, link = compare_named(["some name"], tmp_path / "mlruns", lambda: store)
+    compared, folder, link = compare_named(
+        ["some name"], tmp_path / "mlruns", lambda: store, command="frostmark compare x"
+    )
     run_id = parent or "new"
     assert link == f"#/{run_id}"
     files = ("comparison.csv", "comparison.html", "comparison.md", "comparison.png", "depth.png", "depth.svg")
@@ -293,7 +295,7 @@ def test_runs_of_a_store_are_compared_and_the_comparison_is_kept_with_them(paren
     assert [name for name in store.fetched if "thumbnails" in name] == [f"0/{THUMBNAILS}", f"1/{THUMBNAILS}"]
     assert compared.parts[0].remarks == ()
     assert compared.parts[0].about.links == {"Compare in MLflow": "#/compare"}
-    assert compared.parts[0].about.command == "compare some name"
+    assert compared.parts[0].about.command == "frostmark compare x"
 
 
 def test_folders_are_compared_without_a_store(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_a_sweep_ends_with_a_verdict_and_compare_gives_it_again(program: Program
     assert sentence in again.stdout
     (anew,) = tmp_path.glob("mlruns/_hydra/comparisons/*")
     assert (anew / "comparison.csv").read_bytes() == (folder / "comparison.csv").read_bytes()
+    assert f"python run.py compare {parent.info.run_id}" in (anew / "comparison.html").read_text()
     by_folder = program("compare", str(folder), cwd=tmp_path)
     assert sentence in by_folder.stdout, by_folder.stderr
 
@@ -90,6 +91,7 @@ def test_a_sweep_over_data_sets_ends_with_one_ranking_and_compare_across_gives_i
     assert again.returncode == 0, again.stderr
     (anew,) = tmp_path.glob("mlruns/_hydra/comparisons/*")
     assert (anew / "across.csv").read_bytes() == (folder / "across.csv").read_bytes()
+    assert "python run.py compare --across frostmark" in (anew / "across.html").read_text()
     newest = Tracked(tmp_path).runs()[-1]
     assert set(Tracked(tmp_path).artifacts(newest)) == ACROSS
     assert newest.data.metrics == {k: v for k, v in parent.data.metrics.items() if not k.startswith("depth/")}

@@ -29,7 +29,7 @@ from frostmark.names import visible
 from frostmark.results.outcome import Outcome, new_remarks, standing, time_left
 from frostmark.results.short_table import short_table
 from frostmark.results.tables import metric_lines, metrics_table, notes, sweep_table
-from frostmark.results.terminal import cell
+from frostmark.results.terminal import cell, linked
 from frostmark.tracking.tracker import without_secrets
 
 WIDTH = 130
@@ -59,7 +59,7 @@ def print_result(result: Result, config: Config, with_link: bool = True) -> None
         said = [f"All {_count(result)} metrics: -v, or summary.md"]
     terminal.print()
     terminal.print(_listed([*result.remarks, *said]))
-    print(visible(f"Files: {result.folder}"))
+    print_place("Files", result.folder)
     if with_link:
         print(how_to_open(result.link, config.tracking.uri, config.paths.root))
 
@@ -93,6 +93,11 @@ def _count(result: Result) -> int:
     return len(metric_lines(result.values, result.undefined, result.chance, result.kinds)[1])
 
 
+def print_place(words: str, path: Path) -> None:
+    """Where something is, on a line of its own."""
+    console().print(linked(words, path), soft_wrap=True)
+
+
 def how_to_open(link: str | None, uri: str | None, root: str) -> str:
     """Where a run is in MLflow's pages, and the command that serves them."""
     if link is None:
@@ -111,25 +116,25 @@ def print_sweep(finished: Finished) -> None:
         _print_jobs(finished.outcomes)
     if finished.compared is not None:
         print_comparison(finished.compared)
-        print(visible(f"Comparison: {finished.folder / 'comparison.html'}"))
-        for said in _report_of_the_best(finished.compared):
-            print(visible(said))
+        print_place("Comparison", finished.folder / "comparison.html")
+        for words, page in _report_of_the_best(finished.compared):
+            print_place(words, page)
     elif finished.not_compared:
         print(visible(f"No comparison: {finished.not_compared}"))
     if finished.across is not None:
         print_across(finished.across)
-        print(visible(f"Over the data sets: {finished.folder / 'across.html'}"))
+        print_place("Over the data sets", finished.folder / "across.html")
     root = str(finished.mlruns.parent)
     where = "." if root == str(Path.cwd()) else root
     name = f"Sweep {finished.run_id or finished.folder.name}"
     print(f"{name} · {how_to_open(finished.link, finished.uri, where)}")
 
 
-def _report_of_the_best(compared: Compared) -> Iterator[str]:
+def _report_of_the_best(compared: Compared) -> Iterator[tuple[str, Path]]:
     """Where the errors and doubtful labels of the layer in the first place are."""
     for best in compared.parts[0].verdict.contenders[:1]:
         if best.run.folder is not None and (best.run.folder / "report.html").is_file():
-            yield f"Report of {best.name}: {best.run.folder / 'report.html'}"
+            yield f"Report of {best.name}", best.run.folder / "report.html"
 
 
 def _print_jobs(outcomes: Sequence[Outcome]) -> None:

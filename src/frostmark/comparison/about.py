@@ -1,6 +1,6 @@
 """What belongs to a comparison beside its numbers.
 
-about = About(missing=["layer=stage9: no such layer"], command="-m layer=stage2,stage9")
+about = About(missing=["layer=stage9: no such layer"], command="python run.py -m layer=stage2,stage9")
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class About:
         missing: jobs without a result, and why.
         remarks: what a reader must know: runs left out, maps that could not be aligned.
         links: words → place in MLflow's pages.
-        command: what was typed.
+        command: what was typed, to be pasted; empty of a comparison that Python asked for.
     """
 
     missing: Sequence[str] = ()

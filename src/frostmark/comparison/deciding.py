@@ -22,12 +22,6 @@ class Asked:
     family: str | None = None
     balanced: str | None = None
 
-    @property
-    def words(self) -> list[str]:
-        """As they are typed: ``["decide=knn"]``."""
-        keys = {"decide": self.family, "decide.balanced": self.balanced}
-        return [f"{key}={word}" for key, word in keys.items() if word is not None]
-
 
 AS_MADE = Asked()
 """What the runs were made with decides."""

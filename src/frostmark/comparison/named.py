@@ -51,6 +51,7 @@ def compare_named(
     mlruns: Path,
     open_store: Callable[[], RunStore],
     asked: Asked = AS_MADE,
+    command: str = "",
 ) -> tuple[Compared, Path, str | None]:
     """Compare the runs that ``names`` stand for; the comparison, its folder, and its place in the store's pages.
 
@@ -58,13 +59,14 @@ def compare_named(
         mlruns: where rows are, and where the comparison goes.
         open_store: opens the tracking store; asked only if a name is not a folder.
         asked: what decides, in place of what the runs were made with.
+        command: what was typed, to be pasted; empty of a comparison that Python asked for.
 
     Raises:
         ConfigError: if a name stands for nothing, or no two of the runs may be compared.
         TrackingError: if the store does not answer.
     """
     with ProgressLine() as progress:
-        return _compare(names, mlruns, open_store, asked, progress)
+        return _compare(names, mlruns, open_store, asked, command, progress)
 
 
 def rank_named(
@@ -72,6 +74,7 @@ def rank_named(
     mlruns: Path,
     open_store: Callable[[], RunStore],
     asked: Asked = AS_MADE,
+    command: str = "",
 ) -> tuple[AcrossSets, Path, str | None]:
     """Rank the networks of all runs that ``names`` stand for over their data sets; arguments and errors as above.
 
@@ -85,7 +88,6 @@ def rank_named(
         across = across_of([run for of in named for run in of.runs], asked)
         told = [*(f"missing: {line}" for of in named for line in of.missing), *(n for of in named for n in of.left_out)]
         across = replace(across, notes=(*across.notes, *told))
-        command = f"compare --across {' '.join([*names, *asked.words])}"
         files = write_across(across, folder, command)
     if tracked is None:
         return across, folder, None
@@ -104,6 +106,7 @@ def _compare(
     mlruns: Path,
     open_store: Callable[[], RunStore],
     asked: Asked,
+    command: str,
     progress: Callable[[str], None],
 ) -> tuple[Compared, Path, str | None]:
     folder = _folder(mlruns)
@@ -114,7 +117,7 @@ def _compare(
         [line for of in named for line in of.missing],
         [line for of in named for line in of.left_out],
         compare_links(tracked, runs),
-        f"compare {' '.join([*names, *asked.words])}",
+        command,
     )
     compared = compare_runs(runs, folder, FeatureStore(mlruns / "features"), about, progress, asked)
     parent = named[0].parent if len(named) == 1 else None

@@ -77,9 +77,11 @@ def make_trainer(
                 use_distributed_sampler=False,  # the data module deals out whole shards
             )
     except (MisconfigurationException, ValueError, RuntimeError) as problem:
+        asked = {"accelerator": accelerator, "devices": devices, "strategy": strategy}
         raise ConfigError(
             f"no trainer for accelerator={accelerator}, devices={devices}, strategy={strategy}: {problem}",
             fix="trainer=auto, or trainer=cpu",
+            wrong=[f"trainer.{key}={of}" for key, of in asked.items()],
         ) from problem
 
 

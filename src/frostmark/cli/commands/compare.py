@@ -11,13 +11,13 @@ from __future__ import annotations
 from functools import partial
 
 from frostmark.benchmark.tracked import open_existing_store
-from frostmark.cli.console import how_to_open, print_across, print_comparison
+from frostmark.cli.console import how_to_open, print_across, print_comparison, print_place
 from frostmark.cli.parser import Parser
+from frostmark.cli.program import typed_command
 from frostmark.comparison.deciding import Asked
 from frostmark.comparison.named import compare_named, rank_named
 from frostmark.config.checks import wrong_decision
 from frostmark.config.schema import Config, Decide, Paths, Tracking
-from frostmark.names import visible
 
 
 def run(arguments: list[str]) -> int:
@@ -27,14 +27,14 @@ def run(arguments: list[str]) -> int:
     tracking = Tracking(kind="server" if uri else "local", uri=uri)
     mlruns = Config(paths=Paths(root)).mlruns
     asked = _asked(keys)
-    store = partial(open_existing_store, tracking, mlruns)
+    store, command = partial(open_existing_store, tracking, mlruns), typed_command(["compare", *arguments])
     if across:
-        ranked, folder, link = rank_named(names, mlruns, store, asked)
+        ranked, folder, link = rank_named(names, mlruns, store, asked, command)
         print_across(ranked)
     else:
-        compared, folder, link = compare_named(names, mlruns, store, asked)
+        compared, folder, link = compare_named(names, mlruns, store, asked, command)
         print_comparison(compared)
-    print(visible(f"Files: {folder}"))
+    print_place("Files", folder)
     if link is not None:
         print(how_to_open(link, uri, root))
     return 0
