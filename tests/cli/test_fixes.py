@@ -91,7 +91,7 @@ CASES = [
     (
         ["dataset=./photos", "dataset.on_bad_images=skip", "--cfg", "job"],
         "Nearest",
-        "photos dataset.on_bad_image=skip",
+        "dataset.on_bad_image=skip",
         0,
     ),
     (["datset.on_bad_image=skip", "--cfg", "job"], "dataset=folder", "dataset=folder dataset.on_bad_image=skip", 0),

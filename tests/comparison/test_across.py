@@ -101,7 +101,7 @@ def test_the_layer_is_chosen_on_train_of_each_data_set() -> None:
 
 def test_weights_of_one_backbone_are_two_networks() -> None:
     first, second = (suite(3, {"resnet18": p}, weights=w) for p, w in ((0.8, "V1"), (0.6, "V2")))
-    assert across_of([*first, *second]).networks == ("resnet18 V1", "resnet18 V2")
+    assert across_of([*first, *second]).networks == ("resnet18 (V1)", "resnet18 (V2)")
 
 
 def test_an_image_size_of_each_data_set_makes_no_other_networks() -> None:

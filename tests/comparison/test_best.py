@@ -45,6 +45,14 @@ def test_raw_pixels_stand_beside_it() -> None:
     assert of_the_best(verdict_of(*with_pixels)) == ["Raw pixels reach 41.2%."]
 
 
+def test_a_tie_is_answered_with_the_cheapest() -> None:
+    tied = runs(20)[1]
+    other = replace(tied, tags={**tied.tags, "backbone": "alexnet"}, values={**tied.values, "cost/gmacs": 0.25})
+    told = "Of the 2 in the first place, alexnet · last_conv needs the least compute: 0.25 GMACs per image."
+    assert of_the_best(verdict_of(tied, other)) == [told]
+    assert of_the_best(verdict_of(*runs(20))) == []  # one is better: it is the answer
+
+
 def test_what_other_metrics_say_is_said_of_the_layers_that_were_chosen() -> None:
     """One network with two layers: by another metric its other layer may be its best."""
     hits = hits_of([0.6, 0.9, 0.5], 400, np.random.default_rng(0))

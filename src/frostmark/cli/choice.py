@@ -186,7 +186,8 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     for entrant, outcome in [report for report in reports if report[1].code == 0][:MAX_EXPORTS]:
         run = outcome.run_id or shlex.quote(str(outcome.folder))
         print(visible(f"Take {entrant.title} with you: {program()} export {run} out/"))
-    print(visible(f"Choice: {files[0]}"))
+    reported = race.stopped or any(outcome.code == 0 for outcome in finished.outcomes)
+    print(visible(f"{'Choice' if reported else 'No choice: every report failed. The race'}: {files[0]}"))
     return finished.code
 
 

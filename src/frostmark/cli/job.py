@@ -136,7 +136,9 @@ def _failed(error: Exception, folder: Path, choices: str, words: Sequence[str]) 
 
 
 def _line(problem: FrostmarkError) -> str:
-    return problem.problem.splitlines()[0]
+    """Its first line, with the first name of the list that it announces."""
+    first, *more = problem.problem.splitlines()
+    return f"{first} {more[0].strip()}" if more and first.endswith(":") else first
 
 
 def _outcome(choices: str, result: Result, folder: Path) -> Outcome:

@@ -1,4 +1,5 @@
-"""What a reader wants to know next of the layer in the first place: its weakest class, and what raw pixels reach.
+"""What a reader wants to know next of the layer in the first place: its weakest class, what raw pixels reach, and which
+of several in the first place needs the least compute.
 
 of_the_best(verdict)    # ["Weakest class of vgg16 · stage4: Shirt (67% of 97 test images).", "Raw pixels reach 69.0%."]
 """
@@ -10,6 +11,7 @@ import numpy as np
 from frostmark.comparison.contenders import Contender, Headline
 from frostmark.comparison.verdict import Verdict
 from frostmark.results.findings import percent
+from frostmark.results.tables import number
 
 
 def of_the_best(verdict: Verdict) -> list[str]:
@@ -17,7 +19,19 @@ def of_the_best(verdict: Verdict) -> list[str]:
     if verdict.decides is None:
         return []
     best = verdict.contenders[0]
-    return [said for said in (_weakest(best, verdict.decides), _pixels(best, verdict.decides)) if said]
+    told = (_weakest(best, verdict.decides), _pixels(best, verdict.decides), _cheapest(verdict))
+    return [said for said in told if said]
+
+
+def _cheapest(verdict: Verdict) -> str:
+    """What to take of those between which the data show no difference."""
+    cost = {c.name: c.run.values.get("cost/gmacs", np.nan) for c in verdict.contenders if c.place == 1}
+    if len(cost) < 2 or not np.isfinite([*cost.values()]).all() or len(set(cost.values())) < 2:
+        return ""
+    name = min(cost, key=lambda one: cost[one])
+    return (
+        f"Of the {len(cost)} in the first place, {name} needs the least compute: {number(cost[name])} GMACs per image."
+    )
 
 
 def _weakest(best: Contender, decides: Headline) -> str:
