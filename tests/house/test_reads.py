@@ -28,7 +28,7 @@ ELSEWHERE = {
     "comparison/files.py": "an archive in memory",
     "cli/program.py": "files of the package",
     "cli/streams.py": "the terminal",
-    "cli/problems.py": "the null device",
+    "cli/leaving.py": "the null device",
     "cli/commands/backbones.py": "files of the package",
     "tracking/mlflow.py": "the database, which is known to be a file",
     "tracking/models.py": "files that were exported just now",
