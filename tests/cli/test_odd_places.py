@@ -104,5 +104,6 @@ def test_no_encoding_is_an_error(words: str, stream: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("closed", [">&- 2>&-", "| true"])
 def test_a_benchmark_with_closed_streams_keeps_its_results(closed: str, tmp_path: Path) -> None:
     words = " ".join((*TINY, "reducer=none", "'metrics=[geometry]'", "dataset.train=20", "dataset.test=20"))
-    shell(f"$RUN {words} {closed}", tmp_path)
+    done = shell(f"$RUN {words} {closed}", tmp_path)
+    assert b"leaked" not in done.stderr  # the process ends as any other
     assert Tracked(tmp_path).only().info.status == "FINISHED"

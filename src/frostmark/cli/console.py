@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from frostmark.benchmark.result import Result
+from frostmark.cli.leaving import nobody_reads
 from frostmark.cli.program import program
 from frostmark.cli.sweep import Finished
 from frostmark.comparison.across import AcrossSets
@@ -36,9 +37,17 @@ WIDTH = 130
 """Columns where nobody watches: tables in files and pipes are not broken."""
 
 
+class _Terminal(Console):
+    """One that goes on when nobody reads any more: a run that is over ends as any other."""
+
+    def on_broken_pipe(self) -> None:
+        """What is printed from here on goes nowhere."""
+        nobody_reads()
+
+
 def console() -> Console:
     """The terminal, or what stands in for it."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, emoji=False)
+    return _Terminal(width=None if sys.stdout.isatty() else WIDTH, emoji=False)
 
 
 def print_result(result: Result, config: Config, with_link: bool = True) -> None:

@@ -53,6 +53,11 @@ def imported() -> None:
         gc.enable()
 
 
+def nobody_reads() -> None:
+    """Whoever reads has had enough (``| head``): what else is printed goes nowhere, and is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def leave(code: int) -> NoReturn:
     """End the process: its threads have ended, what was registered for the end is done, what was printed is out.
 

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from frostmark.cli.leaving import nobody_reads
 from frostmark.cli.program import program
 from frostmark.cli.signals import STOPPED
 from frostmark.errors import ConfigError, FrostmarkError, Terminated
@@ -29,7 +30,7 @@ def exit_code(work: Callable[[], int]) -> int:
     except SystemExit as end:  # --help: what was loaded for it is not taken apart either
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BrokenPipeError:  # whoever reads has had enough: ``--help | head``
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         return 0
     except Exception as error:
         return tell(error).code
