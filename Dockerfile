@@ -1,8 +1,8 @@
 # docker build -t frostmark .
 # mkdir -p runs && docker run --rm --shm-size 2g --user "$(id -u):$(id -g)" -v "$PWD/runs:/runs" frostmark experiment=quickstart
 #
-# On a GPU machine add --gpus all. --shm-size: the processes that decode images hand them over in shared memory, of which
-# a container has 64 MB. A build for CPUs alone, a tenth of the size: --build-arg TORCH_INDEX=<the address that PyTorch's
+# On a GPU machine add --gpus all. --shm-size: processes of trainer=ddp on several GPUs exchange data in shared memory, of
+# which a container has 64 MB. A build for CPUs alone, a tenth of the size: --build-arg TORCH_INDEX=<the address that PyTorch's
 # install page names for CPU>. The base is pinned to a digest by scripts/pin_images.py, where there is a network.
 ARG PYTHON=python:3.12.12-slim-bookworm
 
