@@ -113,6 +113,8 @@ def test_whole_numbers_are_numbers() -> None:
         (["layer.node=layer4"], "goes with layer=node", "layer=node"),
         (["trainer.precision=bf16"], "precision=bf16 is unknown", "bf16-mixed"),
         (["trainer.batch_size=0"], "batch_size=0", "batch_size=32"),
+        (["trainer.num_workers=-1"], "num_workers=-1", "num_workers=0"),
+        (["tracking.experiment=''"], "experiment has no name", "experiment=frostmark"),
         (["tracking=server"], "needs its address", "tracking.uri="),
         (["seed=-1"], "seed=-1", "seed=0"),
         (["backbone=resnet18,vgg16"], "resnet18,vgg16", "one call for each value"),

@@ -187,7 +187,7 @@ def print_comparison(compared: Compared) -> None:
     for part in compared.parts:
         terminal.print()
         if part.verdict.contenders:
-            terminal.print(ranking_table(part.group, part.verdict))
+            terminal.print(ranking_table(part.group, part.verdict, terminal.width))
         terminal.print(cell(part.verdict.sentence), style="bold", soft_wrap=True)
         for said in of_the_best(part.verdict):
             terminal.print(cell(said), soft_wrap=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 
 from frostmark.comparison.cards import CARD_HEAD, TOP1, card_cells
@@ -26,6 +27,9 @@ from frostmark.results.terminal import cell
 
 Grid = tuple[list[str], list[list[str]]]
 """Head and lines of a table, all text."""
+
+_NAME = 16
+"""Columns of the terminal that a name has at least."""
 
 _VERSIONS = "version."
 _SHARED_TAGS = (
@@ -202,20 +206,42 @@ def _costs(run: Run) -> list[str]:
     ]
 
 
-def ranking_table(group: Group, verdict: Verdict) -> Table:
-    """:func:`ranking` for the terminal, with the interval of the metric that decides alone."""
+def ranking_table(group: Group, verdict: Verdict, width: int = 200) -> Table:
+    """:func:`ranking` for the terminal, with the interval of the metric that decides alone.
+
+    Args:
+        width: columns of the terminal. What does not fit goes as a whole column, the last first.
+    """
     first, *others = verdict.headlines
+    ends = " (95% CI)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
+    decisive = f"{first.words}{ends}"
+    costs, cells = _filled(
+        ["GMACs", *CARD_HEAD], [[*_costs(c.run)[:1], *card_cells(c.run)] for c in verdict.contenders]
+    )
+    head = [decisive if width >= 80 else _stacked(decisive), *map(_stacked, (*(h.words for h in others), *costs))]
+    lines = [
+        [with_interval(c.run, first), *(h.kind.shown(c.run.values[h.key]) for h in others), *of]
+        for c, of in zip(verdict.contenders, cells, strict=True)
+    ]
+    columns = list(zip(head, *lines, strict=True))
+    while len(columns) > 1 and _needed(columns) > width:
+        columns.pop()
     shown = Table(box=box.SIMPLE_HEAD)
     shown.add_column("place", justify="right")
     # Names are folded where there is little room; numbers never are.
-    shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", overflow="fold", min_width=16)
-    ends = " (95% CI)" if any(f"{first.key}_lo" in c.run.values for c in verdict.contenders) else ""
-    shown.add_column(f"{first.words}{ends}", justify="right", no_wrap=True)
-    of_costs = [[*_costs(c.run)[:1], *card_cells(c.run)] for c in verdict.contenders]
-    costs, cells = _filled(["GMACs", *CARD_HEAD], of_costs)
-    for column in (*(h.words for h in others), *costs):
-        shown.add_column("\n".join(column.split()), justify="right", no_wrap=True)
-    for c, of in zip(verdict.contenders, cells, strict=True):
-        values = [with_interval(c.run, first), *(h.kind.shown(c.run.values[h.key]) for h in others)]
-        shown.add_row(str(c.place), cell(c.name), *values, *of, style="bold" if c.place == 1 else None)
+    shown.add_column("best layer" if len(set(group.names)) > 1 else "layer", overflow="fold", min_width=_NAME)
+    for name, *_ in columns:
+        shown.add_column(name, justify="right", no_wrap=True)
+    for c, *values in zip(verdict.contenders, *(of[1:] for of in columns), strict=True):
+        shown.add_row(str(c.place), cell(c.name), *values, style="bold" if c.place == 1 else None)
     return shown
+
+
+def _stacked(words: str) -> str:
+    return "\n".join(words.split())
+
+
+def _needed(columns: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal for place, name and these, each with two for its edges."""
+    wide = [max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
+    return len("place") + 2 + _NAME + 2 + sum(wide) + 2 * len(wide) + 2

@@ -154,6 +154,14 @@ def possible_neighbours(config: Config) -> ConfigError | None:
     )
 
 
+def possible_workers(config: Config) -> ConfigError | None:
+    """So many processes can decode images; wrong numbers are not found where stored rows are read."""
+    workers = config.trainer.num_workers
+    if workers is None or workers >= 0:
+        return None
+    return ConfigError(f"trainer.num_workers={workers} is not a number of processes", fix="trainer.num_workers=0")
+
+
 def possible_seed(config: Config) -> ConfigError | None:
     """The seed fits into 32 bits."""
     if 0 <= config.seed < 2**32:
@@ -170,6 +178,8 @@ def known_tracking(config: Config) -> ConfigError | None:
             fix="tracking=local, server or none",
             wrong=[f"tracking.kind={tracking.kind}"],
         )
+    if not tracking.experiment.strip():
+        return ConfigError("tracking.experiment has no name", fix="tracking.experiment=frostmark")
     if tracking.kind == "server" and not tracking.uri:
         return ConfigError("tracking=server needs its address", fix="tracking.uri=http://host:5000")
     return None
@@ -211,6 +221,7 @@ RULES: tuple[Rule, ...] = (
     untrained_in_one_process,
     possible_counts,
     possible_neighbours,
+    possible_workers,
     possible_seed,
     known_tracking,
     known_decision,
