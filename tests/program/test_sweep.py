@@ -137,7 +137,7 @@ def test_a_sweep_is_gone_on_with_whatever_lies_where_an_earlier_job_left_its_fil
     lay(config)
     again = program(*words, cwd=tmp_path)  # it would wait for ever, or read for ever
     assert again.returncode == 2, again.stderr
-    assert "Going on with the sweep" in again.stderr
+    assert "Continuing the sweep" in again.stderr
     assert "done before" not in again.stderr
     assert "Traceback" not in again.stderr
     assert len(list(tmp_path.glob("mlruns/_hydra/sweeps/*/0/raw/metrics.json"))) == 2

@@ -111,7 +111,8 @@ class Subject:
     @property
     def called(self) -> str:
         """The network's label; where it has none its name, with the file of its weights."""
-        return label_of(self.config) or network_name(self.backbone.name, of_file(self.backbone.weights_name))
+        weights = of_file(self.backbone.weights_name) if self.rows is None else ""  # a file of rows holds no weights
+        return label_of(self.config) or network_name(self.backbone.name, weights)
 
     @property
     def title(self) -> str:
