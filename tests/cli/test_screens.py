@@ -50,6 +50,8 @@ def screen(words: list[str], width: int | None) -> str:
     """What stdout shows on a terminal of so many columns; without a terminal for None."""
     command = [sys.executable, str(REPOSITORY / "run.py"), *words]
     variables = environment(TERM="xterm-256color")
+    for name in ("COLUMNS", "LINES"):  # pytest-xdist sets them, and they count more than the terminal
+        variables.pop(name, None)
     if width is None:
         done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=True)
         return done.stdout

@@ -304,7 +304,7 @@ def test_a_flipped_byte_of_what_follows_is_found_and_it_is_computed_anew(where: 
     (line,) = told
     assert str(victim) in line
     assert "is damaged" in line
-    assert "computed anew" in line
+    assert "computed again" in line
     assert victim.with_name(f"{victim.name}.damaged").read_bytes() == bytes(content)
     assert_bitwise(entry.derived("nearest-90", never))
     assert [problems for _, problems in store.verify()] == [[]]

@@ -38,7 +38,7 @@ def exit_code(work: Callable[[], int]) -> int:
 
 def stopped_code(stop: BaseException) -> int:
     """The exit code of a process that was asked to stop."""
-    return 143 if isinstance(stop, Terminated) else 130
+    return int(stop.code or 143) if isinstance(stop, Terminated) else 130
 
 
 def tell(

@@ -24,7 +24,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities import rank_zero_only
 
-from frostmark.errors import ConfigError
+from frostmark.errors import ConfigError, Terminated
 
 Callback = pl.Callback
 """Lightning's, for those who hand callbacks on and do not know Lightning."""
@@ -104,8 +104,12 @@ def predict(trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningD
             raise
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C, by a name that Lightning does not know."""
+class _Interrupted(Terminated):
+    """Ctrl-C, by a name that Lightning does not know; where the interpreter ignores it, it is raised again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code = 130
 
 
 def _of_several(trainer: pl.Trainer) -> bool:
