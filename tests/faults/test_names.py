@@ -57,6 +57,7 @@ from frostmark.figures.costs import CostPoint, draw_costs
 from frostmark.figures.depth import Stop, draw_depth
 from frostmark.figures.examples import draw_image_pairs
 from frostmark.figures.files import save_vector
+from frostmark.figures.fonts import drawn as drawn_by_fonts
 from frostmark.figures.heat import draw_confusion_difference, draw_similarity
 from frostmark.figures.interactive import InteractiveView, interactive_map
 from frostmark.figures.lines import shown as short_name
@@ -64,7 +65,7 @@ from frostmark.figures.linked import LinkedImages, LinkedMap, linked_maps
 from frostmark.figures.maps import MapView, draw_maps
 from frostmark.figures.pairs import draw_confusability, draw_pairs
 from frostmark.metrics.metric import class_key
-from frostmark.names import storable, visible, visible_lines
+from frostmark.names import short_titles, storable, visible, visible_lines
 from frostmark.results.findings import Findings
 from frostmark.results.page import Gallery, Matrix, PageImage, PagePicture, PageTable, Section
 from frostmark.results.page import page as page_of
@@ -461,6 +462,16 @@ def drawn(folder: Path, figure: Figure) -> str:
     return text
 
 
+def shows(text: str, name: str, most: int) -> bool:
+    """Whether a text has the name: cut at its end or in its middle, or with what stands for missing glyphs."""
+    (middle,) = short_titles([name], most)
+    stand_in = drawn_by_fonts(name) != name and re.fullmatch(r"class \d+", text) is not None
+    cut = name if len(name) <= most else name[: most - 1]
+    ways = {cut, middle, drawn_by_fonts(cut), drawn_by_fonts(middle)}
+    whole = "".join(text.split())  # long texts are broken into lines
+    return stand_in or any("".join(way.split()) in whole for way in ways)
+
+
 def as_texts(figures: Sequence[tuple[str, Figure, int]], folder: Path, times: int = 1) -> list[str]:
     """Of (name, figure with it, letters of it that are shown); their texts are drawn as one picture."""
     together, bad, drawable = Figure(figsize=(4, 4)), [], set()
@@ -468,9 +479,7 @@ def as_texts(figures: Sequence[tuple[str, Figure, int]], folder: Path, times: in
         texts = [text.get_text() for text in figure.findobj(Written)]
         # Of our own words some have several lines; a name that is cut ends with an ellipsis.
         shown = visible_lines(name) if most > 5000 else visible(name)
-        shown = shown if len(shown) <= most else shown[: most - 1]
-        # Long texts are broken into lines.
-        found = sum("".join(shown.split()) in "".join(text.replace(r"\$", "$").split()) for text in texts)
+        found = sum(shows(text.replace(r"\$", "$"), shown, most) for text in texts)
         if any(acts(text) or is_math_text(text) is True for text in texts) or found < times:
             bad.append(name)
         drawable |= {text for text in texts if len(text) < 400}

@@ -117,7 +117,7 @@ def known_controls(config: Config) -> ConfigError | None:
         if control not in CONTROLS:
             return ConfigError(
                 f"there is no control {control!r}",
-                fix=f"controls=[{closest(control, CONTROLS)}] (valid: {', '.join(CONTROLS)})",
+                fix=f"controls=[{closest(str(control), CONTROLS)}] (valid: {', '.join(CONTROLS)})",
             )
     return None
 
