@@ -185,7 +185,8 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     reports = zip(race.left, finished.outcomes, strict=False)  # a report of each that is left, in their order
     for entrant, outcome in [report for report in reports if report[1].code == 0][:MAX_EXPORTS]:
         run = outcome.run_id or shlex.quote(str(outcome.folder))
-        print(visible(f"Take {entrant.title} with you: {program()} export {run} out/"))
+        root = shlex.quote(f"paths.root={sweep.mlruns.parent}")  # the line is pasted in another folder, too
+        print(visible(f"Take {entrant.title} with you: {program()} export {run} out/ {root}"))
     reported = race.stopped or any(outcome.code == 0 for outcome in finished.outcomes)
     print(visible(f"{'Choice' if reported else 'No choice: every report failed. The race'}: {files[0]}"))
     return finished.code
