@@ -30,6 +30,8 @@ from frostmark.cli.under_way import Sweep, announce
 from frostmark.config.candidates import read_candidates
 from frostmark.config.compose import composed
 from frostmark.config.words import conf_dir
+from frostmark.data.files import ImageFiles
+from frostmark.data.inspection import refusal
 from frostmark.errors import DataError
 from frostmark.names import visible, without_folders
 from frostmark.results.lease import Lease
@@ -97,6 +99,7 @@ def choose(asked: ChoiceAsked) -> int:
     refuse_too_few(entrants, absent, asked.fetch)
     for note in absent:
         print(visible(f"skipped: {note.title}; missing here: {note.why}"), file=sys.stderr)
+    _refuse_damaged(entrants[0])
     sweep = _opened(asked, entrants)
     try:
         race = _raced(entrants, clock)
@@ -110,6 +113,20 @@ def choose(asked: ChoiceAsked) -> int:
 
 def _entered(asked: ChoiceAsked, progress: ProgressLine) -> tuple[list[Entrant], list[Absent]]:
     return enter(read_candidates(asked.candidates, asked.own), asked.words, asked.own, progress)
+
+
+def _refuse_damaged(entrant: Entrant) -> None:
+    """Try the files of both splits: the race uses no test image, and the reports, which do, come after all its passes.
+
+    Raises:
+        DataError: naming the files that are not readable images, unless they are left out.
+    """
+    subject = entrant.samples.subject
+    splits = {name: of for name, of in subject.splits.items() if isinstance(of, ImageFiles) and not of.skip_bad}
+    with ProgressLine() as progress:
+        refused = refusal(splits, subject.config.mlruns / "features", None, progress)
+    if refused is not None:
+        raise refused
 
 
 def _opened(asked: ChoiceAsked, entrants: Sequence[Entrant]) -> Sweep:
