@@ -21,7 +21,7 @@ from frostmark.benchmark.sampled import Plan
 from frostmark.benchmark.tracked import open_store
 from frostmark.choosing.entering import Absent, Entrant, enter, refuse_too_few
 from frostmark.choosing.race import Clock, Race, Round, run_race
-from frostmark.choosing.told import HEAD, line, lines, notes, rounds_csv, sentence, spending
+from frostmark.choosing.told import HEAD, advice, line, lines, notes, rounds_csv, sentence, spending
 from frostmark.cli.console import console, print_sweep
 from frostmark.cli.job import job_at
 from frostmark.cli.program import program, typed_command
@@ -196,6 +196,8 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     for text in [*notes(race, absent, asked.fetch), spending(race, spent)]:
         terminal.print(cell(text), soft_wrap=True)
     terminal.print(cell(sentence(race)), style="bold", soft_wrap=True)
+    for text in advice(race):
+        terminal.print(cell(text), soft_wrap=True)
     if race.stopped:
         again = " ".join([program(), *asked.typed])
         terminal.print(cell(f"To continue, run this command, with another budget or none: {again}"), soft_wrap=True)
@@ -212,7 +214,9 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
 def choice_markdown(race: Race, absent: Sequence[Absent], fetch: str, minutes: float) -> str:
     """The race in one page."""
     told = "\n".join(f"- {plain(note)}" for note in notes(race, absent, fetch))
-    parts = [f"**{plain(sentence(race))}**", table(HEAD, lines(race.rounds)), plain(spending(race, minutes)), told]
+    said = plain(" ".join(advice(race)))
+    shown = table(HEAD, lines(race.rounds))
+    parts = [f"**{plain(sentence(race))}**", said, shown, plain(spending(race, minutes)), told]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
