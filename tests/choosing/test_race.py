@@ -18,7 +18,7 @@ from frostmark.benchmark.sampled import Plan, TrainSamples
 from frostmark.benchmark.subject import Given
 from frostmark.choosing.entering import Absent, Entrant, refuse_too_few
 from frostmark.choosing.race import Clock, Round, run_race
-from frostmark.choosing.told import notes, rounds_csv, sentence, spending
+from frostmark.choosing.told import advice, notes, rounds_csv, sentence, spending
 from frostmark.cli.choice import choice_markdown
 from frostmark.config.compose import compose
 from frostmark.config.words import conf_dir
@@ -112,6 +112,21 @@ def test_the_sentence_names_who_is_left_and_how_many_are_worse() -> None:
         "The budget ended the race after 100 of 400 train images: 2 of 3 candidates are left, a and b. The best "
         "candidate is not known."
     )
+
+
+def test_advice_is_given_only_where_costs_differ_and_says_which_images_the_accuracies_are_of() -> None:
+    whose = "The accuracies of the race are on train images; those of the reports are on test images."
+    race = made(["a", "b", "c"], ["a", "b"])
+    assert advice(race) == [whose]  # the same network twice
+    race = made(["a", "b", "c"], ["a", "b"])
+    for entrant, layer in zip(race.left, ("stage4", "stage1"), strict=True):
+        entrant.samples.config = compose(conf_dir(), [*WORDS, f"layer={layer}"])
+    cheapest, _ = advice(race)
+    assert cheapest.startswith("Among the candidates without a significant difference on train, b costs least (0.00 ")
+    assert cheapest in choice_markdown(race, [], "", 1.0)
+    assert advice(made(["a", "b"], ["a"])) == [whose]
+    stopped = advice(made(["a", "b"], ["a", "b"], stopped=True))
+    assert stopped == ["The accuracies of the race are on train images. No test image was forwarded."]
 
 
 def test_what_was_spent_stands_beside_the_full_grid() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_a_list_of_one_s_own_is_a_path_or_lies_in_the_folder_of_yamls(tmp_path: 
         assert second.title == "a.b (it's.pth) · embedding max"
         assert compose(conf_dir(), second.words).backbone["weights"] == "/x y/it's.pth"
     assert "mine" in candidate_words(tmp_path)
+
+
+@pytest.mark.parametrize(("typed", "there"), [("mine.yml", "mine.yaml"), ("my list.yaml", "my list.yml")])
+def test_a_list_with_the_other_ending_is_the_fix(typed: str, there: str, tmp_path: Path) -> None:
+    (tmp_path / there).write_text("- resnet18\n")
+    with pytest.raises(ConfigError, match="there is no such file") as error:
+        read_candidates(str(tmp_path / typed))
+    (word,) = shlex.split(error.value.fix)
+    assert read_candidates(word.removeprefix("candidates=")) == [Candidate("resnet18")]
 
 
 def test_a_title_says_the_size_and_the_weights_where_nothing_else_tells_two_candidates_apart() -> None:

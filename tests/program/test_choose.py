@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from conftest import Program
 from frostmark.config.candidates import read_candidates
+from support.leaky_images import a_folder
 from support.runs import TINY, Tracked
 
 WORDS = (
@@ -34,6 +36,17 @@ NO_NETWORK = {"http_proxy": NOBODY, "https_proxy": NOBODY, "no_proxy": "127.0.0.
 def root(tmp_path: Path) -> Path:
     (tmp_path / "mine.yaml").write_text(LIST)
     return tmp_path
+
+
+def photos(root: Path, *broken: str) -> tuple[str, ...]:
+    """The words of a choice among two layers for 100 photos, of which some end in the middle."""
+    a_folder(root / "my photos")
+    for name in broken:
+        file = root / "my photos" / name
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    (root / "two.yaml").write_text("".join(LIST.splitlines(keepends=True)[:3]))
+    shared = [word for word in WORDS if not word.startswith("dataset")]
+    return ("choose", "candidates=two.yaml", "dataset=folder", "dataset.root=my photos", *shared)
 
 
 def rounds(folder: Path) -> list[dict[str, str]]:
@@ -103,6 +116,68 @@ def test_a_race_of_absent_candidates_is_refused_and_fetching_says_what_is_missin
     assert fetched.returncode == 3
     assert "missing: resnet18 · last_conv" in fetched.stdout
     assert "0 of 2 candidates have their weights on this machine" in fetched.stdout
+
+
+def test_a_photo_that_breaks_off_is_refused_before_the_race(program: Program, root: Path) -> None:
+    words = photos(root, "test/dark/04.jpg")
+    done = program(*words, cwd=root)
+    assert done.returncode == 3
+    assert "1 file is not a readable image:\n  " in done.stderr
+    assert "test/dark/04.jpg" in done.stderr
+    (fix,) = re.findall(r"^Fix: (.*)$", done.stderr, re.MULTILINE)
+    assert "dataset.on_bad_image=skip" in fix
+    assert "candidates race on" not in done.stderr
+    assert done.stdout == ""
+    assert not (root / "mlruns" / "_hydra").exists()
+    assert not list(root.glob("mlruns/features/*/rows-*"))  # nothing was forwarded
+
+    left_out = program(*words, "dataset.on_bad_image=skip", "tracking=none", "budget.minutes=0.000001", cwd=root)
+    assert left_out.returncode == 0, left_out.stderr
+
+
+def test_the_line_of_a_failed_job_names_the_file(program: Program, root: Path) -> None:
+    words = [word for word in photos(root, "test/dark/04.jpg") if not word.startswith(("choose", "candidates"))]
+    network = ("backbone=squeezenet1_0", "backbone.weights=untrained", "layer=last_conv,stage1")
+    done = program("-m", *network, *words, "tracking=none", cwd=root)
+    assert done.returncode == 3
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("#0: ")]
+    file = root / "my photos/test/dark/04.jpg"
+    assert line.startswith(f"#0: 1 file is not a readable image: {file} cannot be read")
+
+
+def test_no_choice_is_announced_if_every_report_fails(program: Program, root: Path) -> None:
+    words = (*photos(root, "test/dark/04.jpg"), "tracking=none")
+    assert program(*words, cwd=root).returncode == 3
+    for note in root.glob("mlruns/features/.inspected/*.json"):
+        note.write_text("{}")  # the file breaks only now, as far as anyone knows
+    done = program(*words, cwd=root)
+    assert done.returncode == 3
+    assert "candidates race on" in done.stderr
+    (folder,) = root.glob("mlruns/_hydra/sweeps/*")
+    assert f"No choice: every report failed. The race: {folder / 'choice.md'}" in done.stdout
+    assert "04.jpg" in done.stdout
+    assert "\nChoice: " not in done.stdout
+    assert " export " not in done.stdout
+
+
+def test_a_tie_is_answered_with_the_cheapest_and_its_export_is_pasted_anywhere(program: Program, root: Path) -> None:
+    place = root / "a place"
+    words = photos(place)
+    (place / "two.yaml").write_text(LIST.replace("last_conv", "stage2").partition("- {backbone: mobilenet_v2")[0])
+    done = program(*words, cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "There is no significant difference between the best 2 of 2" in done.stdout
+    (cheapest,) = [line for line in done.stdout.splitlines() if line.startswith("Among the candidates")]
+    assert "on train, squeezenet1_0 (untrained) · stage1 costs least (" in cheapest
+    assert "of the reports are on test images" in done.stdout
+    (page,) = place.glob("mlruns/_hydra/sweeps/*/choice.md")
+    assert cheapest in page.read_text()
+
+    first, _ = re.findall(r"with you: python run.py (export .*)", done.stdout)
+    assert shlex.split(first)[-1] == f"paths.root={place}"
+    exported = program(*shlex.split(first), cwd=root)
+    assert exported.returncode == 0, exported.stderr
+    assert (root / "out/model.onnx").is_file()
 
 
 def test_a_benchmark_sends_a_list_of_candidates_to_choose(program: Program, tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ def costs(subject: Subject, cost: Cost) -> Scores:
     return scores
 
 
+def compute_of(subject: Subject) -> tuple[float, int]:
+    """GMACs of one image, and parameters, up to the layer."""
+    gmacs = subject.tap.node.flops / 2e9  # a multiplication and an addition count two operations
+    return gmacs, parameters_used(subject.backbone.architecture(), subject.tap)
+
+
 def _unknown() -> dict[str, Value]:
     """Of rows made elsewhere."""
     return {f"cost/{name}": Undefined(NO_NETWORK) for name in _OF_NETWORK}
@@ -44,13 +50,14 @@ _OF_NETWORK = (
 
 def _of_network(subject: Subject, cost: Cost) -> dict[str, Value]:
     node, survey = subject.tap.node, subject.survey
+    gmacs, params = compute_of(subject)
     replayed = Undefined("no image was forwarded because the rows were in the store")
     return {
         "cost/images_forwarded": float(cost.forwarded),
         "cost/images_checked": float(cost.checked),
         "cost/images_per_second": cost.images_per_second if cost.forwarded else replayed,
         "cost/extract_seconds": cost.seconds,
-        "cost/gmacs": node.flops / 2e9,  # a multiplication and an addition count two operations
+        "cost/gmacs": gmacs,
         "cost/gmacs_share": node.flops / max(survey.flops, 1),
-        "cost/params": float(parameters_used(subject.backbone.architecture(), subject.tap)),
+        "cost/params": float(params),
     }

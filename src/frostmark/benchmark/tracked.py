@@ -32,8 +32,8 @@ def open_existing_store(tracking: Tracking, mlruns: Path) -> MlflowStore:
     if not tracking.uri and not (mlruns / "mlflow.db").is_file():
         raise ConfigError(
             f"there are no tracked runs in {mlruns}",
-            fix="paths.root=<folder that holds mlruns/>, tracking.uri=<server>, the folder of a sweep, or the command "
-            "in the folder in which the runs were made",
+            fix="paths.root=<folder that holds mlruns/>, tracking.uri=<server>, the folder of a sweep, or run the "
+            "command in the folder in which the runs were made",
         )
     store = open_store(tracking, mlruns)
     assert store is not None

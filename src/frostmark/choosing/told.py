@@ -1,6 +1,6 @@
 """A race in words: its sentence, the table of its rounds, and what it cost.
 
-sentence(race), spending(race, minutes), rounds_csv(race)
+sentence(race), advice(race), spending(race, minutes), rounds_csv(race)
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from frostmark.choosing.entering import Absent
+from frostmark.benchmark.costs import compute_of
+from frostmark.choosing.entering import Absent, Entrant
 from frostmark.choosing.race import Race, Round
 from frostmark.names import span, visible
 
@@ -45,6 +46,26 @@ def sentence(race: Race) -> str:
     return (
         f"There is no significant difference between the best {len(names)} of {count} candidates by "
         f"{race.plan.decider} on {seen_images:,} train images: {_listed(names)}{rest}."
+    )
+
+
+def advice(race: Race) -> list[str]:
+    """What to take of a tie, and which images the accuracies are of."""
+    if race.stopped:
+        return ["The accuracies of the race are on train images. No test image was forwarded."]
+    whose = "The accuracies of the race are on train images; those of the reports are on test images."
+    return [*_cheapest(race.left), whose]
+
+
+def _cheapest(left: Sequence[Entrant]) -> Iterator[str]:
+    """Of several, the one that needs the least compute, then the fewest parameters; nothing if all need the same."""
+    needs = [compute_of(entrant.samples.subject) for entrant in left]
+    if len(set(needs)) < 2:
+        return
+    gmacs, params = min(needs)
+    yield (
+        f"Among the candidates without a significant difference on train, {left[needs.index((gmacs, params))].title} "
+        f"costs least ({gmacs:,.2f} GMACs, {params / 1e6:,.1f} M parameters)."
     )
 
 

@@ -21,7 +21,7 @@ from frostmark.benchmark.sampled import Plan
 from frostmark.benchmark.tracked import open_store
 from frostmark.choosing.entering import Absent, Entrant, enter, refuse_too_few
 from frostmark.choosing.race import Clock, Race, Round, run_race
-from frostmark.choosing.told import HEAD, line, lines, notes, rounds_csv, sentence, spending
+from frostmark.choosing.told import HEAD, advice, line, lines, notes, rounds_csv, sentence, spending
 from frostmark.cli.console import console, print_sweep
 from frostmark.cli.job import job_at
 from frostmark.cli.program import program, typed_command
@@ -30,6 +30,8 @@ from frostmark.cli.under_way import Sweep, announce
 from frostmark.config.candidates import read_candidates
 from frostmark.config.compose import composed
 from frostmark.config.words import conf_dir
+from frostmark.data.files import ImageFiles
+from frostmark.data.inspection import refusal
 from frostmark.errors import DataError
 from frostmark.names import visible, without_folders
 from frostmark.results.lease import Lease
@@ -97,6 +99,7 @@ def choose(asked: ChoiceAsked) -> int:
     refuse_too_few(entrants, absent, asked.fetch)
     for note in absent:
         print(visible(f"skipped: {note.title}; missing here: {note.why}"), file=sys.stderr)
+    _refuse_damaged(entrants[0])
     sweep = _opened(asked, entrants)
     try:
         race = _raced(entrants, clock)
@@ -110,6 +113,20 @@ def choose(asked: ChoiceAsked) -> int:
 
 def _entered(asked: ChoiceAsked, progress: ProgressLine) -> tuple[list[Entrant], list[Absent]]:
     return enter(read_candidates(asked.candidates, asked.own), asked.words, asked.own, progress)
+
+
+def _refuse_damaged(entrant: Entrant) -> None:
+    """Try the files of both splits: the race uses no test image, and the reports, which do, come after all its passes.
+
+    Raises:
+        DataError: naming the files that are not readable images, unless they are left out.
+    """
+    subject = entrant.samples.subject
+    splits = {name: of for name, of in subject.splits.items() if isinstance(of, ImageFiles) and not of.skip_bad}
+    with ProgressLine() as progress:
+        refused = refusal(splits, subject.config.mlruns / "features", None, progress)
+    if refused is not None:
+        raise refused
 
 
 def _opened(asked: ChoiceAsked, entrants: Sequence[Entrant]) -> Sweep:
@@ -179,13 +196,16 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
     for text in [*notes(race, absent, asked.fetch), spending(race, spent)]:
         terminal.print(cell(text), soft_wrap=True)
     terminal.print(cell(sentence(race)), style="bold", soft_wrap=True)
+    for text in advice(race):
+        terminal.print(cell(text), soft_wrap=True)
     if race.stopped:
         again = " ".join([program(), *asked.typed])
         terminal.print(cell(f"To continue, run this command, with another budget or none: {again}"), soft_wrap=True)
     reports = zip(race.left, finished.outcomes, strict=False)  # a report of each that is left, in their order
     for entrant, outcome in [report for report in reports if report[1].code == 0][:MAX_EXPORTS]:
         run = outcome.run_id or shlex.quote(str(outcome.folder))
-        print(visible(f"Take {entrant.title} with you: {program()} export {run} out/"))
+        root = shlex.quote(f"paths.root={sweep.mlruns.parent}")  # the line is pasted in another folder, too
+        print(visible(f"Take {entrant.title} with you: {program()} export {run} out/ {root}"))
     reported = race.stopped or any(outcome.code == 0 for outcome in finished.outcomes)
     print(visible(f"{'Choice' if reported else 'No choice: every report failed. The race'}: {files[0]}"))
     return finished.code
@@ -194,7 +214,9 @@ def _ended(sweep: Sweep, race: Race, absent: Sequence[Absent], asked: ChoiceAske
 def choice_markdown(race: Race, absent: Sequence[Absent], fetch: str, minutes: float) -> str:
     """The race in one page."""
     told = "\n".join(f"- {plain(note)}" for note in notes(race, absent, fetch))
-    parts = [f"**{plain(sentence(race))}**", table(HEAD, lines(race.rounds)), plain(spending(race, minutes)), told]
+    said = plain(" ".join(advice(race)))
+    shown = table(HEAD, lines(race.rounds))
+    parts = [f"**{plain(sentence(race))}**", said, shown, plain(spending(race, minutes)), told]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -8,6 +8,7 @@ A list is a YAML with one line per candidate: ``- {backbone: timm, name: convnex
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -113,7 +114,9 @@ def _path(word: str, own: Path | None) -> Path:
     path = Path(word).expanduser()
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
-            raise ConfigError(f"candidates={word}: there is no such file", fix=f"candidates={_near(word, own)}")
+            other = path.with_suffix(".yml" if path.suffix == ".yaml" else ".yaml")
+            meant = str(other) if other.is_file() else _near(word, own)
+            raise ConfigError(f"candidates={word}: there is no such file", fix=shlex.quote(f"candidates={meant}"))
         return path
     found = next((folder / f"{word}.yaml" for folder in _folders(own) if (folder / f"{word}.yaml").is_file()), None)
     if found is None:
