@@ -90,7 +90,7 @@ def explain_hydra(error: Exception, words: Sequence[str] = ()) -> ConfigError | 
 
 
 def _explain_kind(told: str) -> ConfigError | None:
-    """A value that is no number, or neither true nor false."""
+    """A value that is not a number, or not true or false."""
     merged = re.match(
         r"Error merging override ([\w.]+)=(.*)\n(?:.*\n)*?.*could not be converted to (Integer|Float)", told
     )

@@ -25,7 +25,7 @@ PREFERRED = (
     "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic", "Malgun Gothic", "PingFang SC",
     "Hiragino Sans", "Arial Unicode MS", "Droid Sans Fallback", "Unifont",
 )  # fmt: skip
-"""Families that are asked first, of those that are installed; after them any other."""
+"""Families that are tried first, if they are installed; then all other installed families."""
 
 _BOXES = ("Last Resort", "LastResort")
 """Fonts that have every character, as a box."""
